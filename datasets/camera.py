@@ -1,0 +1,37 @@
+"""Pinhole camera geometry. Poses are T_world_camera in the OpenCV optical frame (x right, y down, z forward), metres."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.ndarray:
+    """The pose [4,4] of a camera at `position` that looks at `target`, world z up, rolled about its axis (radians)."""
+    forward = np.asarray(target, np.float64) - position
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    if np.linalg.norm(right) < 1e-9:  # straight down or up: any right-hand direction does
+        right = np.array([1.0, 0.0, 0.0])
+    right /= np.linalg.norm(right)
+    down = np.cross(forward, right)
+    cos, sin = np.cos(roll), np.sin(roll)
+    pose = np.eye(4)
+    pose[:3, 0] = cos * right + sin * down
+    pose[:3, 1] = cos * down - sin * right
+    pose[:3, 2] = forward
+    pose[:3, 3] = position
+    return pose
+
+
+def pinhole(height: int, width: int, vertical_fov: float) -> np.ndarray:
+    """Intrinsics [3,3] of an ideal camera with square pixels, field of view in radians, pixel centres at integers."""
+    focal = height / 2 / np.tan(vertical_fov / 2)
+    return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+
+
+def project(points: np.ndarray, T_world_camera: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """Project world points [N,3] to pixels [N,2] (x, y); NaN for points behind the camera."""
+    camera = (points - T_world_camera[:3, 3]) @ T_world_camera[:3, :3]
+    depth = camera[:, 2:]
+    pixels = camera @ K.T
+    return np.where(depth > 0, pixels[:, :2] / np.where(depth > 0, depth, 1), np.nan)

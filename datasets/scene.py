@@ -1,0 +1,111 @@
+"""The one in-memory form that every loader yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+class DatasetError(ValueError):
+    """A dataset, scene or file is bad. The message names the file, what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A static scene seen from V viewpoints, with N objects.
+
+    Attributes:
+        name: where the scene came from (a file's stem), used in messages and reports.
+        images: uint8 [V,H,W,3], RGB.
+        T_world_camera: float64 [V,4,4], camera to world, OpenCV optical frame (x right, y down, z forward), metres.
+        K: float64 [V,3,3], pinhole intrinsics in pixels; the centre of the top-left pixel is (0, 0).
+        distortion: float64 [V,5] or [5], OpenCV order (k1 k2 p1 p2 k3).
+        masks: uint8 [V,H,W] instance ids. An object has the same id in every view: object i of `objects` has id i + 1.
+            0 is background.
+        amodal_masks: bool [V,N,H,W], whole silhouettes, in the order of `objects`.
+        depth: float32 [V,H,W], metres along the optical axis; 0 where unknown.
+        stamps: float64 [V], seconds.
+        objects: N dictionaries; `position` (world, metres) where it is known.
+        meta: free-form facts about the scene (dataset kind, seed, robot, camera, ...).
+    """
+
+    name: str
+    images: np.ndarray
+    T_world_camera: np.ndarray | None = None
+    K: np.ndarray | None = None
+    distortion: np.ndarray | None = None
+    masks: np.ndarray | None = None
+    amodal_masks: np.ndarray | None = None
+    depth: np.ndarray | None = None
+    stamps: np.ndarray | None = None
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.shape[-1] != 3 or self.images.dtype != np.uint8:
+            raise DatasetError(
+                f"{self.name}: images must be uint8 [V,H,W,3], got {self.images.dtype} {list(self.images.shape)}"
+            )
+        if 0 in self.images.shape:
+            raise DatasetError(f"{self.name}: images are empty: {list(self.images.shape)}")
+        views, height, width, _ = self.images.shape
+        self._expect("T_world_camera", np.float64, (views, 4, 4))
+        self._expect("K", np.float64, (views, 3, 3))
+        self._expect("masks", np.uint8, (views, height, width))
+        self._expect("depth", np.float32, (views, height, width))
+        self._expect("stamps", np.float64, (views,))
+        if self.amodal_masks is not None:
+            self._expect("amodal_masks", np.bool_, (views, self.amodal_masks.shape[1], height, width))
+        for key in ("T_world_camera", "K", "distortion", "depth", "stamps"):
+            value = getattr(self, key)
+            if value is not None and not np.isfinite(value).all():
+                raise DatasetError(f"{self.name}: {key} holds NaN or infinite values; record or export the scene again")
+
+    def _expect(self, key: str, dtype: type, shape: tuple[int, ...]) -> None:
+        value = getattr(self, key)
+        if value is not None and (value.dtype != dtype or value.shape != shape):
+            raise DatasetError(
+                f"{self.name}: {key} must be {np.dtype(dtype).name} {list(shape)} to match the images, "
+                f"got {value.dtype} {list(value.shape)}"
+            )
+
+    @property
+    def num_views(self) -> int:
+        return self.images.shape[0]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.images.shape[1], self.images.shape[2]
+
+    @property
+    def num_objects(self) -> int:
+        """How many objects the scene holds, the background not counted."""
+        return len(self.objects) if self.objects else int(self.masks.max()) if self.masks is not None else 0
+
+    def viewpoints(self, kind: str) -> np.ndarray:
+        """The conditioning that multi-view models take, float32 [V,Dv].
+
+        Args:
+            kind: `clevr`: (cos t - 1, sin t, 0), t the camera's azimuth relative to the first view's (MulMON's CLE-MV
+                convention); Dv 3. `pose`: camera position in units of its mean distance from the world's origin over
+                the views, and unit forward vector; Dv 6.
+
+        Raises:
+            DatasetError: the scene has no poses, or `kind` is unknown.
+        """
+        if self.T_world_camera is None:
+            raise DatasetError(f"{self.name}: viewpoints need camera poses, and this scene has none")
+        position = self.T_world_camera[:, :3, 3]
+        if kind == "clevr":
+            azimuth = np.arctan2(position[:, 1], position[:, 0])
+            azimuth = azimuth - azimuth[0]
+            viewpoints = np.stack([np.cos(azimuth) - 1, np.sin(azimuth), np.zeros_like(azimuth)], axis=1)
+        elif kind == "pose":
+            scale = np.linalg.norm(position, axis=1).mean()
+            viewpoints = np.concatenate([position / max(scale, 1e-9), self.T_world_camera[:, :3, 2]], axis=1)
+        else:
+            raise DatasetError(f"unknown kind of viewpoints '{kind}'; choose clevr or pose")
+        return viewpoints.astype(np.float32)

@@ -1,0 +1,1 @@
+"""Unsupervised object-centric models with the latent duplicate suppression (LDS) prior: training and evaluation."""
