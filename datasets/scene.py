@@ -11,6 +11,8 @@ import numpy as np
 class DatasetError(ValueError):
     """A dataset, scene or file is bad. The message names the file, what is wrong and what to do."""
 
+    exit_code = 1  # of the command that stumbles over it
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -89,9 +91,9 @@ class Scene:
         """The conditioning that multi-view models take, float32 [V,Dv].
 
         Args:
-            kind: `clevr`: (cos t - 1, sin t, 0), t the camera's azimuth relative to the first view's (MulMON's CLE-MV
-                convention); Dv 3. `pose`: camera position in units of its mean distance from the world's origin over
-                the views, and unit forward vector; Dv 6.
+            kind: `clevr`: (cos t - 1, sin t, 0), t the camera's azimuth in the world (MulMON's CLE-MV convention,
+                `normalise_viewpoints` in its getClevrMV.py); Dv 3. `pose`: camera position in units of its mean distance
+                from the world's origin over the views, and unit forward vector; Dv 6.
 
         Raises:
             DatasetError: the scene has no poses, or `kind` is unknown.
@@ -101,7 +103,6 @@ class Scene:
         position = self.T_world_camera[:, :3, 3]
         if kind == "clevr":
             azimuth = np.arctan2(position[:, 1], position[:, 0])
-            azimuth = azimuth - azimuth[0]
             viewpoints = np.stack([np.cos(azimuth) - 1, np.sin(azimuth), np.zeros_like(azimuth)], axis=1)
         elif kind == "pose":
             scale = np.linalg.norm(position, axis=1).mean()

@@ -1,0 +1,44 @@
+"""Files that appear whole or not at all, whatever happens to the program, the disk or the power."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from datasets.scene import DatasetError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Write a file under the hidden name that this yields; at the end it takes the name `path` in one step.
+
+    The content is on the disk before the name is, and the name is on the disk when this returns. Where the body fails,
+    `path` stays as it was.
+
+    Raises:
+        DatasetError: the file cannot be written (no space, no permission, ...).
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.writing")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    except OSError as error:
+        reason = error.strerror or error
+        raise DatasetError(f"{path}: cannot be written ({reason}); see to space and permissions there") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,95 @@
+"""`dataset.json`: which scene files a recorded dataset has, and how they split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets.atomic import whole_file
+from datasets.scene import DatasetError
+from datasets.scene_dataset import inside
+
+INDEX_FORMAT = "lds_scenes/1"
+
+
+@dataclass(frozen=True)
+class DatasetIndex:
+    """What dataset.json says.
+
+    Attributes:
+        name, kind: what the dataset is called and how it was made.
+        scenes: scene files, relative to the dataset's folder, in order, with their numbers of views (None: not told).
+        splits: for each split, its scene files.
+    """
+
+    name: str
+    kind: str
+    scenes: dict[str, int | None]
+    splits: dict[str, list[str]]
+
+
+def write_dataset_index(
+    root: Path, name: str, kind: str, scenes: Mapping[str, int], splits: Mapping[str, Sequence[str]]
+) -> None:
+    """Write `root`/dataset.json in one step.
+
+    Args:
+        scenes: scene files, relative to `root`, with their numbers of views.
+        splits: for each split, which of those files it holds.
+    """
+    content = {
+        "format": INDEX_FORMAT,
+        "name": name,
+        "kind": kind,
+        "scenes": [{"file": file, "views": views} for file, views in scenes.items()],
+        "splits": {split: list(files) for split, files in splits.items()},
+    }
+    with whole_file(Path(root) / "dataset.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read_dataset_index(root: Path) -> DatasetIndex:
+    """Read `root`/dataset.json.
+
+    Raises:
+        DatasetError: it is missing, no valid JSON, of a foreign format, or names files outside of `root`.
+    """
+    path = Path(root) / "dataset.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: is not valid JSON ({error}); copy or synthesise it again") from error
+    if not isinstance(content, dict) or content.get("format") != INDEX_FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        raise DatasetError(f"{path}: is of format {found!r}; this version of lds_scenes reads {INDEX_FORMAT!r}")
+    name, kind = (_expect(path, content, key, str) for key in ("name", "kind"))
+    listed = _expect(path, content, "scenes", list)
+    scenes = dict(_scene(path, entry) for entry in listed)
+    if len(scenes) < len(listed):
+        raise DatasetError(f"{path}: lists a scene twice")
+    splits = _expect(path, content, "splits", dict)
+    for split, files in splits.items():
+        known = isinstance(files, list) and all(isinstance(file, str) for file in files)
+        strangers = [file for file in files if file not in scenes] if known else [files]
+        if strangers:
+            raise DatasetError(f"{path}: split '{split}' names {strangers[0]!r}, which is not among its scenes")
+    return DatasetIndex(name, kind, scenes, splits)
+
+
+def _scene(path: Path, entry: Any) -> tuple[str, int]:
+    file, views = (entry.get("file"), entry.get("views")) if isinstance(entry, dict) else (None, None)
+    if not isinstance(file, str) or not isinstance(views, int) or views < 1:
+        raise DatasetError(f"{path}: a scene must be {{'file': name, 'views': number}}, got {entry!r}")
+    inside(path.parent, file, path)
+    return file, views
+
+
+def _expect(path: Path, content: dict, key: str, kind: type) -> Any:
+    if not isinstance(content.get(key), kind):
+        raise DatasetError(f"{path}: '{key}' is missing or is no {kind.__name__}")
+    return content[key]

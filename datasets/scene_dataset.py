@@ -1,0 +1,90 @@
+"""A dataset is a lazy sequence of scenes. Every loader derives from `SceneDataset`."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from datasets.scene import DatasetError, Scene
+
+# No array of a scene may declare more than this; files that do are damaged or hostile (a 100-view recording in full HD
+# takes 0.6 GB). Checked before any memory is taken.
+MAX_ARRAY_BYTES = 2**30
+
+
+class SceneDataset(Sequence[Scene]):
+    """Scenes of one split, or of all splits, of the dataset in the folder `root`. Scenes are read when asked for.
+
+    Attributes:
+        root: the dataset's own folder, links followed.
+        name, kind: what the dataset calls itself, and how it was made (`clevr_mv`, `table_cubes`, ...).
+        split: the split that this sequence holds, or None for the scenes of all splits.
+        splits: how many scenes each split holds.
+    """
+
+    format: ClassVar[str]  # the loader's name
+    layout: ClassVar[str]  # what it looks for in a folder, in words
+
+    root: Path
+    name: str
+    kind: str
+    split: str | None
+    splits: dict[str, int]
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, root: Path) -> bool:
+        """Whether the folder holds a dataset of this format."""
+
+    @abstractmethod
+    def files(self) -> list[Path]:
+        """The files that hold this dataset's scenes, in order."""
+
+    @abstractmethod
+    def _read(self, index: int) -> Scene:
+        """Read scene `index`, 0 <= index < len(self). Raises DatasetError."""
+
+    def __getitem__(self, index: int) -> Scene:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"{self.name} holds {len(self)} scenes, asked for scene {index}")
+        return self._read(index % len(self))
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over names, sizes and contents of all files; equal wherever the folder lies."""
+        total = hashlib.sha256()
+        for path in self.files():
+            try:
+                with open(path, "rb") as file:
+                    total.update(f"{path.relative_to(self.root)}\0{path.stat().st_size}\0".encode())
+                    while block := file.read(2**20):
+                        total.update(block)
+            except OSError as error:
+                raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+        return total.hexdigest()
+
+    def _choose(self, split: str | None) -> list[str]:
+        """The names of the splits that `split` stands for. Raises DatasetError where there is no such split."""
+        if split is not None and split not in self.splits:
+            raise DatasetError(f"{self.root}: has no split '{split}'; it has {', '.join(self.splits) or 'none'}")
+        return list(self.splits) if split is None else [split]
+
+
+def inside(root: Path, relative: str, source: object) -> Path:
+    """The file `relative` to the folder `root` that `source` names, links followed; refused where it leaves `root`.
+
+    Raises:
+        DatasetError: it names a file outside of `root`.
+    """
+    try:
+        path = (root / relative).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a zero byte in the name
+        raise DatasetError(f"{source}: names a file that cannot be, {relative!r} ({error})") from error
+    if not path.is_relative_to(root.resolve()):
+        raise DatasetError(
+            f"{source}: names {relative!r}, which lies outside of the dataset's folder {root}; "
+            f"if the folder was renamed, give it its old name back; if its files are links, put the files there"
+        )
+    return path
