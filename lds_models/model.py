@@ -48,6 +48,7 @@ class SceneModel(nn.Module, ABC):
     num_slots: int
     image_size: int
     viewpoint_dim: int = 0  # 0: the model takes no viewpoints
+    lds_scale: float = 1.0  # the share of the LDS weight lambda in force, for its warm-up in training
 
     @abstractmethod
     def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:

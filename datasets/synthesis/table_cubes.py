@@ -143,9 +143,9 @@ class TableRenderer:
         model = self.model
         tone = rng.uniform(0.8, 1.0) * rng.uniform(0.97, 1.0, 3)
         model.geom_rgba[model.geom("table").id] = [*tone, 1]
-        ambient, key = rng.uniform(0.25, 0.45), rng.uniform(0.3, 0.55)
+        ambient, key = rng.uniform(0.4, 0.6), rng.uniform(0.2, 0.4)  # a room: mostly light from all around
         model.vis.headlight.ambient[:] = ambient
-        for name, strength, spread in (("key", key, 0.6), ("fill", 0.85 - ambient - key * 0.7, 0.9)):
+        for name, strength, spread in (("key", key, 0.6), ("fill", 0.9 - ambient - key * 0.7, 0.9)):
             light = model.light(name).id
             direction = np.append(rng.uniform(-spread, spread, 2), -1)
             model.light_dir[light] = direction / np.linalg.norm(direction)

@@ -1,0 +1,121 @@
+"""What a training run is made of: the settings of `config/experiments/*.yaml`, checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lds_models.registry import ConfigError
+
+
+@dataclass
+class DataConfig:
+    path: str = MISSING  # a dataset's folder or a packed file
+    split: str = "train"
+    validation_path: str | None = None  # default: the same dataset
+    validation_split: str | None = "test"  # null: no validation
+    validation_images: int = 64
+
+
+@dataclass
+class OptimiserConfig:
+    name: str = "rmsprop"  # rmsprop, adam
+    lr: float = 3e-4
+    schedule: str = "constant"  # constant, gqn, cosine
+    warmup_steps: int = 0
+    clip_norm: float = 5.0
+
+
+@dataclass
+class Experiment:
+    """One training run. `model` holds the settings of one of `lds_models.registry.MODELS`."""
+
+    model: dict[str, Any] = MISSING
+    data: DataConfig = field(default_factory=DataConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    batch_size: int = 40  # images (single-view models)
+    steps: int = 600_000
+    lds_warmup: list[int] = field(default_factory=lambda: [0, 0])  # lambda grows from 0 between these steps
+    seed: int = 0
+    precision: str = "auto"  # auto, bf16-mixed, 32-true
+    log_every: int = 50
+    validate_every: int = 1000
+    checkpoint_every: int = 500
+
+
+def presets_folder() -> Path:
+    """Where the experiment presets lie: beside the code in a checkout, in the distribution's data otherwise."""
+    import sys
+
+    beside = Path(__file__).parent.parent / "config" / "experiments"
+    return beside if beside.is_dir() else Path(sys.prefix) / "share" / "lds_scenes" / "config" / "experiments"
+
+
+def preset_names() -> list[str]:
+    return sorted(path.stem for path in presets_folder().glob("*.yaml"))
+
+
+def load_experiment(name_or_file: str, overrides: list[str]) -> Experiment:
+    """Read a preset or a YAML file, with `key=value` overrides on top.
+
+    Raises:
+        ConfigError: there is no such preset, a key is unknown, or a value does not fit; the message says which.
+    """
+    file = Path(name_or_file)
+    if not file.is_file():
+        file = presets_folder() / f"{name_or_file}.yaml"
+    if not file.is_file():
+        raise ConfigError(f"no experiment '{name_or_file}': give a YAML file or one of {', '.join(preset_names())}")
+    for override in overrides:
+        if "=" not in override:
+            raise ConfigError(f"'{override}' is no setting; write key=value, for example steps=1000")
+    try:
+        settings = OmegaConf.merge(
+            OmegaConf.structured(Experiment), OmegaConf.load(file), OmegaConf.from_dotlist(overrides)
+        )
+        missing = OmegaConf.missing_keys(settings)
+        if missing:
+            raise ConfigError(f"{file}: {', '.join(sorted(missing))} must be set, for example data.path=FOLDER")
+        experiment = OmegaConf.to_object(settings)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{file}: {str(error).splitlines()[0]}") from error
+    _check(experiment, file)
+    return experiment
+
+
+def _check(experiment: Experiment, file: Path) -> None:
+    choices = {
+        "optimiser.name": (experiment.optimiser.name, ("rmsprop", "adam")),
+        "optimiser.schedule": (experiment.optimiser.schedule, ("constant", "gqn", "cosine")),
+        "precision": (experiment.precision, ("auto", "bf16-mixed", "32-true")),
+    }
+    for key, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise ConfigError(f"{file}: {key} is '{value}'; choose from {', '.join(allowed)}")
+    for key in ("batch_size", "steps", "log_every", "validate_every", "checkpoint_every"):
+        if getattr(experiment, key) < 1:
+            raise ConfigError(f"{file}: {key} must be 1 or more, got {getattr(experiment, key)}")
+    if len(experiment.lds_warmup) != 2 or experiment.lds_warmup[0] > experiment.lds_warmup[1]:
+        raise ConfigError(f"{file}: lds_warmup must be [first step, last step], got {experiment.lds_warmup}")
+
+
+def learning_rate(config: OptimiserConfig, step: int, steps: int) -> float:
+    """The learning rate at `step` of `steps`. `gqn` is the LDS paper's schedule (its appendix A, tables 2 and 3)."""
+    if config.schedule == "gqn":
+        rate = max(0.1 * config.lr + 0.9 * config.lr * (1 - step / 1e6), 0.1 * config.lr)
+    elif config.schedule == "cosine":
+        rate = config.lr * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1))))
+    else:
+        rate = config.lr
+    return rate * min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else rate
+
+
+def lds_ramp(warmup: list[int], step: int) -> float:
+    """The share of lambda that is in force at `step`: 0 before warmup[0], 1 from warmup[1] on."""
+    first, last = warmup
+    return 1.0 if step >= last else max(0.0, (step - first) / (last - first))

@@ -1,0 +1,37 @@
+"""The spatial Gaussian mixture likelihood shared by all component VAEs (LDS paper eq. 1)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def mixture_log_likelihood(images: Tensor, appearances: Tensor, log_masks: Tensor, std: float | Tensor) -> Tensor:
+    """log p(x | z) of each scene, [B] in nats: sum over views and pixels of log sum_k m_k N(x; appearance_k, std^2).
+
+    Args:
+        images: [B,V,3,H,W] in [0,1].
+        appearances: [B,V,K,3,H,W].
+        log_masks: [B,V,K,1,H,W], log mixing probabilities.
+        std: pixel noise, one for all slots or a tensor [K].
+    """
+    if isinstance(std, Tensor):
+        std = std.view(-1, 1, 1, 1)
+        log_std = std.log()
+    else:
+        log_std = math.log(std)
+    error = (images.unsqueeze(2) - appearances) / std
+    log_normal = -0.5 * error.square().sum(3, keepdim=True) - 3 * (log_std + 0.5 * math.log(2 * math.pi))
+    return torch.logsumexp(log_masks + log_normal, dim=2).sum((1, 2, 3, 4))
+
+
+def gaussian_kl(mean: Tensor, std: Tensor) -> Tensor:
+    """KL(N(mean, std^2) || N(0, 1)) summed over slots and latent dimensions: [B,K,D] -> [B], nats."""
+    return 0.5 * (mean.square() + std.square() - 1 - 2 * std.log()).sum((1, 2))
+
+
+def categorical_kl(log_q: Tensor, log_p: Tensor) -> Tensor:
+    """KL(q || p) of per-pixel categoricals over slots, summed over views and pixels: [B,V,K,1,H,W] -> [B], nats."""
+    return (log_q.exp() * (log_q - log_p)).sum((1, 2, 3, 4, 5))

@@ -1,0 +1,109 @@
+"""MONet (Burgess et al. 2019, arXiv:1901.11390) with the LDS prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lds_models.lds_prior import lds_prior
+from lds_models.mixture import categorical_kl, gaussian_kl, mixture_log_likelihood
+from lds_models.model import LossTerms, SceneModel, SlotInference
+from lds_models.networks import BroadcastDecoder, ComponentEncoder, UNet
+from lds_models.precision import wide
+
+
+@dataclass
+class MONetConfig:
+    """Defaults are the LDS paper's setting (its appendix A, table 1), without LDS."""
+
+    name: str = "monet"
+    image_size: int = 64
+    num_slots: int = 7
+    latent_dim: int = 16
+    attention_channels: int = 32
+    decoder_channels: int = 32
+    decoder_layers: int = 4
+    patch: int = 1
+    background_std: float = 0.1  # pixel noise of the first slot
+    foreground_std: float = 0.1
+    kl_latent_weight: float = 0.5
+    kl_mask_weight: float = 0.5
+    lds_weight: float = 0.0  # lambda of eq. 4; 0 is the model without LDS
+    lds_std: float = 0.1
+    lds_on: str = "sample"
+
+
+class MONet(SceneModel):
+    """A U-Net cuts the image into K masks one after another; a VAE explains each masked part."""
+
+    def __init__(self, config: MONetConfig) -> None:
+        super().__init__()
+        if config.lds_on not in ("sample", "mean"):
+            raise ValueError(f"lds_on must be sample or mean, got '{config.lds_on}'")
+        self.config = config
+        self.num_slots, self.image_size = config.num_slots, config.image_size
+        size = config.image_size
+        self.attention = UNet(4, size, config.attention_channels, config.patch)
+        self.encoder = ComponentEncoder(4, size, config.latent_dim)
+        self.decoder = BroadcastDecoder(
+            config.latent_dim, 4, size, config.decoder_channels, config.decoder_layers, config.patch
+        )
+        std = torch.full([config.num_slots], config.foreground_std)
+        std[0] = config.background_std
+        self.register_buffer("pixel_std", std, persistent=False)
+
+    def attend(self, image: Tensor) -> Tensor:
+        """Log masks [B,K,1,H,W] of images [B,3,H,W], by stick breaking; they sum to 1 over K (eq. 1 of MONet)."""
+        log_scope = torch.zeros_like(image[:, :1])
+        log_masks = []
+        for _ in range(self.num_slots - 1):
+            logits = wide(self.attention(torch.cat([image, log_scope], dim=1)))
+            log_masks.append(log_scope + F.logsigmoid(logits))
+            log_scope = log_scope + F.logsigmoid(-logits)
+        return torch.stack([*log_masks, log_scope], dim=1)
+
+    def encode(self, image: Tensor, log_masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior mean and std [B,K,D] of each slot, given the image [B,3,H,W] and log masks [B,K,1,H,W]."""
+        batch, slots = log_masks.shape[:2]
+        repeated = image.unsqueeze(1).expand(-1, slots, -1, -1, -1)
+        inputs = torch.cat([repeated, log_masks], dim=2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        mean, std = self.encoder(inputs)
+        return mean.view(batch, slots, -1), std.view(batch, slots, -1)
+
+    def decode(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Appearances [B,K,3,H,W] in [0,1] and log prior masks [B,K,1,H,W] of latents [B,K,D]."""
+        batch, slots, _ = latents.shape
+        out = wide(self.decoder(latents.flatten(0, 1))).unflatten(0, (batch, slots))
+        return out[:, :, :3].sigmoid(), out[:, :, 3:].log_softmax(dim=1)
+
+    def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
+        self.check_images(images)
+        image = images[:, 0]
+        log_masks = self.attend(image)
+        mean, std = self.encode(image, log_masks)
+        sample = mean + std * torch.randn_like(std)
+        appearances, _ = self.decode(mean)
+        reconstruction = (log_masks.exp() * appearances).sum(1)
+        views = (t.unsqueeze(1) for t in (log_masks, appearances, reconstruction))
+        return SlotInference(mean, std, sample, *views)
+
+    def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
+        self.check_images(images)
+        config, image = self.config, images[:, 0]
+        log_masks = self.attend(image)
+        mean, std = self.encode(image, log_masks)
+        sample = mean + std * torch.randn_like(std)
+        appearances, log_prior_masks = self.decode(sample)
+
+        log_masks, log_prior_masks = log_masks.unsqueeze(1), log_prior_masks.unsqueeze(1)
+        nll = -mixture_log_likelihood(images, appearances.unsqueeze(1), log_masks, self.pixel_std).mean()
+        kl_latent = gaussian_kl(mean, std).mean()
+        kl_mask = categorical_kl(log_masks, log_prior_masks).mean()
+        lds = lds_prior(sample if config.lds_on == "sample" else mean, config.lds_std).mean()
+        total = nll + config.kl_latent_weight * kl_latent + config.kl_mask_weight * kl_mask
+        if config.lds_weight:
+            total = total - self.lds_scale * config.lds_weight * lds
+        return LossTerms(total, nll, kl_latent, kl_mask, lds)

@@ -1,0 +1,126 @@
+"""The networks that the models are made of: attention U-Net, component encoder, spatial broadcast decoder.
+
+`patch` > 1 lets a network work on patch x patch blocks of pixels (space-to-depth in, bilinear upsampling out): the same
+resolution in and out at 1 / patch^2 of the positions. The published networks have patch 1.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lds_models.fused import InstanceNormReLU
+from lds_models.precision import wide
+
+
+class ConvNormReLU(nn.Sequential):
+    """3x3 convolution without bias, instance normalisation with learned scale and shift, ReLU (MONet, appendix B.2)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+            InstanceNormReLU(outputs),
+        )
+
+
+def enlarge(x: Tensor, factor: int) -> Tensor:
+    """Upsample [B,C,H,W] bilinearly. Of mask logits: the sigmoid after it keeps edges sharp, between pixels too."""
+    return x if factor == 1 else F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
+
+
+class UNet(nn.Module):
+    """MONet's attention U-Net (Burgess et al. 2019, appendix B.2): [B,C,H,W] -> [B,1,H,W], logits.
+
+    Five blocks down and up at 64 pixels, halving to a 4x4 grid in the middle, where a small MLP sees the whole image.
+    """
+
+    def __init__(self, inputs: int, size: int, channels: int = 32, patch: int = 1) -> None:
+        super().__init__()
+        grid = size // patch
+        blocks = grid.bit_length() - 2  # the last block is at 4x4
+        if grid != 4 * 2 ** (blocks - 1) or grid * patch != size:
+            raise ValueError(f"image size {size} over patch {patch} must be a power of two, 8 or more")
+        widths = [channels] * 2 + [2 * channels] * (blocks - 2)
+        self.patch = patch
+        self.down = nn.ModuleList(
+            ConvNormReLU(before, after)
+            for before, after in zip([inputs * patch**2, *widths[:-1]], widths, strict=True)
+        )
+        ups = widths[::-1]
+        self.up = nn.ModuleList(
+            ConvNormReLU(2 * before, after) for before, after in zip(ups, [*ups[1:], channels], strict=True)
+        )
+        middle = 16 * widths[-1]
+        self.middle = nn.Sequential(
+            nn.Linear(middle, 128), nn.ReLU(inplace=True), nn.Linear(128, 128), nn.ReLU(inplace=True),
+            nn.Linear(128, middle), nn.ReLU(inplace=True),
+        )  # fmt: skip
+        self.head = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pixel_unshuffle(x, self.patch)
+        skips = []
+        for block in self.down[:-1]:
+            x = block(x)
+            skips.append(x)
+            x = F.interpolate(x, scale_factor=0.5, mode="nearest")
+        x = self.down[-1](x)
+        skips.append(x)
+        batch, width, height, _ = x.shape
+        x = self.middle(x.permute(0, 2, 3, 1).reshape(batch, -1)).view(batch, height, height, width).permute(0, 3, 1, 2)
+        for block, skip in zip(self.up, reversed(skips), strict=True):
+            if x.shape[-1] != skip.shape[-1]:
+                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = block(torch.cat([x, skip], dim=1))
+        return enlarge(self.head(x), self.patch)
+
+
+class ComponentEncoder(nn.Module):
+    """MONet's component encoder (appendix B.1): [B,C,H,W] -> posterior mean and standard deviation, [B,D] each."""
+
+    def __init__(self, inputs: int, size: int, latent_dim: int, widths: tuple[int, ...] = (32, 32, 64, 64)) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in zip([inputs, *widths[:-1]], widths, strict=True):
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.ReLU(inplace=True)]
+        self.convolutions = nn.Sequential(*layers)
+        self.head = nn.Sequential(
+            nn.Linear(widths[-1] * (size // 2 ** len(widths)) ** 2, 256), nn.ReLU(inplace=True),
+            nn.Linear(256, 2 * latent_dim),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.convolutions(x).permute(0, 2, 3, 1).flatten(1)
+        mean, raw = wide(self.head(features)).chunk(2, dim=-1)
+        return mean, F.softplus(raw + 0.5) + 1e-8
+
+
+class BroadcastDecoder(nn.Module):
+    """Spatial broadcast decoder (Watters et al. 2019; MONet, appendix B.1): latents [B,D] -> [B,outputs,H,W].
+
+    3x3 convolutions without padding on a grid that is larger by their margins. The first one sees a latent that is the
+    same everywhere, so its part is one matrix product, and the coordinates' part is the same for all slots: together
+    they equal the convolution over the broadcast grid, with its nine taps on the latent summed.
+    """
+
+    def __init__(self, latent_dim: int, outputs: int, size: int, channels: int, layers: int, patch: int = 1) -> None:
+        super().__init__()
+        self.patch = patch
+        grid = size // patch + 2 * layers
+        line = torch.linspace(-1, 1, grid)
+        coordinates = torch.stack(torch.meshgrid(line, line, indexing="xy"))[None]
+        self.register_buffer("coordinates", coordinates.contiguous(memory_format=torch.channels_last), persistent=False)
+        self.from_latent = nn.Linear(latent_dim, channels)
+        self.from_coordinates = nn.Conv2d(2, channels, 3, bias=False)
+        hidden: list[nn.Module] = []
+        for _ in range(layers - 1):
+            hidden += [nn.Conv2d(channels, channels, 3), nn.ReLU(inplace=True)]
+        self.hidden = nn.Sequential(*hidden)
+        self.head = nn.Conv2d(channels, outputs, 1)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        shared = self.from_coordinates(self.coordinates).permute(0, 2, 3, 1)
+        # Added channels last: the sums of its backward pass are several times faster than in the other order.
+        x = F.relu(shared + self.from_latent(latents)[:, None, None], inplace=True).permute(0, 3, 1, 2)
+        return enlarge(self.head(self.hidden(x)), self.patch)

@@ -1,0 +1,27 @@
+"""Number formats: which one training runs in, and where more digits are needed than it has."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """The tensor in float32, or as it is where it has more: for likelihoods, KLs and whatever sums over pixels."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def best_precision() -> str:
+    """bf16 where the hardware computes it, float32 elsewhere (emulated bf16 is slower than float32)."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    return "bf16-mixed" if _cpu_flags() & {"amx_bf16", "avx512_bf16"} else "32-true"
+
+
+def _cpu_flags() -> set[str]:
+    if not os.path.exists("/proc/cpuinfo"):
+        return set()
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        return next((set(line.split()) for line in file if line.startswith("flags")), set())

@@ -1,0 +1,163 @@
+"""MONet: the contract of scene models, the masks, the fast paths against plain formulations, and that it learns."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lds_models.fused import InstanceNormReLU
+from lds_models.lds_prior import lds_prior
+from lds_models.monet import MONet, MONetConfig
+from lds_models.networks import BroadcastDecoder
+from lds_models.registry import ConfigError, build_model
+
+SMALL = MONetConfig(image_size=32, num_slots=4, attention_channels=8, decoder_channels=8)
+
+
+@pytest.fixture
+def model() -> MONet:
+    torch.manual_seed(0)
+    return MONet(SMALL)
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_inference_keeps_the_contract(patch: int) -> None:
+    model = MONet(MONetConfig(image_size=32, num_slots=4, patch=patch))
+    inference = model.infer(torch.rand(2, 1, 3, 32, 32))
+    assert inference.mean.shape == inference.std.shape == inference.sample.shape == (2, 4, 16)
+    assert inference.log_masks.shape == (2, 1, 4, 1, 32, 32)
+    assert inference.appearances.shape == (2, 1, 4, 3, 32, 32)
+    assert inference.reconstruction.shape == (2, 1, 3, 32, 32)
+    assert (inference.std > 0).all()
+    assert 0 <= inference.appearances.min() and inference.appearances.max() <= 1
+
+
+def test_masks_sum_to_one_and_scopes_telescope(model: MONet) -> None:
+    log_masks = model.double().attend(torch.rand(2, 3, 32, 32, dtype=torch.float64))
+    masks = log_masks.exp()
+    torch.testing.assert_close(masks.sum(1), torch.ones(2, 1, 32, 32, dtype=torch.float64))
+    # What the first k masks leave is the scope that the next one shares out: no mask exceeds it.
+    left = 1 - torch.cumsum(masks, 1)
+    assert (masks[:, 1:] <= left[:, :-1] + 1e-9).all()
+    torch.testing.assert_close(masks[:, -1], left[:, -2])
+
+
+def test_reconstruction_is_the_mixtures_mean(model: MONet) -> None:
+    inference = model.infer(torch.rand(2, 1, 3, 32, 32))
+    expected = (inference.log_masks.exp() * inference.appearances).sum(2)
+    torch.testing.assert_close(inference.reconstruction, expected)
+
+
+def test_total_is_the_papers_objective(model: MONet) -> None:
+    model.config.lds_weight = 0.5
+    terms = model.loss(torch.rand(3, 1, 3, 32, 32))
+    expected = terms.nll + 0.5 * terms.kl_latent + 0.5 * terms.kl_mask - 0.5 * terms.lds
+    torch.testing.assert_close(terms.total, expected)
+
+
+def test_lds_is_computed_on_what_the_config_names() -> None:
+    torch.manual_seed(0)
+    model = MONet(MONetConfig(image_size=32, num_slots=4, lds_on="mean"))
+    images = torch.rand(2, 1, 3, 32, 32)
+    expected = lds_prior(model.infer(images).mean).mean()
+    torch.testing.assert_close(model.loss(images).lds, expected)
+
+
+def test_lds_leaves_inference_untouched() -> None:
+    images = torch.rand(2, 1, 3, 32, 32)
+    outputs = []
+    for weight in (0.0, 0.5):
+        torch.manual_seed(0)
+        outputs.append(MONet(MONetConfig(image_size=32, num_slots=4, lds_weight=weight)).infer(images).log_masks)
+    torch.testing.assert_close(*outputs, rtol=0, atol=0)
+
+
+def test_decoder_equals_convolution_over_the_broadcast_latent() -> None:
+    torch.manual_seed(0)
+    decoder = BroadcastDecoder(latent_dim=5, outputs=4, size=8, channels=6, layers=3).double()
+    latents = torch.randn(2, 5, dtype=torch.float64)
+    grid = decoder.coordinates.shape[-1]
+    broadcast = torch.cat(
+        [latents[:, :, None, None].expand(-1, -1, grid, grid), decoder.coordinates.expand(2, -1, -1, -1)], dim=1
+    )
+    # Any kernel whose taps on the latent sum to the matrix will do: here all in the middle.
+    kernel = torch.zeros(6, 7, 3, 3, dtype=torch.float64)
+    kernel[:, :5, 1, 1] = decoder.from_latent.weight
+    kernel[:, 5:] = decoder.from_coordinates.weight
+    hidden = F.relu(F.conv2d(broadcast, kernel, decoder.from_latent.bias))
+    torch.testing.assert_close(decoder(latents), decoder.head(decoder.hidden(hidden)))
+
+
+def test_fused_normalisation_equals_torchs_with_gradients() -> None:
+    torch.manual_seed(0)
+    layer = InstanceNormReLU(5).double()
+    layer.weight.data.uniform_(0.5, 2)
+    layer.bias.data.normal_()
+    x = torch.randn(3, 5, 6, 7, dtype=torch.float64).contiguous(memory_format=torch.channels_last).requires_grad_()
+    plain = F.relu(F.instance_norm(x, weight=layer.weight, bias=layer.bias))
+    upstream = torch.randn_like(plain)
+    inputs = (x, layer.weight, layer.bias)
+    torch.testing.assert_close(layer(x), plain)
+    for ours, theirs in zip(
+        torch.autograd.grad(layer(x), inputs, upstream), torch.autograd.grad(plain, inputs, upstream), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), plain)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+def test_fast_paths_match_the_float64_reference(dtype: torch.dtype, tolerance: float) -> None:
+    torch.manual_seed(1)
+    images = torch.rand(2, 1, 3, 32, 32, dtype=torch.float64)
+    config = MONetConfig(image_size=32, num_slots=4, lds_weight=0.5, lds_on="mean")
+    reference = MONet(config).double()
+    fast = MONet(config)
+    fast.load_state_dict(reference.state_dict())
+    fast.to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        expected = reference.infer(images).reconstruction
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            got = fast.infer(images.float()).reconstruction
+    error = (got.double() - expected).norm() / expected.norm()
+    assert error < tolerance
+
+
+def test_four_images_are_overfitted() -> None:
+    torch.manual_seed(0)
+    model = MONet(MONetConfig(image_size=16, num_slots=3, attention_channels=8, decoder_channels=8))
+    images = torch.full([4, 1, 3, 16, 16], 0.9)
+    for i in range(4):
+        images[i, 0, i % 3, 2 + 2 * i : 8 + 2 * i, 4:10] = 0.1
+    optimiser = torch.optim.Adam(model.parameters(), 5e-3)
+    losses = []
+    for _ in range(200):
+        terms = model.loss(images)
+        optimiser.zero_grad()
+        terms.total.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimiser.step()
+        losses.append(terms.nll.item())
+    best_possible = -3 * 16 * 16 * 1.3836  # the log density of a normal at its mean, sigma 0.1
+    assert losses[-1] - best_possible < 0.4 * (losses[0] - best_possible)
+
+
+def test_image_of_another_size_is_refused(model: MONet) -> None:
+    with pytest.raises(ValueError, match=r"expected images \[B,V,3,32,32\], got \[1, 1, 3, 64, 64\]"):
+        model.infer(torch.rand(1, 1, 3, 64, 64))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "mognet"}, "unknown model 'mognet'; choose from monet"),
+        ({"name": "monet", "slots": 5}, "slots"),
+        ({"name": "monet", "num_slots": "many"}, "many"),
+        ({"name": "monet", "image_size": 48}, "power of two"),
+        ({"name": "monet", "lds_on": "noise"}, "sample or mean"),
+    ],
+)
+def test_bad_settings_are_named(settings: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_model(settings)
