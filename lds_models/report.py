@@ -1,0 +1,148 @@
+"""The report of an evaluation: one page that needs nothing but itself, and its pictures as PNG files."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lds_models import figures
+from lds_models.evaluation import METRICS, Evaluation, Example, Metric
+from lds_models.metrics.duplicates import LATENT_COSINE, MIN_PIXELS, OVERLAP_SHARE
+from lds_models.metrics.statistics import Interval
+from lds_models.results import Provenance, software_versions, write_metrics, write_rows
+
+TEMPLATES = Path(__file__).parent / "templates"
+HEADLINE = ("miou", "fg_ari", "mse", "duplicate_rate", "sim", "duplicate_rate_latent")
+HEADLINE_COUNT = 4
+SHOWN_DIGEST = 16  # hexadecimal digits; metrics.json has all
+
+
+def write_results(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, Any], out: Path) -> Path:
+    """Write metrics.json, per_image.csv, report.html and figures/*.png into a directory, made where it is missing.
+
+    Args:
+        card: the model card that came with the weights.
+
+    Returns:
+        The path of the page.
+    """
+    pictures = out / "figures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    write_metrics(evaluation, provenance, out / "metrics.json")
+    write_rows(evaluation, out / "per_image.csv")
+    charts = figures.charts(evaluation)
+    for name, figure in (charts | {"slots": figures.grid(evaluation.examples)}).items():
+        figures.save_png(figure, pictures / f"{name}.png")
+    page = out / "report.html"
+    page.write_text(_render(evaluation, provenance, card, charts))
+    return page
+
+
+def format_interval(interval: Interval | None, metric: Metric) -> tuple[str, str]:
+    """A mean and its interval as people read them, such as ("0.812", "0.804 to 0.820"); dashes where not measured."""
+    if interval is None:
+        return "–", "–"
+    bounds = f"{interval.low:{metric.spec}} to {interval.high:{metric.spec}}" if np.isfinite(interval.low) else "–"
+    return f"{interval.mean:{metric.spec}}", bounds
+
+
+def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, Any], charts: dict[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["data_uri"] = _data_uri
+    measures = [_measure(name, evaluation) for name in METRICS]
+    headline = [m for name in HEADLINE for m in measures if m["name"] == name and m["mean"] != "–"]
+    return environment.get_template("report.html.j2").render(
+        title=Path(provenance.weights).name.removesuffix(".safetensors"),
+        provenance=asdict(provenance),
+        images=evaluation.num_images,
+        scenes=evaluation.num_scenes,
+        warnings=evaluation.warnings,
+        headline=headline[:HEADLINE_COUNT],
+        measures=measures,
+        has_masks="miou" in evaluation.rows,
+        rule=_duplicate_rule(evaluation),
+        examples=[_example(example, evaluation) for example in evaluation.examples],
+        charts={name: Markup(figures.themed_svg(figure, name)) for name, figure in charts.items()},
+        card=_flatten(card),
+        repeat=_repeat(provenance),
+        versions=software_versions(),
+        style=Markup((TEMPLATES / "report.css").read_text()),
+    )
+
+
+def _measure(name: str, evaluation: Evaluation) -> dict[str, str]:
+    metric = METRICS[name]
+    mean, bounds = format_interval(evaluation.metrics[name], metric)
+    return {**asdict(metric), "name": name, "mean": mean, "bounds": bounds}
+
+
+def _duplicate_rule(evaluation: Evaluation) -> str:
+    if "miou" in evaluation.rows:
+        return (
+            f"slots that each hold at least {OVERLAP_SHARE:.0%} of one true region "
+            f"(and at least {MIN_PIXELS} pixels of a 64×64 image)"
+        )
+    return f"visible slots whose latents have a cosine similarity of {LATENT_COSINE} or more"
+
+
+def _example(example: Example, evaluation: Evaluation) -> dict[str, Any]:
+    shown = {name: METRICS[name] for name in ("miou", "fg_ari", "mse") if METRICS[name].column in evaluation.rows}
+    values = {metric.label: evaluation.rows[metric.column][example.row] for metric in shown.values()}
+    specs = {metric.label: metric.spec for metric in shown.values()}
+    return {
+        "reason": example.reason,
+        "scene": evaluation.rows["scene"][example.row],
+        "view": evaluation.rows["view"][example.row],
+        "values": {label: f"{value:{specs[label]}}" for label, value in values.items() if np.isfinite(value)},
+        "panel": figures.panel(example.explanation),
+    }
+
+
+def _data_uri(picture: np.ndarray) -> str:
+    """A uint8 [H,W,3] picture as a data: address of a PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _repeat(provenance: Provenance) -> dict[str, Any]:
+    """What the same numbers need, besides the command."""
+    size = f"{provenance.image_size} × {provenance.image_size}"
+    if provenance.resized:
+        height, width = provenance.source_size
+        size += f", cropped and resized from {width} × {height}"
+    return {
+        "weights": provenance.weights,
+        "weights digest": provenance.weights_digest[:SHOWN_DIGEST],
+        "data": provenance.data,
+        "data digest": provenance.data_digest[:SHOWN_DIGEST],
+        "images": size,
+        "seed": provenance.seed,
+        "batch size": provenance.batch_size,
+        "device": provenance.device,
+    }
+
+
+def _flatten(card: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested keys joined by dots, values as text."""
+    flat = {}
+    for key, value in card.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return flat

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from colour_scenes import COLOURS, ColourModel, packed_squares
+
+from lds_models import figures
+from lds_models.evaluation import METRICS, evaluate
+from lds_models.report import write_results
+from lds_models.results import Provenance
+
+PROVENANCE = Provenance(
+    weights="monet_test",
+    weights_digest="ab" * 32,
+    data="squares",
+    data_digest="cd" * 32,
+    split="test",
+    image_size=64,
+    source_size=(64, 64),
+    seed=0,
+    batch_size=32,
+    device="cpu",
+    command="lds eval monet_test --data 'a & b' --split test",
+)
+CARD = {"name": "<b>sly</b>", "model": {"num_slots": 6}, "metrics": {"miou": 0.71234567}}
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask of a page: tags, attributes and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def of_class(self, name: str) -> list[dict]:
+        return [attrs for _, attrs in self.tags if name in (attrs.get("class") or "").split()]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    out = tmp_path_factory.mktemp("report") / "new" / "folder"
+    evaluation = evaluate(ColourModel(twins=True), packed_squares(scenes=6))
+    page = write_results(evaluation, PROVENANCE, CARD, out)
+    return evaluation, out, page.read_text()
+
+
+def test_metrics_json_has_the_promised_form(written):
+    evaluation, out, _ = written
+    document = json.loads((out / "metrics.json").read_text())
+    assert (document["weights"], document["data"], document["split"]) == ("monet_test", "squares", "test")
+    assert document["images"] == 24 and document["scenes"] == 6
+    assert set(document["metrics"]) == set(METRICS) >= {
+        "miou", "miou_greedy", "ari", "fg_ari", "mse", "sim", "duplicate_rate"
+    }  # fmt: skip
+    for values in document["metrics"].values():
+        assert set(values) == {"mean", "low", "high"} and values["low"] <= values["mean"] <= values["high"]
+    for key in ("weights_digest", "data_digest", "seed", "command", "versions"):
+        assert document[key] is not None
+
+
+def test_per_image_csv_has_the_means_that_metrics_json_tells(written):
+    evaluation, out, _ = written
+    with (out / "per_image.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 24 and rows[5]["scene"] == "squares_001" and rows[5]["view"] == "1"
+    for column in ("miou", "mse", "duplicate"):
+        assert np.mean([float(row[column]) for row in rows]) == pytest.approx(evaluation.rows[column].mean(), rel=1e-4)
+
+
+def test_the_page_needs_nothing_but_itself(written):
+    page = Page(written[2])
+    sources = [attrs["src"] for tag, attrs in page.tags if tag in ("img", "script", "iframe")]
+    assert sources and all(source.startswith("data:image/png;base64,") for source in sources)
+    assert not [attrs for tag, attrs in page.tags if tag in ("link", "script")]
+    assert not re.search(r"url\((?!#)|@import", written[2])
+
+
+def test_the_page_reads_well_on_a_phone_and_in_the_dark(written):
+    html = written[2]
+    assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in Page(html).tags
+    assert "prefers-color-scheme: dark" in html and "@media print" in html
+
+
+def test_the_page_shows_every_measure_the_command_and_the_card(written):
+    evaluation, _, html = written
+    text = Page(html).text
+    for name, metric in METRICS.items():
+        assert metric.label in text
+        assert f"{evaluation.metrics[name].mean:{metric.spec}}" in text
+    assert PROVENANCE.command in text and "metrics.miou" in text and "0.7123" in text
+
+
+def test_what_comes_from_cards_and_commands_is_escaped(written):
+    assert "<b>sly</b>" not in written[2] and "&lt;b&gt;sly&lt;/b&gt;" in written[2]
+    assert "'a & b'" not in written[2]
+
+
+def test_duplicate_slots_are_marked_and_only_they(written):
+    evaluation, _, html = written
+    marked = Page(html).of_class("duplicate")
+    expected = sum(
+        slot.duplicate for example in evaluation.examples for slot in figures.panel(example.explanation).slots
+    )
+    assert len(marked) == expected > 0
+    worst = figures.panel(evaluation.examples[2].explanation)
+    assert [k for k, slot in enumerate(worst.slots) if slot.duplicate] == [1, 5]
+
+
+def test_every_picture_is_written_as_png(written):
+    from matplotlib.image import imread
+
+    names = {"miou_histogram", "mse_histogram", "duplicates_by_overlap", "duplicates_by_latent", "slots"}
+    pictures = {path.stem: imread(path) for path in (written[1] / "figures").glob("*.png")}
+    assert set(pictures) == names
+    for picture in pictures.values():
+        assert min(picture.shape[:2]) > 300 and picture.std() > 0.01
+
+
+def test_a_panel_shows_the_slots_masked_and_alone_and_matches_colours_to_the_truth():
+    packed = packed_squares()
+    evaluation = evaluate(ColourModel(), packed)
+    panel = figures.panel(evaluation.examples[0].explanation)
+    truth = packed.masks[evaluation.examples[0].row]
+    assert np.array_equal(panel.observation, COLOURS[truth])
+    assert np.array_equal(panel.truth, panel.segmentation)
+    assert (panel.slots[2].masked[truth == 2] == COLOURS[2]).all()
+    assert not (panel.slots[2].masked[truth != 2] == COLOURS[2]).all(1).any()
+    assert (panel.slots[2].alone == COLOURS[2]).all()
+    assert [slot.visible for slot in panel.slots][-1] is False
+
+
+def test_the_page_without_masks_marks_duplicates_by_latents(tmp_path):
+    evaluation = evaluate(ColourModel(twins=True), packed_squares(scenes=12, masks=False))
+    page = Page(write_results(evaluation, PROVENANCE, CARD, tmp_path).read_text())
+    assert page.of_class("warning") and "no ground-truth masks" in page.text
+    assert "cosine similarity" in page.text and "ground truth" not in page.text
+    assert json.loads((tmp_path / "metrics.json").read_text())["metrics"]["miou"] is None
+    assert not (tmp_path / "figures" / "miou_histogram.png").exists()
+
+
+def test_the_page_says_when_images_were_resized(tmp_path):
+    evaluation = evaluate(ColourModel(), packed_squares(scenes=1, views=1))
+    provenance = dataclasses.replace(PROVENANCE, source_size=(480, 640))
+    page = write_results(evaluation, provenance, CARD, tmp_path).read_text()
+    assert "cropped and resized from 640 × 480" in page
+    assert json.loads((tmp_path / "metrics.json").read_text())["metrics"]["miou"]["low"] is None
