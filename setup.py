@@ -25,6 +25,6 @@ setup(
     packages=find_packages(include=[f"{name}{dots}" for dots in ("", ".*") for name in (
         "capture", "datasets", "lds_cli", "lds_models", "perception")]),
     package_dir={"": "."},
-    package_data={"": ["*.j2", "*.html", "*.css"], "lds_models": ["weights/*"]},
+    package_data={"lds_models": ["templates/*", "weights/*"]},
     data_files=share_files(),
 )
