@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from datasets.scene import DatasetError
@@ -32,7 +32,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         reason = error.strerror or error
         raise DatasetError(f"{path}: cannot be written ({reason}); see to space and permissions there") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _sync(path: Path) -> None:

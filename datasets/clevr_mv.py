@@ -39,7 +39,7 @@ class _Record:
 
 
 class ClevrMvDataset(SceneDataset):
-    """Scenes of the official layout; see `SceneDataset`. Poses come from camera.location, K only from the extra `fov`."""
+    """The official layout; see `SceneDataset`. Poses come from camera.location, K from `fov` where there is one."""
 
     format = "clevr_mv"
     layout = "a file <name>_train.json or <name>_test.json beside data/*.npy (the official CLE-MV, CLE-Aug or Dolphin)"
@@ -103,7 +103,8 @@ def _index_files(root: Path) -> dict[str, Path]:
     for split in _SPLITS:
         found = sorted(root.glob(f"*_{split}.json"))
         if len(found) > 1:
-            raise DatasetError(f"{root}: holds more than one {split} index: {', '.join(f.name for f in found)}; keep one")
+            names = ", ".join(path.name for path in found)
+            raise DatasetError(f"{root}: holds more than one {split} index: {names}; keep one")
         if found:
             indices[split] = found[0]
     return indices
@@ -169,7 +170,9 @@ def _depth_orders(record: _Record, views: int, num_objects: int) -> np.ndarray:
     """int [V,N]: the objects of each view from the nearest to the farthest."""
     orders = _numbers(_value(record, "depth_orders", list), (views, num_objects))
     if orders is None or (np.sort(orders, axis=1) != np.arange(num_objects)).any():
-        raise DatasetError(f"{record}: 'depth_orders' must hold, for each of {views} views, the numbers 0..{num_objects - 1}")
+        raise DatasetError(
+            f"{record}: 'depth_orders' must hold, for each of {views} views, the numbers 0..{num_objects - 1}"
+        )
     return orders.astype(int)
 
 

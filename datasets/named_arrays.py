@@ -20,7 +20,8 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _PICKLE_MAGIC = b"\x80"
 _MAX_HEADER_BYTES = 2**16
 _HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-_DAMAGE = (ValueError, EOFError, KeyError, RuntimeError, NotImplementedError, SyntaxError, zipfile.BadZipFile, zlib.error)
+# What NumPy, zipfile and zlib raise on damaged content (NotImplementedError is a RuntimeError).
+_DAMAGE = (ValueError, EOFError, KeyError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error)
 _IS_PICKLE = (
     "holds pickled Python objects, which can run any code when they are loaded, so it is refused; "
     "if you trust its source, load it yourself and save the arrays with np.savez"
@@ -71,7 +72,8 @@ def _read_archive(file: IO[bytes], names: Sequence[str]) -> dict[str, np.ndarray
         for name in names:
             member = members[name]
             if member.file_size > MAX_ARRAY_BYTES + _MAX_HEADER_BYTES:
-                raise DatasetError(f"'{name}' unpacks to {member.file_size / 1e9:.1f} GB; the file is damaged or hostile")
+                size = member.file_size / 1e9
+                raise DatasetError(f"'{name}' unpacks to {size:.1f} GB; the file is damaged or hostile")
             with archive.open(member) as stream:
                 _check_header(stream, name, member.file_size)
             with archive.open(member) as stream:

@@ -3,9 +3,9 @@
     <folder>/dataset.json  scene_000000.h5  scene_000001.h5 ...
 
 A scene file holds `images` [V,H,W,3] and, where known, `T_world_camera`, `K`, `distortion`, `stamps`, `masks`,
-`amodal_masks`, `depth` (uint16, times its attribute `depth_scale` in metres) as `Scene` describes them; further data per
-view (`joint_positions`, `quality/*`); attributes `format`, `objects` and `meta` (JSON), and flat facts about the recording
-(robot, camera, calibration digest, hand-eye residual, operator note, software version).
+`amodal_masks`, `depth` (uint16, times its attribute `depth_scale` in metres) as `Scene` describes them; further data
+per view (`joint_positions`, `quality/*`); attributes `format`, `objects` and `meta` (JSON), and flat facts about the
+recording (robot, camera, calibration digest, hand-eye residual, operator note, software version).
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ class Scene:
 
         Args:
             kind: `clevr`: (cos t - 1, sin t, 0), t the camera's azimuth in the world (MulMON's CLE-MV convention,
-                `normalise_viewpoints` in its getClevrMV.py); Dv 3. `pose`: camera position in units of its mean distance
-                from the world's origin over the views, and unit forward vector; Dv 6.
+                `normalise_viewpoints` in its getClevrMV.py); Dv 3. `pose`: camera position in units of its mean
+                distance from the world's origin over the views, and unit forward vector; Dv 6.
 
         Raises:
             DatasetError: the scene has no poses, or `kind` is unknown.

@@ -30,11 +30,12 @@ class SceneFile:
             # Scene files never change once they have their name, so no lock is needed (network disks often have none).
             self._file = h5py.File(self.path, "r", locking=False)
         except OSError as error:
-            raise DatasetError(f"{self.path}: is truncated or no HDF5 file ({error}); copy or record it again") from error
+            told = f"is truncated or no HDF5 file ({error}); copy or record it again"
+            raise DatasetError(f"{self.path}: {told}") from error
         found = self._file.attrs.get("format")
         if found != SCENE_FORMAT:
             self._file.close()
-            told = f"is of format '{found}'" if found is not None else "is no recorded scene: it has no format attribute"
+            told = f"is of format '{found}'" if found is not None else "is no recorded scene (it has no format)"
             raise DatasetError(f"{self.path}: {told}; this version of lds_scenes reads {SCENE_FORMAT}")
         return self
 
@@ -56,7 +57,7 @@ class SceneFile:
         if dtype is not None and stored.dtype != dtype:
             raise DatasetError(f"'{name}' must be {np.dtype(dtype).name}, got {stored.dtype}")
         if math.prod(stored.shape) * stored.dtype.itemsize > MAX_ARRAY_BYTES:
-            raise DatasetError(f"'{name}' declares an absurd size, {list(stored.shape)}; the file is damaged or hostile")
+            raise DatasetError(f"'{name}' declares an absurd size, {list(stored.shape)}; the file is damaged")
         return stored[...]
 
     def depth_scale(self) -> float:

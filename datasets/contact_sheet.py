@@ -1,0 +1,147 @@
+"""A picture of a dataset: scenes as rows, views as columns, and under every image its masks in the objects' colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from datasets.atomic import whole_file
+from datasets.palette import object_colours
+from datasets.scene import Scene
+from datasets.scene_dataset import SceneDataset
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
+TILE = 120  # pixels that a view is wide
+MARGIN, GAP, TIGHT = 28, 22, 4  # around the sheet, between scenes, between tiles
+GUTTER = 168  # for the scene's name and its objects, left of the tiles
+INK, MUTED, LINE = "#1f2530", "#68707d", "#dfe2e7"
+_FINE = 3  # masks are drawn this much finer, for smooth outlines
+
+
+def save_contact_sheet(dataset: SceneDataset, path: Path, scenes: int = 6, views: int = 10) -> int:
+    """Write a PNG of up to `scenes` scenes, spread evenly over the dataset, and up to `views` views of each.
+
+    Returns:
+        How many scenes it shows.
+
+    Raises:
+        DatasetError: a scene cannot be read, or the picture cannot be written.
+    """
+    shown = [dataset[int(i)] for i in _spread(len(dataset), scenes)]
+    sheet = _draw(dataset, shown, views)
+    with whole_file(path) as temporary:
+        sheet.save(temporary, format="PNG")
+    return len(shown)
+
+
+def _spread(count: int, limit: int) -> np.ndarray:
+    return np.linspace(0, count - 1, min(count, limit)).round().astype(int)
+
+
+def _draw(dataset: SceneDataset, scenes: list[Scene], views: int) -> Image.Image:
+    from PIL import Image, ImageDraw
+
+    rows = [_scene_row(scene, views) for scene in scenes]
+    top = MARGIN + 66
+    width = 2 * MARGIN + GUTTER + max(row.width for row in rows)
+    height = top + sum(row.height + GAP for row in rows) - GAP + MARGIN
+    sheet = Image.new("RGB", (width, height), "white")
+    pen = ImageDraw.Draw(sheet)
+    pen.text((MARGIN, MARGIN - 6), dataset.name, INK, _font(24))
+    pen.text((MARGIN, MARGIN + 28), _subtitle(dataset, scenes), MUTED, _font(14))
+    y = top
+    for scene, row in zip(scenes, rows, strict=True):
+        pen.line((MARGIN, y - GAP // 2, width - MARGIN, y - GAP // 2), LINE)
+        _label(pen, scene, y, row.height)
+        sheet.paste(row, (MARGIN + GUTTER, y))
+        y += row.height + GAP
+    return sheet
+
+
+def _subtitle(dataset: SceneDataset, scenes: list[Scene]) -> str:
+    height, width = scenes[0].image_size
+    held = f"{dataset.split}: " if dataset.split else ""
+    shown = f"{len(scenes)} of " if len(scenes) < len(dataset) else ""
+    count = f"{len(dataset)} scene{'s' if len(dataset) > 1 else ''}"
+    return f"{dataset.kind}   ·   {held}{shown}{count}   ·   {scenes[0].num_views} views of {width} x {height}"
+
+
+def _label(pen: ImageDraw.ImageDraw, scene: Scene, top: int, height: int) -> None:
+    """The scene's name and the legend of its objects."""
+    pen.text((MARGIN, top), scene.name, INK, _font(14))
+    line = 19
+    room = max(0, (height - 26) // line)
+    objects = [_describe(scene, i) for i in range(scene.num_objects)]
+    if len(objects) > room:
+        objects = [*objects[: room - 1], f"and {len(objects) - room + 1} more"]
+    colours = object_colours(max(scene.num_objects, 1))
+    for i, text in enumerate(objects):
+        y = top + 26 + i * line
+        if not text.startswith("and "):
+            pen.rounded_rectangle((MARGIN, y + 1, MARGIN + 11, y + 12), 3, tuple(int(c) for c in colours[i]))
+        pen.text((MARGIN + 19, y - 1), text, MUTED, _font(12))
+
+
+def _describe(scene: Scene, i: int) -> str:
+    known = scene.objects[i] if i < len(scene.objects) else {}
+    words = [str(known[key]) for key in ("color", "material", "shape") if isinstance(known.get(key), str)]
+    return " ".join(words) or f"object {i + 1}"
+
+
+def _scene_row(scene: Scene, views: int) -> Image.Image:
+    from PIL import Image
+
+    height, width = scene.image_size
+    size = (TILE, max(1, round(TILE * height / width)))
+    chosen = _spread(scene.num_views, views)
+    lines = 1 if scene.masks is None else 2
+    row = Image.new("RGB", (len(chosen) * (TILE + TIGHT) - TIGHT, lines * (size[1] + TIGHT) - TIGHT), "white")
+    colours = object_colours(max(scene.num_objects, 1))
+    for column, view in enumerate(chosen):
+        x = column * (TILE + TIGHT)
+        image = Image.fromarray(scene.images[view])
+        row.paste(image.resize(size, Image.Resampling.LANCZOS), (x, 0))
+        if scene.masks is not None:
+            row.paste(_overlay(image, scene.masks[view], colours, size), (x, size[1] + TIGHT))
+    return row
+
+
+def _overlay(image: Image.Image, mask: np.ndarray, colours: np.ndarray, size: tuple[int, int]) -> Image.Image:
+    """The image in pale grey under the objects' colours, each object with an outline in its full colour."""
+    from PIL import Image
+
+    fine = (size[0] * _FINE, size[1] * _FINE)
+    grey = np.asarray(image.convert("L").resize(fine, Image.Resampling.LANCZOS), np.float32)
+    picture = np.repeat(grey[..., None] * 0.55 + 255 * 0.45, 3, axis=2)
+    ids = _enlarge(mask, fine)
+    for i in range(len(colours)):
+        inside = ids == i + 1
+        picture[inside] = picture[inside] * 0.45 + colours[i] * 0.55
+        picture[inside & ~_shrink(inside, _FINE + 1)] = colours[i]
+    return Image.fromarray(picture.round().clip(0, 255).astype(np.uint8)).resize(size, Image.Resampling.BOX)
+
+
+def _enlarge(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Ids [H,W] at another size, with smooth borders: each pixel takes the id that weighs most there."""
+    from PIL import Image
+
+    ids = np.unique(mask)
+    layers = [Image.fromarray((mask == i).astype(np.float32)).resize(size, Image.Resampling.BICUBIC) for i in ids]
+    return ids[np.argmax([np.asarray(layer) for layer in layers], axis=0)]
+
+
+def _shrink(region: np.ndarray, by: int) -> np.ndarray:
+    """The pixels of a region that lie further than `by` pixels from its border."""
+    from scipy.ndimage import binary_erosion
+
+    return binary_erosion(region, iterations=by, border_value=1)
+
+
+def _font(size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import datasets
+from lds_cli import main as lds
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs `lds ...` and returns exit code, standard output and standard error."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lds", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            lds.main()
+        return (ended.value.code or 0, *capsys.readouterr())
+
+    monkeypatch.setenv("COLUMNS", "200")
+    return command
+
+
+def test_check_passes_a_sound_dataset(run, official):
+    code, out, _ = run("data", "check", official())
+    assert code == 0 and "clevr_mv is sound" in out and "ids agree" in out
+
+
+def test_check_fails_a_bad_dataset_and_names_the_file(run, official):
+    root = official()
+    (root / "data" / "CLEVR_new_000001.npy").write_bytes(b"")
+    code, out, err = run("data", "check", root)
+    assert code == 1 and "CLEVR_new_000001.npy: is empty" in out
+    assert "not sound: 1 problem, 2 scenes could be read" in err
+
+
+def test_info_tells_splits_and_digest(run, official):
+    code, out, _ = run("data", "info", official(), "--split", "train")
+    assert code == 0
+    for words in ("train 2, test 1", "2 in train", "4 views of 48 x 48, 3 objects", "amodal_masks", "digest"):
+        assert words in out
+
+
+def test_view_writes_a_picture(run, official, tmp_path):
+    code, _, _ = run("data", "view", official(), "--out", tmp_path / "pictures" / "sheet.png")
+    assert code == 0 and (tmp_path / "pictures" / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("command", ["check", "info", "view"])
+def test_bad_data_gives_one_line_and_exit_code_1(run, tmp_path, command):
+    code, _, err = run("data", command, tmp_path / "nowhere")
+    assert code == 1
+    assert err.strip().splitlines() == [f"error: {tmp_path / 'nowhere'}: no such folder"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("data", "synth", "castles", "out"),
+        ("data", "check"),
+        ("data", "nonsense"),
+        ("data", "view", ".", "--scenes", "0"),
+    ],
+)
+def test_bad_command_line_gives_exit_code_2(run, arguments):
+    assert run(*arguments)[0] == 2
+
+
+def test_synth_leaves_a_finished_dataset_alone(run, tmp_path):
+    (tmp_path / "dataset.json").write_text("{}")
+    code, _, err = run("data", "synth", "table_cubes", tmp_path)
+    assert code == 1 and "already holds a finished dataset" in err
+
+
+def test_synth_passes_its_options_on(run, tmp_path, monkeypatch):
+    from datasets import synthesis
+
+    calls = []
+    monkeypatch.setitem(synthesis.SYNTHESISERS, "table_cubes", lambda *arguments: calls.append(arguments[:-1]))
+    options = ("--scenes", 3, "--views", 4, "--seed", 5, "--workers", 1, "--size", 32)
+    assert run("data", "synth", "table_cubes", tmp_path / "out", *options)[0] == 0
+    assert calls == [(tmp_path / "out", 3, 4, 5, 1, 32)]
+
+
+@pytest.mark.parametrize("command", ["synth", "check", "info", "view"])
+def test_help_of_every_command_has_an_example(run, command):
+    code, out, _ = run("data", command, "--help")
+    assert code == 0 and f"Example: lds data {command}" in out
+
+
+def test_foreign_datasets_package_is_explained(run, monkeypatch):
+    monkeypatch.delattr(datasets, "IS_LDS_SCENES")
+    code, _, err = run("data", "info", ".")
+    assert code == 1 and "Hugging Face" in err and datasets.__file__ in err
+
+
+def test_errors_that_are_bugs_keep_their_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["lds", "data", "info", "."])
+    monkeypatch.setattr("datasets.loading.open_dataset", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        lds.main()
+
+
+def test_help_imports_nothing_heavy():
+    heavy = "{'torch', 'numpy', 'h5py', 'scipy', 'matplotlib', 'cv2', 'PIL', 'mujoco', 'openvino'}"
+    code = f"import sys, lds_cli.main; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
+    root = Path(lds.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
