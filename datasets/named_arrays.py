@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -21,7 +22,7 @@ _PICKLE_MAGIC = b"\x80"
 _MAX_HEADER_BYTES = 2**16
 _HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 # What NumPy, zipfile and zlib raise on damaged content (NotImplementedError is a RuntimeError).
-_DAMAGE = (ValueError, EOFError, KeyError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (ValueError, EOFError, KeyError, RuntimeError, SyntaxError, TokenError, zipfile.BadZipFile, zlib.error)
 _IS_PICKLE = (
     "holds pickled Python objects, which can run any code when they are loaded, so it is refused; "
     "if you trust its source, load it yourself and save the arrays with np.savez"
@@ -47,7 +48,8 @@ def read_named_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]
     except DatasetError as error:
         raise DatasetError(f"{path}: {error}") from None
     except _DAMAGE as error:
-        raise DatasetError(f"{path}: is truncated or damaged ({error}); copy or download it again") from error
+        reason = str(error).partition("\n")[0]  # NumPy goes on with advice to allow pickles
+        raise DatasetError(f"{path}: is truncated or damaged ({reason}); copy or download it again") from error
 
 
 def _read(file: IO[bytes], names: Sequence[str]) -> dict[str, np.ndarray]:

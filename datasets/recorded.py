@@ -22,7 +22,7 @@ from datasets.atomic import whole_file
 from datasets.dataset_index import DatasetIndex, read_dataset_index, write_dataset_index
 from datasets.scene import DatasetError, Scene
 from datasets.scene_dataset import SceneDataset, inside
-from datasets.scene_file import OWN_ATTRIBUTES, SCENE_FORMAT, SceneFile
+from datasets.scene_file import OWN_ATTRIBUTES, SCENE_FORMAT, open_scene_file
 
 __all__ = ["RecordedDataset", "read_per_view", "read_scene", "write_dataset_index", "write_scene"]
 
@@ -73,7 +73,7 @@ def read_scene(path: Path) -> Scene:
     Raises:
         DatasetError: it is missing, truncated, of a foreign format, or holds wrong shapes or NaN. Names the file.
     """
-    with SceneFile(path) as file:
+    with open_scene_file(path) as file:
         arrays = {name: file.array(name, dtype) for name, dtype in _DTYPES.items() if name in file}
         if "images" not in arrays:
             raise DatasetError("has no 'images'")
@@ -85,7 +85,7 @@ def read_scene(path: Path) -> Scene:
 
 def read_per_view(path: Path) -> dict[str, np.ndarray]:
     """The arrays [V,...] that `write_scene` took as `per_view`. Raises DatasetError."""
-    with SceneFile(path) as file:
+    with open_scene_file(path) as file:
         names = [name for name in file.dataset_names() if name.split("/")[0] in _PER_VIEW]
         return {name: file.array(name) for name in names}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +19,32 @@ SCENE_FORMAT = "lds_scene/1"
 OWN_ATTRIBUTES = ("format", "objects", "meta")
 
 
+@contextmanager
+def open_scene_file(path: Path) -> Iterator[SceneFile]:
+    """Open a scene file; whatever goes wrong with it inside `with` becomes a DatasetError that names it."""
+    path = Path(path)
+    if not path.exists():
+        raise DatasetError(f"{path}: no such file; the dataset is not complete, copy or record it again")
+    try:
+        # Scene files never change once they have their name, so no lock is needed (network disks often have none).
+        with h5py.File(path, "r", locking=False) as file:
+            yield SceneFile(file)
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {str(error).removeprefix(f'{path.stem}: ')}") from None
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        reason = str(error).strip("'\"").partition("\n")[0]
+        raise DatasetError(f"{path}: is truncated, damaged or no HDF5 file ({reason}); copy or record it again") from error
+
+
 class SceneFile:
-    """An open scene file. Whatever goes wrong inside `with` becomes a DatasetError that names it."""
+    """What an open scene file holds. Raises DatasetError where it is of a foreign format."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
-
-    def __enter__(self) -> SceneFile:
-        if not self.path.exists():
-            raise DatasetError(f"{self.path}: no such file; the dataset is not complete, copy or record it again")
-        try:
-            # Scene files never change once they have their name, so no lock is needed (network disks often have none).
-            self._file = h5py.File(self.path, "r", locking=False)
-        except OSError as error:
-            told = f"is truncated or no HDF5 file ({error}); copy or record it again"
-            raise DatasetError(f"{self.path}: {told}") from error
-        found = self._file.attrs.get("format")
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        found = file.attrs.get("format")
         if found != SCENE_FORMAT:
-            self._file.close()
             told = f"is of format '{found}'" if found is not None else "is no recorded scene (it has no format)"
-            raise DatasetError(f"{self.path}: {told}; this version of lds_scenes reads {SCENE_FORMAT}")
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        self._file.close()
-        if isinstance(error, DatasetError):
-            raise DatasetError(f"{self.path}: {str(error).removeprefix(f'{self.path.stem}: ')}") from None
-        if isinstance(error, OSError | KeyError | ValueError | RuntimeError | TypeError):
-            raise DatasetError(f"{self.path}: is damaged ({error}); copy or record it again") from error
+            raise DatasetError(f"{told}; this version of lds_scenes reads {SCENE_FORMAT}")
 
     def __contains__(self, name: str) -> bool:
         return name in self._file

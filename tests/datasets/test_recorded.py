@@ -120,7 +120,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, drawn_scene):
 @pytest.mark.parametrize("keep", [0, 7, 100, 3000, -1])
 def test_truncated_file(file, keep):
     file.write_bytes(file.read_bytes()[:keep])
-    with pytest.raises(DatasetError, match="scene_000007.h5: is truncated or no HDF5 file"):
+    with pytest.raises(DatasetError, match="scene_000007.h5: is truncated, damaged or no HDF5 file"):
         read_scene(file)
 
 
@@ -130,7 +130,7 @@ def test_flipped_bytes_in_the_images_are_noticed(file):
         start = stored["images"].id.get_chunk_info(1).byte_offset
     content[start + 20 : start + 60] = bytes(40)
     file.write_bytes(content)
-    with pytest.raises(DatasetError, match="scene_000007.h5: is damaged"):
+    with pytest.raises(DatasetError, match="scene_000007.h5: is truncated, damaged"):
         read_scene(file)
 
 
