@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TILE = 120  # pixels that a view is wide
 MARGIN, GAP, TIGHT = 28, 22, 4  # around the sheet, between scenes, between tiles
 GUTTER = 168  # for the scene's name and its objects, left of the tiles
-INK, MUTED, LINE = "#1f2530", "#68707d", "#dfe2e7"
+INK, MUTED, LINE, PAGE = "#1f2530", "#68707d", "#d3d8e0", "#eef0f4"  # the page is tinted, as tables can be white
 _FINE = 3  # masks are drawn this much finer, for smooth outlines
 
 
@@ -49,7 +49,7 @@ def _draw(dataset: SceneDataset, scenes: list[Scene], views: int) -> Image.Image
     top = MARGIN + 66
     width = 2 * MARGIN + GUTTER + max(row.width for row in rows)
     height = top + sum(row.height + GAP for row in rows) - GAP + MARGIN
-    sheet = Image.new("RGB", (width, height), "white")
+    sheet = Image.new("RGB", (width, height), PAGE)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, MARGIN - 6), dataset.name, INK, _font(24))
     pen.text((MARGIN, MARGIN + 28), _subtitle(dataset, scenes), MUTED, _font(14))
@@ -99,7 +99,7 @@ def _scene_row(scene: Scene, views: int) -> Image.Image:
     size = (TILE, max(1, round(TILE * height / width)))
     chosen = _spread(scene.num_views, views)
     lines = 1 if scene.masks is None else 2
-    row = Image.new("RGB", (len(chosen) * (TILE + TIGHT) - TIGHT, lines * (size[1] + TIGHT) - TIGHT), "white")
+    row = Image.new("RGB", (len(chosen) * (TILE + TIGHT) - TIGHT, lines * (size[1] + TIGHT) - TIGHT), PAGE)
     colours = object_colours(max(scene.num_objects, 1))
     for column, view in enumerate(chosen):
         x = column * (TILE + TIGHT)

@@ -46,7 +46,7 @@ def synth(
         raise DatasetError(f"{out}: already holds a finished dataset; choose another folder")
     with progress_bar(f"Rendering {kind}", scenes) as progress:
         SYNTHESISERS[kind](out, scenes, views, seed, workers, size, progress)
-    console.print(f"[green]Wrote[/] {scenes} scenes of {views} views to {out}. Look at them: lds data view {out}")
+    console.print(f"[green]Wrote[/] {scenes} scenes. Look at them: lds data view {out}", soft_wrap=True)
 
 
 @app.command()
@@ -113,7 +113,7 @@ def view(
 
     dataset = open_dataset(path, split)
     shown = save_contact_sheet(dataset, out, scenes, views)
-    console.print(f"[green]Wrote[/] {out}: {shown} of {len(dataset)} scenes of {dataset.name}")
+    console.print(f"[green]Wrote[/] {out}: {shown} of {len(dataset)} scenes of {dataset.name}", soft_wrap=True)
 
 
 def _statistics(findings: Findings) -> Table:
