@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,27 @@ def test_system_without_apt_is_told_what_to_do(tmp_path: Path) -> None:
     failed = Machine(tmp_path).run("setup")
     assert failed.returncode == 1
     assert "neither Debian nor Ubuntu" in failed.stderr
+
+
+def test_sourced_ros_is_used_and_none_installed(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, dpkg_query=NOTHING_INSTALLED, apt_get="exit 1", id="echo 1000")
+    assert " ros-core " in machine.run("setup").stderr
+    sourced = machine.run("setup", ROS_DISTRO="noetic").stderr
+    assert " cmake " in sourced and "ros-" not in sourced
+
+
+def test_interruption_is_answered_in_one_line(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, dpkg_query=NOTHING_INSTALLED, dpkg="exit 0", id="echo 0", df="echo 99999")
+    machine.stub("apt-get", "echo > started; sleep 60")
+    environment = {"PATH": str(machine.commands)}
+    setting_up = subprocess.Popen(
+        [machine.checkout / "run", "setup"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, start_new_session=True
+    )
+    while not (tmp_path / "started").exists():
+        time.sleep(0.05)
+    os.killpg(setting_up.pid, signal.SIGINT)  # as Ctrl-C does
+    assert setting_up.communicate(timeout=30)[1] == b"run: interrupted; the next ./run goes on from here\n"
+    assert setting_up.returncode != 0
 
 
 def test_interrupted_environment_is_not_taken_for_whole(tmp_path: Path) -> None:
