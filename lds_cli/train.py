@@ -30,7 +30,7 @@ def train(
 
     Example: lds train table_monet_lds data.path=/tmp/table steps=2000
     """
-    _ready_memory()
+    ready_memory()
     from lds_models.experiment import load_experiment
     from lds_models.training import train as run_training
 
@@ -53,7 +53,7 @@ def list_presets() -> str:
     return "Presets: " + ", ".join(preset_names())
 
 
-def _ready_memory() -> None:
+def ready_memory() -> None:
     """Let big tensors keep their memory between steps, in huge pages: fresh 4 kB pages cost a third of a CPU step."""
     import ctypes
 

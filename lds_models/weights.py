@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -115,7 +114,7 @@ def state_digest(state: dict[str, Tensor]) -> str:
     """SHA-256 (hex) over names, types, shapes and values of all tensors, in the order of their names."""
     total = hashlib.sha256()
     for name in sorted(state):
-        tensor = state[name].contiguous()
-        total.update(f"{name} {tensor.dtype} {list(tensor.shape)}\0".encode())
-        total.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else bytes(tensor.view(1).view(torch.uint8)))
+        array = state[name].numpy()
+        total.update(f"{name} {array.dtype} {list(array.shape)}\0".encode())
+        total.update(array.tobytes())
     return total.hexdigest()

@@ -7,15 +7,20 @@ webcam on a moving arm, 20-30 views a scene).
 from __future__ import annotations
 
 import colorsys
+import json
 import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from datasets.atomic import whole_file
 from datasets.camera import look_at, pinhole
-from datasets.scene import Scene
+from datasets.scene import DatasetError, Scene
+from datasets.synthesis.rendering import import_mujoco
 
 MAX_CUBES = 4
 SUPERSAMPLING = 2
@@ -93,8 +98,7 @@ class TableRenderer:
     """One MuJoCo model reused for every scene: only sizes, places, colours and lights change. A context manager."""
 
     def __init__(self, size: int, vertical_fov: float = np.deg2rad(42)) -> None:
-        import mujoco
-
+        mujoco = import_mujoco()
         self._mujoco = mujoco
         self.size, self.vertical_fov = size, vertical_fov
         cubes = "".join(_CUBE.format(i=i) for i in range(MAX_CUBES))
@@ -197,14 +201,13 @@ def _start_worker(size: int) -> None:
     _renderer = TableRenderer(size)
 
 
-def _write(job: tuple[Path, int, int, int]) -> tuple[str, int]:
+def _write(out: Path, seed: int, index: int, views: int) -> str:
     from datasets.recorded import write_scene
 
-    out, seed, index, views = job
     path = out / f"scene_{index:06d}.h5"
     if not path.exists():  # a scene file is whole once it has its name: an interrupted synthesis goes on from here
         write_scene(path, make_scene(_renderer, seed, index, views))
-    return path.name, views
+    return path.name
 
 
 def synthesise(
@@ -212,27 +215,33 @@ def synthesise(
 ) -> None:
     """Write `scenes` scenes of `views` views at size x size pixels to the folder `out`, one HDF5 file a scene.
 
-    The last tenth of the scenes makes the test split. Deterministic in `seed`, whatever the number of workers.
+    The last tenth of the scenes makes the test split. Deterministic in `seed`, whatever the number of workers. An
+    interrupted synthesis goes on when it is called again with the same settings.
 
     Args:
         progress: called with the number of scenes that have been finished since its last call.
+
+    Raises:
+        DatasetError: the folder holds scenes that were synthesised with other settings, or cannot be written.
     """
     from datasets.recorded import write_dataset_index
 
-    out.mkdir(parents=True, exist_ok=True)
-    jobs = [(out, seed, index, views) for index in range(scenes)]
-    written = []
+    _claim(out, {"views": views, "seed": seed, "size": size})
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, initializer=_start_worker, initargs=(size,)) as pool:
-        for row in pool.imap(_write, jobs, chunksize=4):
-            written.append(row)
+    with ProcessPoolExecutor(workers, context, _start_worker, (size,)) as pool:
+        names = []
+        for name in pool.map(partial(_write, out, seed, views=views), range(scenes)):
+            names.append(name)
             progress(1)
     tests = max(1, scenes // 10) if scenes > 1 else 0
-    names = [name for name, _ in written]
-    write_dataset_index(
-        out,
-        name=out.name,
-        kind="table_cubes",
-        scenes=dict(written),
-        splits={"train": names[: scenes - tests], "test": names[scenes - tests :]},
-    )
+    splits = {"train": names[: scenes - tests], "test": names[scenes - tests :]}
+    write_dataset_index(out, out.name, "table_cubes", dict.fromkeys(names, views), splits)
+
+
+def _claim(out: Path, settings: dict[str, int]) -> None:
+    """Note the settings in the folder, so that scenes of different ones are never mixed."""
+    note = out / "synthesis.json"
+    if note.exists() and json.loads(note.read_text()) != settings:
+        raise DatasetError(f"{out}: holds scenes of {note.read_text()}, not {json.dumps(settings)}; choose another folder")
+    with whole_file(note) as temporary:
+        temporary.write_text(json.dumps(settings))

@@ -1,0 +1,94 @@
+"""The table_cubes synthesiser: what it renders, and that seeds, workers and interruptions behave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.camera import project
+from datasets.check import check_dataset
+from datasets.loading import open_dataset
+from datasets.scene import DatasetError, Scene
+from datasets.synthesis import SYNTHESISERS
+from datasets.synthesis.table_cubes import TableRenderer, make_scene
+
+
+def synthesise(out: Path, scenes: int = 3, views: int = 3, seed: int = 5, workers: int = 1, size: int = 32) -> Path:
+    SYNTHESISERS["table_cubes"](out, scenes, views, seed, workers, size, lambda done: None)
+    return out
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    with TableRenderer(64) as renderer:
+        return [make_scene(renderer, seed=3, index=index, views=6) for index in range(6)]
+
+
+def test_scenes_hold_two_to_four_cubes_of_different_colours(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        colours = [cube["color"] for cube in scene.objects]
+        assert 2 <= len(colours) <= 4 and len(set(colours)) == len(colours)
+
+
+def test_cubes_project_to_their_masks(scenes: list[Scene]) -> None:
+    errors = []
+    for scene in scenes:
+        centres = np.array([cube["position"] for cube in scene.objects])
+        for view in range(scene.num_views):
+            pixels = project(centres, scene.T_world_camera[view], scene.K[view])
+            for cube, pixel in enumerate(pixels):
+                rows, columns = np.nonzero(scene.masks[view] == cube + 1)
+                if len(rows) > 60:
+                    errors.append(np.hypot(columns.mean() - pixel[0], rows.mean() - pixel[1]))
+    assert len(errors) > 60 and np.median(errors) < 0.5 and max(errors) < 3
+
+
+def test_depth_puts_the_table_where_it_is(scenes: list[Scene]) -> None:
+    scene = scenes[0]
+    rows, columns = np.nonzero(scene.masks[0] == 0)
+    rays = np.stack([columns, rows, np.ones_like(rows)]) * 1.0
+    camera = np.linalg.inv(scene.K[0]) @ rays * scene.depth[0][rows, columns]
+    heights = (scene.T_world_camera[0][:3, :3] @ camera + scene.T_world_camera[0][:3, 3:])[2]
+    assert np.abs(heights).max() < 2e-3  # metres
+
+
+def test_cubes_show_their_colour_and_the_table_is_light(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        assert scene.images[scene.masks == 0].mean() > 150
+        for cube, description in enumerate(scene.objects):
+            red, green, blue = scene.images[scene.masks == cube + 1].mean(0)
+            if description["color"] == "red":
+                assert red > max(green, blue)
+            if description["color"] == "blue":
+                assert blue > max(red, green)
+
+
+def test_same_seed_gives_same_scenes_whatever_the_workers(tmp_path: Path) -> None:
+    one, two = (open_dataset(synthesise(tmp_path / str(workers), workers=workers)) for workers in (1, 2))
+    assert one.digest() != open_dataset(synthesise(tmp_path / "other", seed=6)).digest()
+    for ours, theirs in zip(one, two, strict=True):
+        np.testing.assert_array_equal(ours.images, theirs.images)
+        np.testing.assert_array_equal(ours.masks, theirs.masks)
+
+
+def test_interrupted_synthesis_goes_on(tmp_path: Path) -> None:
+    out = synthesise(tmp_path / "table", scenes=2)
+    (out / "dataset.json").unlink()
+    (out / "scene_000001.h5").unlink()
+    kept = (out / "scene_000000.h5").stat().st_mtime_ns
+    synthesise(out, scenes=3)
+    assert (out / "scene_000000.h5").stat().st_mtime_ns == kept
+    assert open_dataset(out).splits == {"train": 2, "test": 1}
+
+
+def test_scenes_of_other_settings_are_not_mixed_in(tmp_path: Path) -> None:
+    out = synthesise(tmp_path / "table", scenes=1)
+    with pytest.raises(DatasetError, match="choose another folder"):
+        synthesise(out, scenes=2, seed=6)
+
+
+def test_synthesised_dataset_passes_the_check(tmp_path: Path) -> None:
+    findings = check_dataset(open_dataset(synthesise(tmp_path / "table", size=64)), lambda done: None)
+    assert findings.problems == []
