@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from lds_cli import data, evaluate, train
+from lds_cli import bench, data, evaluate, train, weights
 from lds_cli.console import print_error
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
+app.add_typer(weights.app, name="weights")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

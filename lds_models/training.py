@@ -65,9 +65,8 @@ def train(experiment: Experiment, run: Path, resume: bool = False, command: str 
     optimiser = build_optimiser(model, experiment.optimiser)
     step, seconds = load_checkpoint(checkpoint, model, optimiser) if checkpoint.exists() else (0, 0.0)
     model.to(memory_format=torch.channels_last)
-    model, optimiser = fabric.setup(model, optimiser)
-    model.mark_forward_method("loss")
-    bare: SceneModel = model.module
+    # The wrapped model stays aside: calls through Fabric's wrapper took 1.5 times as long as under its autocast.
+    _, optimiser = fabric.setup(model, optimiser)
 
     log = CurveLog(run, step)
     started = time.monotonic() - seconds
@@ -75,19 +74,20 @@ def train(experiment: Experiment, run: Path, resume: bool = False, command: str 
 
     def save() -> None:
         log.flush()
-        save_checkpoint(checkpoint, bare, optimiser.optimizer, step, time.monotonic() - started)
+        save_checkpoint(checkpoint, model, optimiser.optimizer, step, time.monotonic() - started)
 
     try:
         while step < experiment.steps:
             rate = learning_rate(experiment.optimiser, step, experiment.steps)
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            bare.lds_scale = lds_ramp(experiment.lds_warmup, step)
+            model.lds_scale = lds_ramp(experiment.lds_warmup, step)
             images = fabric.to_device(batches(step)).float() / 255
-            terms = model.loss(images)
+            with fabric.autocast():
+                terms = model.loss(images)
             optimiser.zero_grad()
             fabric.backward(terms.total)
-            norm = torch.nn.utils.clip_grad_norm_(bare.parameters(), experiment.optimiser.clip_norm)
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), experiment.optimiser.clip_norm)
             _stop_if_not_finite(terms.total, norm, images, step, run)
             optimiser.step()
             step += 1
@@ -96,7 +96,7 @@ def train(experiment: Experiment, run: Path, resume: bool = False, command: str 
                 row |= {"grad_norm": norm.item(), "lr": rate, "seconds": time.monotonic() - started}
                 log.add(step, row)
             if validation is not None and (step % experiment.validate_every == 0 or step == experiment.steps):
-                log.add(step, validate(bare, validation, experiment))
+                log.add(step, validate(model, validation, experiment))
             if step % experiment.checkpoint_every == 0 or step == experiment.steps:
                 save()
             progress(step, row)
@@ -106,7 +106,7 @@ def train(experiment: Experiment, run: Path, resume: bool = False, command: str 
     finally:
         log.close()
     weights = run / "weights.safetensors"
-    save_weights(weights, bare, _card(experiment, run, packed, step, time.monotonic() - started, command))
+    save_weights(weights, model, _card(experiment, run, packed, step, time.monotonic() - started, command))
     return weights
 
 
@@ -124,7 +124,7 @@ def validate(model: SceneModel, packed: PackedDataset, experiment: Experiment) -
 
     views = packed.first_view[:-1][: experiment.data.validation_images]
     device = next(model.parameters()).device
-    with torch.random.fork_rng():
+    with torch.random.fork_rng():  # validation draws samples too, and training must not notice
         images = torch.from_numpy(packed.images[views]).to(device).permute(0, 3, 1, 2).unsqueeze(1).float() / 255
         inference = model.infer(images)
     errors = mean_squared_error(images[:, 0].cpu().numpy(), inference.reconstruction[:, 0].float().cpu().numpy())

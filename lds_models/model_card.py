@@ -1,0 +1,73 @@
+"""Model cards: what a weights file says of itself, and the page beside shipped weights that says it to people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lds_models.weights import WeightsError, load_weights, save_weights
+
+MEASURES = ("miou", "miou_greedy", "ari", "fg_ari", "mse", "sim", "duplicate_rate")
+
+
+def publish(run: str | Path, evaluations: list[Path], name: str, notes: str, folder: Path) -> Path:
+    """Write trained weights as `folder`/NAME.safetensors with their measured metrics in the card, and NAME.md beside.
+
+    Args:
+        run: a run's folder or a weights file.
+        evaluations: folders that `lds eval` of these very weights wrote.
+        notes: known failures and other things that a user should know.
+
+    Raises:
+        WeightsError: the weights cannot be read, or an evaluation is missing or of other weights.
+    """
+    loaded = load_weights(run)
+    card = loaded.card | {"name": name, "notes": notes, "metrics": []}
+    for evaluation in evaluations:
+        card["metrics"].append(_measured(evaluation, loaded.digest))
+    path = folder / f"{name}.safetensors"
+    save_weights(path, loaded.model, card)
+    path.with_suffix(".md").write_text(_page(card, loaded.digest), encoding="utf-8")
+    return path
+
+
+def _measured(evaluation: Path, digest: str) -> dict[str, Any]:
+    file = evaluation / "metrics.json"
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{file}: cannot be read ({error}); run `lds eval` first") from error
+    if document["weights_digest"] != digest:
+        raise WeightsError(f"{file}: was measured on other weights; run `lds eval` on these")
+    kept = ("data", "split", "scenes", "images", "data_digest", "seed", "command")
+    return {key: document[key] for key in kept} | {"metrics": {m: document["metrics"].get(m) for m in MEASURES}}
+
+
+def _page(card: dict[str, Any], digest: str) -> str:
+    training, model = card["training"], card["training"]["experiment"]["model"]
+    lines = [
+        f"# {card['name']}",
+        "",
+        f"{model['name']} with K = {model['num_slots']} slots, "
+        + (f"LDS prior of weight {model['lds_weight']}." if model["lds_weight"] else "no LDS prior."),
+        "",
+        f"- **Trained** on {training['images']} images ({training['data']}, split {training['split']}): "
+        f"{training['steps']} steps, {training['hours']} hours.",
+        f"- **Command**: `{training['command']}`",
+        f"- **Digest** of the parameters (SHA-256): `{digest}`",
+        f"- **Licence**: {card['licence']}",
+        "",
+        f"{card['notes']}",
+        "",
+        "## Measured on scenes not trained on",
+        "Means over images with 95 % bootstrap intervals.",
+    ]
+    for measured in card["metrics"]:
+        lines += ["", f"### {measured['data']}, split {measured['split']}: {measured['images']} images", ""]
+        lines += ["| measure | mean | low | high |", "|---|---|---|---|"]
+        for name, value in measured["metrics"].items():
+            if value is not None:
+                lines.append(f"| {name} | {value['mean']:.4f} | {value['low']:.4f} | {value['high']:.4f} |")
+        lines += ["", f"`{measured['command']}`"]
+    return "\n".join(lines) + "\n"

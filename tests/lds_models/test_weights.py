@@ -1,0 +1,123 @@
+"""Weights files: round trip, names, damage, foreign content, and publishing with measured metrics."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lds_models.model_card import publish
+from lds_models.registry import build_model
+from lds_models.weights import WeightsError, find_weights, load_weights, save_weights, shipped_names
+
+SMALL = {"name": "monet", "image_size": 16, "num_slots": 3, "attention_channels": 4, "decoder_channels": 4}
+CARD = {
+    "name": "small",
+    "training": {
+        "data": "squares", "split": "train", "images": 24, "steps": 3, "hours": 0.1, "command": "lds train",
+        "experiment": {"model": {**SMALL, "lds_weight": 0.5}},
+    },
+    "licence": "BSD-3-Clause",
+}  # fmt: skip
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "small.safetensors"
+    save_weights(path, build_model(SMALL).to(memory_format=torch.channels_last), CARD)
+    return path
+
+
+def test_weights_come_back_as_they_were(file: Path) -> None:
+    torch.manual_seed(0)
+    model, loaded = build_model(SMALL).eval(), load_weights(file)
+    images = torch.rand(1, 1, 3, 16, 16)
+    torch.testing.assert_close(loaded.model.infer(images).log_masks, model.infer(images).log_masks, rtol=0, atol=0)
+    assert loaded.card == CARD and loaded.name == "small" and not loaded.model.training
+
+
+def test_run_folder_stands_for_its_weights(file: Path) -> None:
+    run = file.parent / "run"
+    run.mkdir()
+    file.rename(run / "weights.safetensors")
+    assert find_weights(run) == run / "weights.safetensors"
+
+
+def test_unknown_name_lists_the_shipped_ones() -> None:
+    with pytest.raises(WeightsError, match="no weights 'monet_table'.*shipped"):
+        load_weights("monet_table")
+
+
+def test_every_shipped_file_loads_and_says_where_it_comes_from() -> None:
+    for name in shipped_names():
+        loaded = load_weights(name)
+        assert loaded.name == name and loaded.path.stat().st_size < 8e6
+        assert loaded.card["training"]["command"].startswith("lds train") and loaded.card["metrics"]
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, -1])
+def test_truncated_file_is_refused_by_name(file: Path, keep: int) -> None:
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(WeightsError, match=f"{file}: is damaged"):
+        load_weights(file)
+
+
+def test_changed_byte_is_noticed(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-10] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(WeightsError, match="its digest differs"):
+        load_weights(file)
+
+
+def test_weights_of_another_model_are_refused(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    save_weights(other, build_model(SMALL), CARD)
+    model = build_model(SMALL | {"num_slots": 4, "attention_channels": 8})
+    model.config.attention_channels = 4  # the file says one model and holds another
+    save_weights(other, model, CARD)
+    with pytest.raises(WeightsError, match="do not fit the model"):
+        load_weights(other)
+
+
+def test_foreign_safetensors_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.safetensors"
+    save_file({"a": torch.zeros(2)}, path)
+    with pytest.raises(WeightsError, match="no weights of lds_scenes"):
+        load_weights(path)
+
+
+def test_pickle_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    torch.save({"a": torch.zeros(2)}, path)
+    with pytest.raises(WeightsError, match="is damaged or no safetensors"):
+        load_weights(path)
+
+
+def evaluation(folder: Path, digest: str) -> Path:
+    metrics = {"miou": {"mean": 0.7, "low": 0.6, "high": 0.8}, "ari": None}
+    document = {
+        "weights_digest": digest, "data": "squares", "split": "test", "scenes": 2, "images": 4, "data_digest": "d",
+        "seed": 0, "command": "lds eval small", "metrics": metrics,
+    }  # fmt: skip
+    folder.mkdir()
+    (folder / "metrics.json").write_text(json.dumps(document))
+    return folder
+
+
+def test_published_weights_carry_their_metrics(file: Path, tmp_path: Path) -> None:
+    measured = evaluation(tmp_path / "eval", load_weights(file).digest)
+    path = publish(file, [measured], "shipped", "Fails on green.", tmp_path / "out")
+    loaded = load_weights(path)
+    assert loaded.name == "shipped" and loaded.card["metrics"][0]["metrics"]["miou"]["mean"] == 0.7
+    page = path.with_suffix(".md").read_text()
+    assert "| miou | 0.7000 | 0.6000 | 0.8000 |" in page and "Fails on green." in page and loaded.digest in page
+
+
+def test_metrics_of_other_weights_are_not_published(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="measured on other weights"):
+        publish(file, [evaluation(tmp_path / "eval", "0" * 64)], "shipped", "", tmp_path / "out")
