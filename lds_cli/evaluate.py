@@ -23,9 +23,7 @@ def evaluate(
     ],
     data: Annotated[Path | None, typer.Option(help="The dataset's own folder.", show_default="required")] = None,
     split: Annotated[str, typer.Option(help="Which split of it.")] = "test",
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the results.", show_default="runs/eval/WEIGHTS")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/eval/WEIGHTS")] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Take only the first N scenes.", metavar="N", show_default="all")
     ] = None,
@@ -56,8 +54,9 @@ def evaluate(
     from lds_models.results import Provenance
     from lds_models.weights import load_weights
 
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = _usable_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     loaded = load_weights(weights)
+    folder = _made(out or Path("runs/eval") / loaded.name)
     with console.status(f"Reading {data}"):
         packed = pack(data, split, loaded.model.image_size)
     if limit is not None:
@@ -77,7 +76,7 @@ def evaluate(
     )
     with progress_bar(f"Evaluating {loaded.name}", len(packed.images)) as progress:
         evaluation = measure(loaded.model, packed, batch_size, device, seed, progress)
-    page = write_results(evaluation, provenance, loaded.card, out or Path("runs/eval") / loaded.name)
+    page = write_results(evaluation, provenance, loaded.card, folder)
     console.print(_table(evaluation, f"{loaded.name} on {evaluation.num_images} images of {data}, {split}"))
     if provenance.resized:
         height, width = provenance.source_size
@@ -86,6 +85,26 @@ def evaluate(
     for warning in evaluation.warnings:
         console.print(f"[yellow]warning[/] {warning}", soft_wrap=True)
     console.print(f"[green]Wrote[/] {page}", soft_wrap=True)
+
+
+def _usable_device(device: str) -> str:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise typer.BadParameter(f"'{device}' is of no use here ({reason}); try cpu", param_hint="--device") from error
+    return device
+
+
+def _made(folder: Path) -> Path:
+    """Make the folder now, so that a bad one is not found out after the work is done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{folder} cannot be made ({error.strerror})", param_hint="--out") from error
+    return folder
 
 
 def _source_size(data: Path, split: str) -> tuple[int, int] | None:

@@ -36,10 +36,10 @@ METRICS = {
     "mse": Metric("mse", "MSE", "lower", "squared error of the reconstruction, RGB in [0, 1]", ".4f"),
     "sim": Metric("sim", "Sim", "lower", "mean cosine similarity between two latents of a scene"),
     "duplicate_rate": Metric(
-        "duplicate", "Duplicate rate", "lower", "images in which two or more slots share a region (masks)", ".1%"
+        "duplicate", "Duplicate rate", "lower", "images in which two or more slots share a region", ".1%"
     ),
     "duplicate_rate_latent": Metric(
-        "duplicate_latent", "Duplicate rate, latent", "lower", "images in which two visible slots are alike (latents)", ".1%"
+        "duplicate_latent", "Duplicate rate, latent", "lower", "images in which two visible slots are alike", ".1%"
     ),
 }
 

@@ -145,7 +145,7 @@ def _viewpoints(model: SceneModel, packed: PackedDataset) -> np.ndarray | None:
         if values.shape[1] == model.viewpoint_dim:
             return values
     raise DatasetError(
-        f"{packed.source}: this model takes viewpoints of {model.viewpoint_dim} numbers, and the dataset's camera poses "
+        f"{packed.source}: this model takes viewpoints of {model.viewpoint_dim} numbers, and the dataset's poses "
         f"give {', '.join(packed.viewpoints) or 'none'}; choose a dataset with poses, or a single-view model"
     )
 
@@ -165,9 +165,7 @@ def _batches(edges: np.ndarray, batch_size: int) -> Iterator[tuple[slice, int]]:
             start = stop
 
 
-def _lay_out(
-    images: torch.Tensor, inference: SlotInference, truth: np.ndarray | None, num_regions: int
-) -> Explanation:
+def _lay_out(images: torch.Tensor, inference: SlotInference, truth: np.ndarray | None, num_regions: int) -> Explanation:
     def numpy(tensor: torch.Tensor) -> np.ndarray:
         return tensor.float().cpu().numpy()
 

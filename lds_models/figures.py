@@ -115,7 +115,7 @@ def grid(examples: Sequence[Example]) -> Figure:
     axes.set_axis_off()
     for column, title in enumerate(titles):
         axes.text(column + 0.5, -0.08, title, ha="center", color=THEME["ink"])
-    for index, (example, shown) in enumerate(zip(examples, panels)):
+    for index, (example, shown) in enumerate(zip(examples, panels, strict=True)):
         _draw_panel(axes, example.reason, shown, PANEL_HEIGHT * index)
     note = "Slots: masked above, rendered alone below. Boxed in yellow: duplicates."
     axes.text(len(titles) / 2, height + 0.25, note, ha="center", color=THEME["muted"])

@@ -67,7 +67,7 @@ def write_rows(evaluation: Evaluation, path: Path) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(evaluation.rows)
-        for row in zip(*(column.tolist() for column in evaluation.rows.values())):
+        for row in zip(*(column.tolist() for column in evaluation.rows.values()), strict=True):
             writer.writerow(_cell(value) for value in row)
 
 

@@ -44,7 +44,7 @@ def match(table: np.ndarray) -> np.ndarray:
         int64 [N,R]; -1 where a region is not in the image, or where there are more regions than slots.
     """
     slot_of_region = np.full(table.shape[:2], -1)
-    for row, scores in zip(slot_of_region, iou(table)):
+    for row, scores in zip(slot_of_region, iou(table), strict=True):
         regions, slots = linear_sum_assignment(scores, maximize=True)
         row[regions] = slots
     slot_of_region[~_present(table)] = -1

@@ -12,7 +12,9 @@ from lds_models.model import LossTerms, SceneModel, SlotInference
 COLOURS = np.array([[200, 200, 200], [220, 30, 30], [30, 160, 60], [40, 70, 220], [240, 150, 20]], np.uint8)
 
 
-def packed_squares(scenes: int = 3, views: int = 4, objects: int = 3, size: int = 64, masks: bool = True, seed: int = 0):
+def packed_squares(
+    scenes: int = 3, views: int = 4, objects: int = 3, size: int = 64, masks: bool = True, seed: int = 0
+):
     """Grey scenes with squares of the first `objects` colours, packed; later squares hide earlier ones."""
     rng = np.random.default_rng(seed)
     truth = np.zeros((scenes, views, size, size), np.uint8)

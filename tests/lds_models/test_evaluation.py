@@ -89,8 +89,8 @@ def test_examples_are_the_best_the_median_the_worst_and_random_others():
     assert miou[rows[0]] == miou.max() and miou[rows[2]] == miou.min()
     for example in evaluation.examples:
         assert example.explanation.images.shape == (1, 64, 64, 3)
-        table = example.explanation.table
-        assert table.sum() == 64 * 64 and evaluation.rows["visible_slots"][example.row] == example.explanation.visible.sum()
+        assert example.explanation.table.sum() == 64 * 64
+        assert example.explanation.visible.sum() == evaluation.rows["visible_slots"][example.row]
 
 
 def test_a_single_image_can_be_evaluated():
@@ -140,7 +140,7 @@ def test_output_that_is_not_finite_is_one_clear_error():
 
 def test_a_multi_view_model_on_data_without_poses_is_one_clear_error():
     packed = dataclasses.replace(packed_squares(), viewpoints={})
-    with pytest.raises(DatasetError, match="camera poses give none"):
+    with pytest.raises(DatasetError, match="poses give none"):
         evaluate(ColourModel(multi_view=True), packed)
 
 

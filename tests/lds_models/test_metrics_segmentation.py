@@ -34,9 +34,7 @@ def brute_force_miou(truth: np.ndarray, slots: np.ndarray, num_slots: int) -> fl
     scores = [[(np.sum((truth == r) & (slots == k)) / max(np.sum((truth == r) | (slots == k)), 1))
                for k in range(num_slots)] + [0.0] * len(regions) for r in regions]  # fmt: skip
     columns = range(num_slots + len(regions))  # the extra ones stand for "no slot"
-    return max(
-        np.mean([scores[i][k] for i, k in enumerate(chosen)]) for chosen in permutations(columns, len(regions))
-    )
+    return max(np.mean([scores[i][k] for i, k in enumerate(chosen)]) for chosen in permutations(columns, len(regions)))
 
 
 def test_contingency_counts_the_pixels_that_region_and_slot_share():
@@ -123,14 +121,14 @@ def test_greedy_miou_is_never_below_the_matched_one_except_by_its_floor():
 def test_ari_equals_sklearns(seed):
     truth, slots = random_labels(seed=seed)
     values = adjusted_rand_index(contingency(truth, slots, 5, 6))
-    expected = [adjusted_rand_score(t.ravel(), s.ravel()) for t, s in zip(truth, slots)]
+    expected = [adjusted_rand_score(t.ravel(), s.ravel()) for t, s in zip(truth, slots, strict=True)]
     assert values == pytest.approx(expected)
 
 
 def test_foreground_ari_equals_sklearns_on_the_objects_pixels():
     truth, slots = random_labels(seed=5)
     values = foreground_ari(contingency(truth, slots, 5, 6))
-    expected = [adjusted_rand_score(t[t > 0], s[t > 0]) for t, s in zip(truth, slots)]
+    expected = [adjusted_rand_score(t[t > 0], s[t > 0]) for t, s in zip(truth, slots, strict=True)]
     assert values == pytest.approx(expected)
 
 

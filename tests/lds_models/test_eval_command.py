@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+from colour_scenes import packed_squares
+from typer.testing import CliRunner
+
+from datasets.dataset_index import write_dataset_index
+from datasets.recorded import write_scene
+from datasets.scene import DatasetError, Scene
+from lds_cli.evaluate import evaluate
+from lds_models.monet import MONet, MONetConfig
+from lds_models.weights import WeightsError, save_weights
+
+SCENES, VIEWS = 3, 2
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A folder with `squares`, a dataset of 48x48, and `tiny.safetensors`, untrained weights for 32x32."""
+    home = tmp_path_factory.mktemp("eval")
+    packed = packed_squares(SCENES, VIEWS, size=48)
+    files = {}
+    for index, name in enumerate(packed.names):
+        views = slice(packed.first_view[index], packed.first_view[index + 1])
+        scene = Scene(name, packed.images[views], masks=packed.masks[views])
+        (home / "squares").mkdir(exist_ok=True)
+        write_scene(home / "squares" / f"{name}.h5", scene)
+        files[f"{name}.h5"] = VIEWS
+    write_dataset_index(home / "squares", "squares", "drawn", files, {"test": list(files)})
+    torch.manual_seed(0)
+    config = MONetConfig(image_size=32, num_slots=3, latent_dim=4, attention_channels=8, decoder_channels=8)
+    save_weights(home / "tiny.safetensors", MONet(config), {"name": "tiny", "steps": 0})
+    return home
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Runs `lds eval ...` with a cache of its own."""
+    app = typer.Typer()
+    app.command("eval")(evaluate)
+    monkeypatch.setenv("LDS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_weights_are_measured_and_the_page_is_named(run, home, tmp_path):
+    out = tmp_path / "deep" / "out"
+    result = run(home / "tiny.safetensors", "--data", home / "squares", "--out", out, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert "mIoU" in result.output and "95 % interval" in result.output
+    assert f"Wrote {out / 'report.html'}" in result.output
+    assert {path.name for path in out.iterdir()} == {"metrics.json", "per_image.csv", "report.html", "figures"}
+    document = json.loads((out / "metrics.json").read_text())
+    assert document["images"] == SCENES * VIEWS and len(document["weights_digest"]) == 64
+
+
+def test_resizing_and_too_few_slots_are_told(run, home, tmp_path):
+    result = run(home / "tiny.safetensors", "--data", home / "squares", "--out", tmp_path / "out")
+    assert "images of 48 x 48 were cropped and resized to 32 x 32" in result.output
+    assert "warning The model has 3 slots" in result.output
+
+
+def test_limit_takes_the_first_scenes(run, home, tmp_path):
+    result = run(home / "tiny.safetensors", "--data", home / "squares", "--out", tmp_path / "out", "--limit", 1)
+    assert result.exit_code == 0
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["images"] == VIEWS
+
+
+def test_without_data_the_command_line_is_wrong_and_the_error_says_what_to_give(run):
+    result = run("monet_lds_table")
+    assert result.exit_code == 2
+    assert "--data shared/data/clevr_mv" in result.output and "lds data synth table_cubes" in result.output
+
+
+def test_unknown_weights_splits_and_datasets_are_clear_errors(run, home, tmp_path):
+    weights, data, out = home / "tiny.safetensors", home / "squares", ("--out", tmp_path / "out")
+    cases = [
+        (("nothing", "--data", data, *out), WeightsError, "no weights 'nothing'"),
+        ((weights, "--data", data, "--split", "val", *out), DatasetError, "no split 'val'"),
+        ((weights, "--data", tmp_path / "gone", *out), DatasetError, "no such folder"),
+    ]
+    for arguments, error, words in cases:
+        result = run(*arguments)
+        assert type(result.exception) is error and words in str(result.exception)
+        assert error.exit_code == 1
+
+
+def test_a_device_or_folder_that_cannot_be_used_is_found_out_first(run, home, tmp_path):
+    (tmp_path / "file").write_text("")
+    weights, data = home / "tiny.safetensors", ("--data", home / "squares")
+    assert "'abacus' is of no use here" in run(weights, *data, "--device", "abacus").output
+    result = run(weights, *data, "--out", tmp_path / "file")
+    assert result.exit_code == 2 and "cannot be made" in result.output
