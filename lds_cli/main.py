@@ -12,6 +12,7 @@ import typer
 
 from lds_cli import bench, data, evaluate, train, weights
 from lds_cli.console import print_error
+from lds_models.presets import preset_names
 
 app = typer.Typer(
     name="lds",
@@ -23,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
-app.command("train")(train.train)
+app.command("train", epilog=f"Presets: {', '.join(preset_names())}")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.add_typer(weights.app, name="weights")
 app.add_typer(bench.app, name="bench")

@@ -46,13 +46,6 @@ def train(
     console.print(f"[green]Wrote[/] {weights}. Evaluate it: lds eval {run} --data {loaded.data.path} --out {run}/eval")
 
 
-def list_presets() -> str:
-    """The presets by name, for the command's help."""
-    from lds_models.experiment import preset_names
-
-    return "Presets: " + ", ".join(preset_names())
-
-
 def ready_memory() -> None:
     """Let big tensors keep their memory between steps, in huge pages: fresh 4 kB pages cost a third of a CPU step."""
     import ctypes

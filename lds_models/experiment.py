@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lds_models.presets import preset_names, presets_folder
 from lds_models.registry import ConfigError
 
 
@@ -46,18 +47,6 @@ class Experiment:
     log_every: int = 50
     validate_every: int = 1000
     checkpoint_every: int = 500
-
-
-def presets_folder() -> Path:
-    """Where the experiment presets lie: beside the code in a checkout, in the distribution's data otherwise."""
-    import sys
-
-    beside = Path(__file__).parent.parent / "config" / "experiments"
-    return beside if beside.is_dir() else Path(sys.prefix) / "share" / "lds_scenes" / "config" / "experiments"
-
-
-def preset_names() -> list[str]:
-    return sorted(path.stem for path in presets_folder().glob("*.yaml"))
 
 
 def load_experiment(name_or_file: str, overrides: list[str]) -> Experiment:

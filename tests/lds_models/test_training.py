@@ -20,7 +20,8 @@ from datasets.packing import write_packed
 from datasets.scene import Scene
 from lds_models.batches import ImageBatches
 from lds_models.checkpoint import load_checkpoint
-from lds_models.experiment import OptimiserConfig, lds_ramp, learning_rate, load_experiment, preset_names
+from lds_models.experiment import OptimiserConfig, lds_ramp, learning_rate, load_experiment
+from lds_models.presets import preset_names
 from lds_models.registry import ConfigError, build_model
 from lds_models.training import TrainingError, train
 from lds_models.weights import load_weights
