@@ -1,0 +1,147 @@
+"""From slots to objects: what LDS left of duplicates is merged here, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class DeduplicationSettings:
+    """When two slots are one object.
+
+    Attributes:
+        cosine: least cosine similarity of the latents (posterior means) of slots that are merged.
+        presence: mixing probability from which on a slot is taken to show at a pixel.
+        reach: by how many pixels of the model's image two slots may lie apart and still touch.
+        min_area: share of the image below which nothing is an object.
+    """
+
+    cosine: float = 0.9
+    presence: float = 0.25
+    reach: int = 1
+    min_area: float = 0.005
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any], replacing: Mapping[str, float]) -> DeduplicationSettings:
+        """The settings that a model card gives under `deduplication`, those `replacing` them, and defaults for the rest.
+
+        Raises:
+            ValueError: one is given that there is not.
+        """
+        given = {**card.get("deduplication", {}), **replacing}
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ValueError(f"there is no setting '{unknown[0]}' of de-duplication, only {', '.join(known)}")
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class MergedSlots:
+    """The background and N objects, made of one or more slots each.
+
+    Attributes:
+        probabilities: float32 [1+N,H,W]; 0 is the background. Slots that do not show are left out.
+        latents: float32 [N,D], of merged slots the mean, weighted by their masks.
+        slots: for each object the slots that it is made of.
+        duplicates_merged: slots that were merged into another one, the background's among them.
+    """
+
+    probabilities: np.ndarray
+    latents: np.ndarray
+    slots: list[tuple[int, ...]]
+    duplicates_merged: int
+
+
+def merge_duplicates(
+    masks: np.ndarray, latents: np.ndarray, settings: DeduplicationSettings = DeduplicationSettings()
+) -> MergedSlots:
+    """Merge slots that show the same thing: alike in their latents, and at the same place or side by side.
+
+    Args:
+        masks: float32 [K,H,W], mixing probabilities of the slots.
+        latents: float32 [K,D], posterior means.
+    """
+    shows = masks >= settings.presence
+    min_pixels = max(1, settings.min_area * masks[0].size)
+    visible = shows.sum((1, 2)) >= min_pixels
+    background = _background(masks)
+    visible[background] = True
+    same = _cosines(latents) >= settings.cosine
+    same &= _touching(shows, settings.reach) & visible[:, None] & visible
+    groups = _connected(same, visible)
+    groups.sort(key=lambda group: background not in group)  # the background first, the others by their first slot
+    probabilities = np.stack([masks[list(group)].sum(0) for group in groups])
+    kept = _large_enough(probabilities, min_pixels)
+    objects = [groups[i] for i in kept[1:]]
+    return MergedSlots(
+        probabilities=probabilities[kept],
+        latents=np.array([_mean_latent(masks, latents, group) for group in objects]).reshape(-1, latents.shape[1]),
+        slots=objects,
+        duplicates_merged=sum(len(groups[i]) - 1 for i in kept),
+    )
+
+
+def _background(masks: np.ndarray) -> int:
+    """The slot that wins most of the image's area and of its border: what surrounds the objects."""
+    slots = len(masks)
+    winner = masks.argmax(0)
+    border = np.concatenate([winner[0], winner[-1], winner[1:-1, 0], winner[1:-1, -1]])
+    share = [np.bincount(part.ravel(), minlength=slots) / part.size for part in (winner, border)]
+    return int(np.add(*share).argmax())
+
+
+def _cosines(latents: np.ndarray) -> np.ndarray:
+    """Cosine similarities [K,K] of latents [K,D]; 0 with a latent of zeros."""
+    unit = latents / np.maximum(np.linalg.norm(latents, axis=1, keepdims=True), 1e-8)
+    return unit @ unit.T
+
+
+def _touching(shows: np.ndarray, reach: int) -> np.ndarray:
+    """Which slots [K,K] overlap or lie at most `reach` pixels apart, given where each shows, bool [K,H,W]."""
+    near = shows
+    for _ in range(reach):
+        near = _grown(near)
+    count = len(shows)
+    return (near.reshape(count, -1).astype(np.float32) @ shows.reshape(count, -1).astype(np.float32).T) > 0
+
+
+def _grown(regions: np.ndarray) -> np.ndarray:
+    """Regions, bool [K,H,W], one pixel larger on every side, corners included."""
+    for axis in (1, 2):
+        size = regions.shape[axis]
+        padded = np.pad(regions, [(0, 0), *((1, 1) if a == axis else (0, 0) for a in (1, 2))])
+        regions = np.logical_or.reduce([padded.take(range(i, i + size), axis) for i in range(3)])
+    return regions
+
+
+def _connected(same: np.ndarray, members: np.ndarray) -> list[tuple[int, ...]]:
+    """The connected groups of a graph [K,K] among its `members`, bool [K], in the order of their first member."""
+    group_of = np.arange(len(same))
+    for a, b in np.argwhere(same):
+        group_of[group_of == group_of[b]] = group_of[a]
+    groups: dict[int, list[int]] = {}
+    for slot in np.flatnonzero(members):
+        groups.setdefault(int(group_of[slot]), []).append(int(slot))
+    return [tuple(group) for group in groups.values()]
+
+
+def _large_enough(probabilities: np.ndarray, min_pixels: float) -> list[int]:
+    """The groups that win `min_pixels` or more, the smallest that do not dropped one by one; 0, the background, stays."""
+    kept = list(range(len(probabilities)))
+    while len(kept) > 1:
+        areas = np.bincount(probabilities[kept].argmax(0).ravel(), minlength=len(kept))
+        smallest = int(areas[1:].argmin()) + 1
+        if areas[smallest] >= min_pixels:
+            break
+        del kept[smallest]
+    return kept
+
+
+def _mean_latent(masks: np.ndarray, latents: np.ndarray, group: tuple[int, ...]) -> np.ndarray:
+    slots = list(group)
+    return np.average(latents[slots], axis=0, weights=masks[slots].sum((1, 2))).astype(np.float32)

@@ -1,0 +1,99 @@
+"""How a node is doing: what it counts and times, and what is wrong, for /diagnostics."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+SILENCE = 5.0  # seconds without an image that are worth a warning
+WINDOW = 300  # frames that rate and latency are taken over
+
+
+@dataclass(frozen=True)
+class Status:
+    """`problems` is empty when all is well; `values` are what was measured, as text."""
+
+    problems: list[str]
+    values: dict[str, str]
+
+
+class Health:
+    """Thread-safe. All times are of a clock that only goes forward.
+
+    Args:
+        image_topic, info_topic: full names, used in messages.
+    """
+
+    def __init__(self, image_topic: str, info_topic: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._image_topic, self._info_topic, self._clock = image_topic, info_topic, clock
+        self._lock = threading.Lock()
+        self._started = clock()
+        self._last_image: float | None = None
+        self._has_info = False
+        self._finished: deque[float] = deque(maxlen=WINDOW)
+        self._latencies: deque[float] = deque(maxlen=WINDOW)
+        self._counts: Counter[str] = Counter()
+        self._last_error, self._last_error_at = "", -np.inf
+
+    def image_came(self) -> None:
+        with self._lock:
+            self._last_image = self._clock()
+
+    def info_came(self) -> None:
+        with self._lock:
+            self._has_info = True
+
+    def frame_finished(self, latency: float, duplicates_merged: int) -> None:
+        """A frame was segmented and published `latency` seconds after its stamp."""
+        with self._lock:
+            self._finished.append(self._clock())
+            self._latencies.append(latency)
+            self._counts["frames segmented"] += 1
+            self._counts["duplicates merged"] += duplicates_merged
+
+    def frame_failed(self, error: str) -> None:
+        with self._lock:
+            self._counts["bad frames"] += 1
+            self._last_error, self._last_error_at = error, self._clock()
+
+    def status(self, dropped: int) -> Status:
+        """What is to be said now; `dropped`: frames so far that a newer one replaced."""
+        with self._lock:
+            return Status(self._problems(), self._values(dropped))
+
+    def _problems(self) -> list[str]:
+        now = self._clock()
+        problems = []
+        silent = now - (self._started if self._last_image is None else self._last_image)
+        if silent >= SILENCE:
+            problems.append(
+                f"no image on {self._image_topic} for {silent:.0f} s: is the camera running, and the topic right? "
+                f"See `rostopic hz {self._image_topic}`"
+            )
+        elif self._last_image is not None and not self._has_info and now - self._started >= SILENCE:
+            problems.append(
+                f"images come, but no camera_info on {self._info_topic}: remap it to the camera's, or calibrate the camera"
+            )
+        if now - self._last_error_at < SILENCE:
+            problems.append(f"a frame on {self._image_topic} was left out: {self._last_error}")
+        return problems
+
+    def _values(self, dropped: int) -> dict[str, str]:
+        values = {"images": self._image_topic}
+        recent = [t for t in self._finished if t > self._clock() - SILENCE]
+        rate = (len(recent) - 1) / max(recent[-1] - recent[0], 1e-9) if len(recent) > 1 else 0.0
+        values["rate (Hz)"] = f"{rate:.1f}"
+        if self._latencies:
+            median, high = np.percentile(self._latencies, [50, 99]) * 1e3
+            values["latency from stamp, median (ms)"] = f"{median:.1f}"
+            values["latency from stamp, p99 (ms)"] = f"{high:.1f}"
+        for name in ("frames segmented", "duplicates merged", "bad frames"):
+            values[name] = str(self._counts[name])
+        values["frames dropped for newer ones"] = str(dropped)
+        values["last error"] = self._last_error or "none"
+        return values

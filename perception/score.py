@@ -1,0 +1,127 @@
+"""What a listener measures of a segmentation: rates, latency, lost frames, and how well labels agree with the truth."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from lds_models.metrics.segmentation import contingency, miou
+
+REMEMBERED = 60  # frames whose image and truth are kept until their labels come
+REDUCTION = 2  # frames are kept for pictures at a half of the camera's resolution
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The content of score.json. Times in seconds, rates in Hz.
+
+    Attributes:
+        latencies: from an image's stamp to the arrival of its labels, one a label image.
+        lost: images for which no labels came.
+        miou: one value for each view that was seen; NaN where there was no truth.
+        duplicates_merged: slots merged into another, one value a frame.
+        peak_memory_mb: of the segmentation node.
+    """
+
+    images: int = 0
+    labels: int = 0
+    image_rate: float = 0.0
+    label_rate: float = 0.0
+    lost: int = 0
+    latencies: list[float] = field(default_factory=list)
+    miou: list[float] = field(default_factory=list)
+    objects: list[int] = field(default_factory=list)
+    duplicates_merged: list[int] = field(default_factory=list)
+    peak_memory_mb: float | None = None
+
+
+def read_measured(folder: Path) -> Measured:
+    """What a scorer wrote to a folder. Raises FileNotFoundError."""
+    return Measured(**json.loads((folder / "score.json").read_text()))
+
+
+class Score:
+    """Collects what comes, in the order in which it comes. Stamps and times in seconds."""
+
+    def __init__(self) -> None:
+        self._images: OrderedDict[float, np.ndarray] = OrderedDict()
+        self._truths: OrderedDict[float, np.ndarray] = OrderedDict()
+        self._image_times: dict[float, float] = {}
+        self._label_times: dict[float, float] = {}
+        self._objects: list[int] = []
+        self._duplicates: list[int] = []
+        self._frames: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._last_truth: np.ndarray | None = None
+        self._miou: list[float] = []
+
+    @property
+    def has_labels(self) -> bool:
+        return bool(self._label_times)
+
+    def image_came(self, stamp: float, now: float, image: np.ndarray) -> None:
+        self._image_times[stamp] = now
+        _remember(self._images, stamp, image)
+
+    def truth_came(self, stamp: float, truth: np.ndarray) -> None:
+        _remember(self._truths, stamp, truth)
+
+    def label_came(self, stamp: float, now: float, labels: np.ndarray) -> None:
+        """Labels, int32 [H,W]. They are scored once for each view: when the truth is another one than before."""
+        self._label_times[stamp] = now
+        image, truth = self._images.get(stamp), self._truths.get(stamp)
+        if image is None or truth is None:
+            return
+        if self._last_truth is None or not np.array_equal(truth, self._last_truth):
+            self._last_truth = truth
+            self._miou.append(image_miou(truth, labels))
+            self._frames.append(tuple(part[::REDUCTION, ::REDUCTION] for part in (image, truth, labels)))
+
+    def objects_came(self, objects: int, duplicates_merged: int) -> None:
+        self._objects.append(objects)
+        self._duplicates.append(duplicates_merged)
+
+    def measured(self, peak_memory_mb: float | None = None) -> Measured:
+        """What was measured so far."""
+        newest = max(self._label_times, default=-np.inf)
+        return Measured(
+            images=len(self._image_times),
+            labels=len(self._label_times),
+            image_rate=_rate(self._image_times),
+            label_rate=_rate(self._label_times),
+            lost=sum(stamp not in self._label_times and stamp < newest for stamp in self._image_times),
+            latencies=[came - stamp for stamp, came in self._label_times.items()],
+            miou=self._miou,
+            objects=self._objects,
+            duplicates_merged=self._duplicates,
+            peak_memory_mb=peak_memory_mb,
+        )
+
+    def write(self, folder: Path, peak_memory_mb: float | None) -> None:
+        """Write score.json, and frames.npz with the views' `images`, `truths` and `labels` at reduced resolution."""
+        folder.mkdir(parents=True, exist_ok=True)
+        names = ("images", "truths", "labels")
+        frames = {name: np.array([frame[i] for frame in self._frames]) for i, name in enumerate(names)}
+        np.savez_compressed(folder / "frames.npz", **frames)
+        (folder / "score.json").write_text(json.dumps(asdict(self.measured(peak_memory_mb))))
+
+
+def image_miou(truth: np.ndarray, labels: np.ndarray) -> float:
+    """mIoU (Hungarian, background included) of one label image against the true one, integers [H,W]; any ids."""
+    true_ids, true_regions = np.unique(truth, return_inverse=True)
+    ids, regions = np.unique(labels, return_inverse=True)
+    return float(miou(contingency(true_regions[None], regions[None], len(true_ids), len(ids)))[0])
+
+
+def _remember(store: OrderedDict[float, np.ndarray], stamp: float, value: np.ndarray) -> None:
+    store[stamp] = value
+    if len(store) > REMEMBERED:
+        store.popitem(last=False)
+
+
+def _rate(times: dict[float, float]) -> float:
+    values = list(times.values())
+    return (len(values) - 1) / max(values[-1] - values[0], 1e-9) if len(values) > 1 else 0.0

@@ -1,0 +1,127 @@
+"""From a camera image to its objects: crop, model, de-duplication, labels at the camera's resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from datasets.packing import square
+from lds_models.weights import WeightsError, load_weights
+from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates
+from perception.runtime import open_runtime
+from perception.upsampling import upsample_labels
+
+
+@dataclass(frozen=True)
+class ObjectSegment:
+    """One object in one image. Pixel coordinates: x right, y down, (0, 0) the centre of the top left pixel.
+
+    Attributes:
+        id: the object's value in the label image, from 1 on.
+        box: x, y, width, height of the smallest upright rectangle around its pixels.
+        area: number of its pixels.
+        centroid: x, y, mean position of its pixels.
+        confidence: mean mixing probability over the pixels where it shows at the model's resolution, 0 to 1.
+        latent: float32 [D].
+        slots_merged: number of slots that it is made of; more than 1 where duplicates were merged.
+    """
+
+    id: int
+    box: tuple[int, int, int, int]
+    area: int
+    centroid: tuple[float, float]
+    confidence: float
+    latent: np.ndarray
+    slots_merged: int
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The objects of one image.
+
+    Attributes:
+        labels: int32 [H,W] at the camera's resolution; 0 is background, else an object's id.
+        objects: in ascending order of id.
+        duplicates_merged: slots that showed what another one showed, and were merged into it.
+    """
+
+    labels: np.ndarray
+    objects: list[ObjectSegment]
+    duplicates_merged: int
+
+
+class Segmenter:
+    """Segments single images with the weights of a single-view model. Knows nothing of earlier images: see `tracking`.
+
+    Args:
+        weights: a name of shipped weights, a file, or a training run's folder.
+        settings: of `DeduplicationSettings`, which replace those of the model card.
+        device, threads: see `open_runtime`.
+
+    Raises:
+        WeightsError: there are no such weights, they are damaged, or not of a single-view model.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path,
+        settings: Mapping[str, float] | None = None,
+        device: str = "auto",
+        threads: int = 0,
+    ) -> None:
+        loaded = load_weights(weights)
+        if loaded.model.viewpoint_dim:
+            raise WeightsError(f"{loaded.path}: is a multi-view model, which needs camera poses; take a single-view one")
+        self.name = loaded.name
+        self.image_size = loaded.model.image_size
+        try:
+            self.settings = DeduplicationSettings.from_card(loaded.card, settings or {})
+            self.runtime = open_runtime(loaded.model, device, threads=threads)
+        except ValueError as error:
+            raise WeightsError(f"{loaded.path}: {error}") from error
+
+    def segment(self, image: np.ndarray) -> Segmentation:
+        """Segment an image, uint8 [H,W,3] RGB. The model sees its middle square; outside of that all is background.
+
+        Raises:
+            ValueError: the image is no uint8 [H,W,3], or empty.
+        """
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            got = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
+            raise ValueError(f"an image must be a uint8 array [H,W,3], RGB; got {got}")
+        if image.size == 0:
+            raise ValueError(f"the image is empty: {list(image.shape)}")
+        small = square(image, self.image_size).astype(np.float32) / 255
+        masks, latents = self.runtime(np.ascontiguousarray(small.transpose(2, 0, 1)))
+        merged = merge_duplicates(masks, latents, self.settings)
+        labels, window = np.zeros(image.shape[:2], np.int32), _middle_square(image)
+        labels[window] = upsample_labels(merged.probabilities, image[window])
+        return Segmentation(labels, _describe(labels, merged), merged.duplicates_merged)
+
+
+def _middle_square(image: np.ndarray) -> tuple[slice, slice]:
+    """The window that `datasets.packing.square` crops to."""
+    side = min(image.shape[:2])
+    top, left = ((length - side) // 2 for length in image.shape[:2])
+    return slice(top, top + side), slice(left, left + side)
+
+
+def _describe(labels: np.ndarray, merged: MergedSlots) -> list[ObjectSegment]:
+    """The objects that have pixels in the labels, where object i of `merged` has the label i + 1."""
+    winner = merged.probabilities.argmax(0)
+    objects = []
+    for id_, (latent, slots) in enumerate(zip(merged.latents, merged.slots), start=1):
+        inside = labels == id_
+        columns, rows = inside.sum(0), inside.sum(1)
+        area = int(columns.sum())
+        if not area:
+            continue
+        (x, right), (y, bottom) = (np.flatnonzero(counts)[[0, -1]].tolist() for counts in (columns, rows))
+        centroid = tuple(float(counts @ np.arange(len(counts)) / area) for counts in (columns, rows))
+        confidence = float(merged.probabilities[id_][winner == id_].mean())
+        box = (x, y, right - x + 1, bottom - y + 1)
+        objects.append(ObjectSegment(id_, box, area, centroid, confidence, latent, len(slots)))
+    return objects

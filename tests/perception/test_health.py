@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from perception.health import Health
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health("/camera/image_raw", "/camera/camera_info", clock)
+
+
+def play(health: Health, clock: Clock, frames: int, rate: float = 20.0) -> None:
+    for _ in range(frames):
+        clock.now += 1 / rate
+        health.image_came()
+        health.frame_finished(latency=0.025, duplicates_merged=1)
+
+
+def test_all_is_well_while_images_and_camera_info_come(health: Health, clock: Clock) -> None:
+    health.info_came()
+    play(health, clock, 200)
+    status = health.status(dropped=3)
+    assert status.problems == []
+    assert status.values["rate (Hz)"] == "20.0"
+    assert status.values["latency from stamp, median (ms)"] == "25.0"
+    assert status.values["frames segmented"] == status.values["duplicates merged"] == "200"
+    assert status.values["frames dropped for newer ones"] == "3"
+    assert status.values["last error"] == "none"
+
+
+def test_no_image_for_five_seconds_is_told_with_the_topic_and_what_to_look_at(health: Health, clock: Clock) -> None:
+    clock.now += 4.9
+    assert health.status(0).problems == []
+    clock.now += 0.2
+    (problem,) = health.status(0).problems
+    assert "no image on /camera/image_raw for 5 s" in problem and "rostopic hz" in problem
+
+
+def test_images_that_stop_are_told_too_and_the_rate_goes_to_zero(health: Health, clock: Clock) -> None:
+    health.info_came()
+    play(health, clock, 100)
+    clock.now += 6
+    status = health.status(0)
+    assert "no image on /camera/image_raw for 6 s" in status.problems[0]
+    assert status.values["rate (Hz)"] == "0.0"
+
+
+def test_missing_camera_info_is_told_with_its_topic(health: Health, clock: Clock) -> None:
+    play(health, clock, 120)
+    (problem,) = health.status(0).problems
+    assert "no camera_info on /camera/camera_info" in problem
+    health.info_came()
+    assert health.status(0).problems == []
+
+
+def test_a_bad_frame_is_told_for_a_while_and_counted_for_good(health: Health, clock: Clock) -> None:
+    health.info_came()
+    play(health, clock, 10)
+    health.frame_failed("encoding 'yuv422' is not taken")
+    assert "yuv422" in health.status(0).problems[0]
+    play(health, clock, 200)
+    status = health.status(0)
+    assert status.problems == []
+    assert status.values["bad frames"] == "1" and "yuv422" in status.values["last error"]

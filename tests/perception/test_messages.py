@@ -1,0 +1,168 @@
+"""Our conversion of image messages, with Debian's cv_bridge (in its own Python, with its own numpy) as the peer."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
+
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from perception.messages import (
+    IMAGE_ENCODINGS,
+    camera_info_message,
+    image_from_message,
+    image_message,
+    label_message,
+    labels_from_message,
+    scene_message,
+    transform_message,
+)
+from perception.segmenter import ObjectSegment, Segmentation
+
+CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "8UC1": 1, "8UC3": 3}
+
+PEER = """
+import sys, numpy as np
+from cv_bridge import CvBridge
+from sensor_msgs.msg import Image
+bridge, folder = CvBridge(), sys.argv[1]
+for encoding in sys.argv[2:]:
+    pixels = np.load(f"{folder}/{encoding}.npy")
+    with open(f"{folder}/{encoding}.msg", "wb") as file:
+        bridge.cv2_to_imgmsg(pixels, encoding).serialize(file)
+    colour = "passthrough" if encoding.startswith("8U") else "rgb8"
+    np.save(f"{folder}/{encoding}_rgb.npy", bridge.imgmsg_to_cv2(bridge.cv2_to_imgmsg(pixels, encoding), colour))
+for name in ("image", "label"):
+    message = Image()
+    message.deserialize(open(f"{folder}/{name}.msg", "rb").read())
+    np.save(f"{folder}/{name}.npy", bridge.imgmsg_to_cv2(message))
+"""
+
+
+def picture(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def header() -> Header:
+    made = Header(frame_id="camera")
+    made.stamp.secs, made.stamp.nsecs = 12, 345
+    return made
+
+
+@pytest.fixture(scope="module")
+def peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with messages that cv_bridge made of ENCODING.npy, and arrays that it read out of ours."""
+    folder = tmp_path_factory.mktemp("cv_bridge")
+    system = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    python = ["/usr/bin/python3"]
+    if subprocess.run([*python, "-c", "import cv_bridge, sensor_msgs.msg"], env=system, capture_output=True).returncode:
+        pytest.skip("Debian's cv_bridge is not installed: ./run test installs it")
+    for encoding, channels in CHANNELS.items():
+        np.save(folder / f"{encoding}.npy", picture(7, 5, channels).squeeze())
+    ours = {"image": image_message(picture(7, 5, 3), header()), "label": label_message(labels(), header())}
+    for name, message in ours.items():
+        with (folder / f"{name}.msg").open("wb") as file:
+            message.serialize(file)
+    subprocess.run([*python, "-c", PEER, str(folder), *CHANNELS], env=system, check=True)
+    return folder
+
+
+def labels() -> np.ndarray:
+    return np.arange(35, dtype=np.int32).reshape(7, 5) * 100_000
+
+
+def test_every_encoding_that_is_taken_is_tested() -> None:
+    assert set(CHANNELS) == set(IMAGE_ENCODINGS)
+
+
+@pytest.mark.parametrize("encoding", CHANNELS)
+def test_images_are_read_as_cv_bridge_reads_them(peer: Path, encoding: str) -> None:
+    message = Image()
+    message.deserialize((peer / f"{encoding}.msg").read_bytes())
+    theirs = np.load(peer / f"{encoding}_rgb.npy")
+    if encoding == "8UC3":
+        theirs = theirs[..., ::-1]  # as OpenCV lays them out, which cv_bridge leaves to the user
+    if theirs.ndim == 2:
+        theirs = np.repeat(theirs[..., None], 3, axis=2)
+    np.testing.assert_array_equal(image_from_message(message), theirs)
+
+
+def test_cv_bridge_reads_what_we_write(peer: Path) -> None:
+    np.testing.assert_array_equal(np.load(peer / "image.npy"), picture(7, 5, 3))
+    np.testing.assert_array_equal(np.load(peer / "label.npy"), labels())
+
+
+def test_padding_at_the_end_of_rows_is_left_out() -> None:
+    padded = np.concatenate([picture(7, 15), np.full((7, 4), 99, np.uint8)], axis=1)
+    message = Image(header(), 7, 5, "rgb8", 0, 19, padded.tobytes())
+    np.testing.assert_array_equal(image_from_message(message), picture(7, 15).reshape(7, 5, 3))
+
+
+@pytest.mark.parametrize(("is_bigendian", "dtype"), [(0, "<i4"), (1, ">i4")])
+def test_labels_are_read_in_the_byte_order_that_the_message_names(is_bigendian: int, dtype: str) -> None:
+    message = Image(header(), 7, 5, "32SC1", is_bigendian, 20, labels().astype(dtype).tobytes())
+    read = labels_from_message(message)
+    assert read.dtype == np.int32
+    np.testing.assert_array_equal(read, labels())
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (Image(header(), 2, 2, "yuv422", 0, 4, bytes(8)), "'yuv422' are not taken, only rgb8, bgr8"),
+        (Image(header(), 2, 2, "32FC3", 0, 24, bytes(48)), "'32FC3'"),
+        (Image(header(), 2, 2, "rgb8", 0, 6, bytes(11)), "rgb8 image of 2 x 2.*11 bytes.*needs height x step = 12"),
+        (Image(header(), 2, 2, "rgb8", 0, 5, bytes(10)), "rows .step. of 5 bytes, and needs 6"),
+        (Image(header(), 0, 2, "rgb8", 0, 6, b""), "empty"),
+    ],
+    ids=["unknown encoding", "float", "truncated", "short rows", "empty"],
+)
+def test_a_bad_image_is_told_in_one_line(message: Image, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as error:
+        image_from_message(message)
+    assert "\n" not in str(error.value)
+
+
+def test_colour_images_are_no_labels() -> None:
+    with pytest.raises(ValueError, match="32SC1.*'rgb8'"):
+        labels_from_message(image_message(picture(7, 5, 3), header()))
+
+
+def test_a_scene_message_survives_the_wire() -> None:
+    segment = ObjectSegment(3, (10, 20, 30, 40), 999, (24.5, 39.25), 0.75, np.arange(4, dtype=np.float32), 2)
+    sent = scene_message(Segmentation(np.zeros((48, 64), np.int32), [segment], 1), header(), "monet")
+    buffer = io.BytesIO()
+    sent.serialize(buffer)
+    scene = type(sent)().deserialize(buffer.getvalue())
+    assert (scene.header.stamp.to_nsec(), scene.header.frame_id, scene.model) == (12_000_000_345, "camera", "monet")
+    assert (scene.image_width, scene.image_height, scene.duplicates_merged) == (64, 48, 1)
+    (found,) = scene.objects
+    assert (found.id, found.area, found.slots_merged, found.confidence) == (3, 999, 2, 0.75)
+    assert (found.box.x_offset, found.box.y_offset, found.box.width, found.box.height) == (10, 20, 30, 40)
+    assert (found.centroid_x, found.centroid_y, found.latent) == (24.5, 39.25, (0, 1, 2, 3))
+
+
+def test_the_cameras_pose_keeps_its_numbers() -> None:
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]], (0.1, 0.2, 0.3)  # a quarter turn about z
+    message = transform_message(pose, "world", header())
+    rotation, translation = message.transform.rotation, message.transform.translation
+    assert (message.header.frame_id, message.child_frame_id) == ("world", "camera")
+    assert (rotation.x, rotation.y, rotation.z, rotation.w) == pytest.approx((0, 0, 0.5**0.5, 0.5**0.5))
+    assert (translation.x, translation.y, translation.z) == pytest.approx((0.1, 0.2, 0.3))
+
+
+def test_camera_info_holds_the_intrinsics() -> None:
+    K = np.array([[500.0, 0, 319.5], [0, 510.0, 239.5], [0, 0, 1]])
+    info = camera_info_message(K, 480, 640, header())
+    assert (info.height, info.width, info.distortion_model) == (480, 640, "plumb_bob")
+    assert tuple(info.K) == tuple(K.ravel())
+    np.testing.assert_array_equal(np.reshape(info.P, (3, 4)), np.column_stack([K, np.zeros(3)]))
