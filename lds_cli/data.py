@@ -116,6 +116,28 @@ def view(
     console.print(f"[green]Wrote[/] {out}: {shown} of {len(dataset)} scenes of {dataset.name}", soft_wrap=True)
 
 
+@app.command()
+def pack(
+    path: DatasetPath,
+    out: Annotated[Path, typer.Argument(help="The file to write, .h5.", show_default=False)],
+    split: Annotated[str, typer.Option(help="Which split of it.")] = "train",
+    size: Annotated[int, typer.Option(min=8, max=2048, help="Height and width of the packed images, pixels.")] = 64,
+) -> None:
+    """Pack a split into one file, small enough to carry to the machine that trains: `lds train ... data.path=FILE`.
+
+    Training packs datasets by itself where they lie; this is for taking one elsewhere.
+
+    Example: lds data pack shared/data/clevr_mv clevr_train.h5 --split train
+    """
+    from datasets.loading import open_dataset
+    from datasets.packing import write_packed
+
+    dataset = open_dataset(path, split)
+    with progress_bar(f"Packing {dataset.name}", len(dataset)) as progress:
+        write_packed(out, dataset, str(path), split, dataset.digest(), size, progress)
+    console.print(f"[green]Wrote[/] {out}: {len(dataset)} scenes, {out.stat().st_size / 1e6:.1f} MB")
+
+
 def _statistics(findings: Findings) -> Table:
     import numpy as np
 

@@ -1,0 +1,25 @@
+"""Benchmark rows: their stable JSON form, and that things measured together take turns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lds_cli.bench_rows import Row, interleaved_medians, show
+
+
+def test_json_has_the_documented_names(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    show([Row("monet/model", 7.5, "ms", 75.0, 10.0)], tmp_path / "new" / "rows.json")
+    (row,) = json.loads((tmp_path / "new" / "rows.json").read_text())
+    assert row == {
+        "name": "monet/model", "median": 7.5, "unit": "ms", "reference_median": 75.0, "ratio": 10.0, "peak_memory_mb": None
+    }  # fmt: skip
+    assert "10.00 x" in capsys.readouterr().out
+
+
+def test_functions_take_turns_and_warm_up_is_not_counted() -> None:
+    calls: list[str] = []
+    medians = interleaved_medians([lambda: calls.append("a"), lambda: calls.append("b")], rounds=3, warm_up=1)
+    assert calls == ["a", "b"] * 4 and len(medians) == 2
