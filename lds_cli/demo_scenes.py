@@ -26,11 +26,15 @@ def record_demo_scenes(folder: Path, count: int, progress: Callable[[int], None]
     from datasets.recorded import write_dataset_index
 
     folder.mkdir(parents=True, exist_ok=True)
-    with multiprocessing.get_context("spawn").Pool(min(count, os.cpu_count() or 1), initializer=_start_worker) as pool:
-        names = []
-        for name in pool.imap(_record, [(folder, index) for index in range(count)]):
-            names.append(name)
-            progress(1)
+    paths = [folder / f"scene_{index:06d}.h5" for index in range(count)]
+    missing = [(path, index) for index, path in enumerate(paths) if not path.exists()]
+    progress(count - len(missing))
+    if missing:
+        workers = min(len(missing), os.cpu_count() or 1)
+        with multiprocessing.get_context("spawn").Pool(workers, initializer=_start_worker) as pool:
+            for _ in pool.imap(_record, missing):
+                progress(1)
+    names = [path.name for path in paths]
     write_dataset_index(folder, "demo", "table_cubes", dict.fromkeys(names, VIEWS), {"demo": names})
 
 
@@ -40,14 +44,11 @@ def _start_worker() -> None:
     _renderer = TableRenderer(WIDTH, 2 * np.arctan(np.tan(FIELD_OF_VIEW / 2) * WIDTH / HEIGHT))
 
 
-def _record(job: tuple[Path, int]) -> str:
+def _record(job: tuple[Path, int]) -> None:
     from datasets.recorded import write_scene
 
-    folder, index = job
-    path = folder / f"scene_{index:06d}.h5"
-    if not path.exists():
-        write_scene(path, _cropped(make_scene(_renderer, SEED, index, VIEWS)))
-    return path.name
+    path, index = job
+    write_scene(path, _cropped(make_scene(_renderer, SEED, index, VIEWS)))
 
 
 def _cropped(scene: Scene) -> Scene:

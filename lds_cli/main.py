@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from lds_cli import bench, data, evaluate, train, weights
+from lds_cli import bench, data, demo, evaluate, train, weights
 from lds_cli.console import print_error
 from lds_models.presets import preset_names
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.command("train", epilog=f"Presets: {', '.join(preset_names())}")(train.train)
 app.command("eval")(evaluate.evaluate)
+app.command("demo")(demo.demo)
 app.add_typer(weights.app, name="weights")
 app.add_typer(bench.app, name="bench")
 

@@ -8,31 +8,28 @@ import numpy as np
 from datasets.palette import object_colours
 
 _COLOURS = object_colours(48)  # ids beyond go round
-_OPACITY = 0.55
+_OPACITY = 0.6
 
 
 def draw_overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Tint the objects of an image, uint8 [H,W,3], in their ids' colours and outline them; labels are int32 [H,W].
+    """The objects of an image, uint8 [H,W,3], in their ids' colours, over the image in grey; labels are int32 [H,W].
 
     Returns:
-        uint8 [H,W,3]; the background is as in the image.
+        uint8 [H,W,3].
     """
-    colour = (labels - 1) % len(_COLOURS)
-    colour[labels == 0] = len(_COLOURS)
-    tint = np.vstack([_COLOURS, [[0, 0, 0]]]).astype(np.uint8)[colour]
-    blended = cv2.addWeighted(image, 1 - _OPACITY, tint, _OPACITY, 0)
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    colours = _COLOURS[(labels - 1) % len(_COLOURS)]
     inside = (labels > 0).astype(np.uint8)
-    overlay = cv2.copyTo(blended, inside, np.array(image))
-    overlay[_outlines(labels)] = 255
-    return overlay
+    overlay = cv2.copyTo(cv2.addWeighted(grey, 1 - _OPACITY, colours, _OPACITY, 0), inside, grey)
+    return cv2.copyTo(colours, _outlines(labels), overlay)
 
 
 def _outlines(labels: np.ndarray) -> np.ndarray:
-    """The pixels of objects that lie next to another label, bool [H,W]."""
+    """1 at the pixels of objects that lie next to another label, uint8 [H,W]."""
     differs = np.zeros(labels.shape, bool)
-    down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
-    differs[1:] |= down
-    differs[:-1] |= down
-    differs[:, 1:] |= right
-    differs[:, :-1] |= right
-    return differs & (labels > 0)
+    for axis in (0, 1):
+        steps = np.diff(labels, axis=axis) != 0
+        before, after = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
+        differs[before] |= steps
+        differs[after] |= steps
+    return (differs & (labels > 0)).astype(np.uint8)

@@ -5,7 +5,7 @@ import numpy as np
 from perception.overlay import draw_overlay
 
 
-def test_only_objects_are_tinted_each_in_its_own_colour() -> None:
+def test_only_objects_are_coloured_each_in_its_own_colour() -> None:
     image = np.full((60, 80, 3), 200, np.uint8)
     labels = np.zeros((60, 80), np.int32)
     labels[10:30, 10:30], labels[10:30, 40:60] = 1, 7

@@ -1,0 +1,92 @@
+"""What `lds bench perception` measures: the model alone, the pipeline, and the node between a camera and a listener."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lds_cli.bench_rows import Row, interleaved_medians
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lds_models.model import SceneModel
+
+WEIGHTS = "monet_lds_table"
+ROUNDS = 60
+NODE_SECONDS = 30
+SCENES = 2
+
+
+def perception_rows() -> list[Row]:
+    """The rows `monet/model*`, `MODEL/*` of the shipped weights, and `monet/node*`."""
+    return [*_model_rows(), *_shipped_rows(), *_node_rows()]
+
+
+def _model_rows() -> list[Row]:
+    """MONet at the paper's size, one image of 64x64: OpenVINO against eager float32 torch."""
+    from lds_models.monet import MONet, MONetConfig
+    from perception.runtime import OpenVinoRuntime, TorchRuntime
+
+    model = MONet(MONetConfig()).eval()
+    image = _image(64)
+    runtimes = [OpenVinoRuntime(model), OpenVinoRuntime(model, "f32"), TorchRuntime(model, "cpu")]
+    fast, f32, eager = (1e3 * t for t in interleaved_medians([_run(r, image) for r in runtimes], ROUNDS))
+    return [
+        Row("monet/model", fast, "ms", eager, eager / fast),
+        Row("monet/model_f32", f32, "ms", eager, eager / f32),
+    ]
+
+
+def _shipped_rows() -> list[Row]:
+    """The shipped weights' model, and all that turns an image of 640x480 into labels and objects."""
+    import numpy as np
+
+    from lds_models.weights import load_weights
+    from perception.runtime import TorchRuntime
+    from perception.segmenter import Segmenter
+
+    segmenter = Segmenter(WEIGHTS, device="cpu")
+    model: SceneModel = load_weights(WEIGHTS).model
+    image = _image(model.image_size)
+    frame = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    functions = [_run(segmenter.runtime, image), _run(TorchRuntime(model, "cpu"), image), lambda: segmenter.segment(frame)]
+    fast, eager, segment = (1e3 * t for t in interleaved_medians(functions, ROUNDS))
+    return [
+        Row(f"{WEIGHTS}/model", fast, "ms", eager, eager / fast),
+        Row(f"{WEIGHTS}/segment_640x480", segment, "ms"),
+    ]
+
+
+def _node_rows() -> list[Row]:
+    """The node under a real roscore, fed with 640x480 at 30 Hz: stamp to label received, rates, memory."""
+    import numpy as np
+
+    from lds_cli.demo import NODES, run_nodes
+    from lds_cli.demo_scenes import record_demo_scenes
+    from lds_cli.launching import choose_master
+    from perception.score import read_measured
+
+    master = choose_master(NODES)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        record_demo_scenes(out / "scenes", SCENES)
+        run_nodes(out, WEIGHTS, master, out / "score", NODE_SECONDS)
+        measured = read_measured(out / "score")
+    latency = 1e3 * float(np.median(measured.latencies))
+    return [
+        Row("monet/node", latency, "ms", peak_memory_mb=measured.peak_memory_mb),
+        Row("monet/node_rate", measured.label_rate, "Hz", measured.image_rate, measured.label_rate / measured.image_rate),
+    ]
+
+
+def _image(size: int) -> np.ndarray:
+    import numpy as np
+
+    return np.random.default_rng(0).random((3, size, size), np.float32)
+
+
+def _run(runtime: Callable, image: np.ndarray) -> Callable[[], object]:
+    return lambda: runtime(image)

@@ -1,0 +1,135 @@
+"""Run a launch file of ours from a command, and leave nothing behind."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from urllib.parse import urlparse
+from xmlrpc.client import Error as XmlError
+from xmlrpc.client import ServerProxy
+
+USUAL_PORT = 11311
+STOP_TIMEOUT = 40.0  # seconds; roslaunch gives its nodes up to 17 before it kills them
+
+
+class LaunchError(Exception):
+    """ROS is not there, or something of the same name runs already. The message says what to do."""
+
+    exit_code = 1
+
+
+def choose_master(nodes: list[str]) -> str:
+    """The URI of the ROS master to use: the one at ROS_MASTER_URI if it answers, else one that roslaunch is to start.
+
+    A new one gets the usual port, so that `rostopic` in another shell finds it, or any free one where that is taken.
+
+    Raises:
+        LaunchError: the master that answers has one of the `nodes` already, which a second one would throw out.
+    """
+    uri = os.environ.get("ROS_MASTER_URI", "")
+    running = _nodes_of(uri) if uri else None
+    if running is None:
+        return f"http://127.0.0.1:{_free_port()}"
+    if clash := sorted(running.intersection(nodes)):
+        raise LaunchError(f"{clash[0]} runs already under the roscore at {uri}: stop it, or unset ROS_MASTER_URI")
+    return uri
+
+
+class Launch:
+    """`roslaunch lds_scenes FILE NAME:=VALUE ...` in the background; a context manager that ends it with all its nodes.
+
+    Args:
+        log: takes all that roslaunch and the nodes print.
+
+    Raises:
+        LaunchError: there is no roslaunch on the path.
+    """
+
+    def __init__(self, file: str, arguments: dict[str, object], master: str, log: Path) -> None:
+        if shutil.which("roslaunch") is None:
+            raise LaunchError("ROS is not on the path: start this with ./run (as in `./run demo`), or source ROS's setup.bash")
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, "ROS_MASTER_URI": master}
+        if urlparse(master).hostname == "127.0.0.1":
+            environment["ROS_IP"] = "127.0.0.1"
+            environment.pop("ROS_HOSTNAME", None)
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                ["roslaunch", "lds_scenes", file, *(f"{name}:={value}" for name, value in arguments.items())],
+                stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+                preexec_fn=_interrupt_with_parent,
+            )  # fmt: skip
+
+    def __enter__(self) -> Launch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is not None:
+            return  # and has ended its nodes
+        self._process.send_signal(signal.SIGINT)  # upon which roslaunch stops its nodes, each in a session of its own
+        if not self.wait(STOP_TIMEOUT):
+            for pid in [*_descendants(self._process.pid), self._process.pid]:
+                os.kill(pid, signal.SIGKILL)
+            self._process.wait()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for the launch to end by itself; whether it did."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def reason(self) -> str:
+        """The line of the log that says best why it failed."""
+        lines = [re.sub(r"\x1b\[[0-9;]*m|\[\d+\.\d+\]:? ?", "", line) for line in self.log.read_text().splitlines()]
+        told = [line for line in lines if "FATAL" in line] or [line for line in lines if "rror" in line] or lines
+        return told[0].strip() if told else "roslaunch printed nothing"
+
+
+def _nodes_of(master: str) -> set[str] | None:
+    """The names of all nodes that publish something under a master, or None where none answers."""
+    address = urlparse(master)
+    try:
+        socket.create_connection((address.hostname or "", address.port or USUAL_PORT), timeout=2).close()
+        _, _, (publishers, *_) = ServerProxy(master).getSystemState("/lds")
+    except (OSError, ValueError, XmlError):
+        return None
+    return {node for _, nodes in publishers for node in nodes}
+
+
+def _free_port() -> int:
+    for port in (USUAL_PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise LaunchError("this machine has no free port for a roscore")
+
+
+def _interrupt_with_parent() -> None:
+    """Let the kernel interrupt this process when its parent dies, were it by kill -9."""
+    set_parent_death_signal = 1  # from linux/prctl.h
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGINT)
+
+
+def _descendants(pid: int) -> list[int]:
+    """All processes that a process started, directly or not."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # ended meanwhile
+    children = [child for child, parent in parents.items() if parent == pid]
+    return children + [process for child in children for process in _descendants(child)]

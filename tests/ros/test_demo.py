@@ -1,0 +1,74 @@
+"""`lds demo` from end to end, and that it leaves nothing behind however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from conftest import PATIENCE, ROOT, wait_for
+
+pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all runs share, so that the scene is rendered once."""
+    return tmp_path_factory.mktemp("demo")
+
+
+def start_demo(out: Path, weights: Path, mark: str, seconds: int = 3) -> subprocess.Popen:
+    environment = {k: v for k, v in os.environ.items() if k != "ROS_MASTER_URI"} | {"LDS_TEST_MARK": mark}
+    command = [sys.executable, "-m", "lds_cli.main", "demo", "--scenes", "1", "--seconds", str(seconds)]
+    return subprocess.Popen(
+        [*command, "--out", str(out), "--weights", str(weights)], cwd=ROOT, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def marked(mark: str) -> list[str]:
+    """The command lines of all processes that inherited the mark."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"LDS_TEST_MARK={mark}".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def test_the_demo_ends_by_itself_with_numbers_a_picture_and_a_page(out: Path, tiny_weights: Path) -> None:
+    mark = uuid.uuid4().hex
+    demo = start_demo(out, tiny_weights, mark)
+    said, errors = demo.communicate(timeout=3 * PATIENCE)
+    assert demo.returncode == 0, errors
+    for words in ("mIoU", "Latency", "Rate", "Duplicates merged", "Frames lost", "overlays.png", "report.html"):
+        assert words in said
+    assert (out / "overlays.png").read_bytes().startswith(b"\x89PNG")
+    page = (out / "report.html").read_text()
+    assert page.count("<img") == page.count('<img src="data:image/jpeg') > 0
+    assert marked(mark) == []
+
+
+def test_weights_that_the_node_refuses_end_the_demo_with_its_reason(out: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(tiny_weights.read_bytes()[:-500])
+    demo = start_demo(out, damaged, "none")
+    _, errors = demo.communicate(timeout=3 * PATIENCE)
+    assert demo.returncode == 1
+    assert "no labels came" in errors and f"{damaged}: is damaged" in errors and "Traceback" not in errors
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_an_interrupted_demo_leaves_no_process_behind(out: Path, tiny_weights: Path, end: signal.Signals) -> None:
+    mark = uuid.uuid4().hex
+    demo = start_demo(out, tiny_weights, mark, seconds=300)
+    wait_for("the nodes", lambda: sum("_node.py" in line for line in marked(mark)) >= 3)
+    demo.send_signal(end)
+    demo.wait(PATIENCE)
+    wait_for("the end of all processes", lambda: not marked(mark))

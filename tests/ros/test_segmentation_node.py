@@ -1,0 +1,220 @@
+"""The segmentation node as its users meet it: a process that takes images from a topic and publishes what it finds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PATIENCE, wait_for
+
+pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
+
+import rospy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lds_scenes.msg import SegmentedScene
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from perception.messages import image_from_message, image_message, labels_from_message
+
+HEIGHT, WIDTH = 48, 64
+
+
+class Listener:
+    """Keeps what comes on a topic."""
+
+    def __init__(self, topic: str, kind: type) -> None:
+        self.messages: list = []
+        self._subscriber = rospy.Subscriber(topic, kind, self.messages.append, buff_size=2**24)
+
+    def with_stamp(self, stamp: rospy.Time) -> object | None:
+        return next((m for m in list(self.messages) if m.header.stamp == stamp), None)
+
+    def close(self) -> None:
+        self._subscriber.unregister()
+
+
+class Camera:
+    """Publishes pictures of a few coloured squares, each with a stamp of its own."""
+
+    def __init__(self, name: str) -> None:
+        self._images = rospy.Publisher(f"{name}/image", Image, queue_size=1)
+        self._infos = rospy.Publisher(f"{name}/camera_info", CameraInfo, queue_size=1)
+        picture = np.full((HEIGHT, WIDTH, 3), 220, np.uint8)
+        picture[10:25, 15:30], picture[20:35, 35:50] = (200, 30, 30), (30, 60, 190)
+        self.picture = picture
+
+    @property
+    def is_heard(self) -> bool:
+        return self._images.get_num_connections() > 0
+
+    def show(self, message: Image | None = None) -> rospy.Time:
+        header = Header(stamp=rospy.Time.now(), frame_id="test_camera")
+        message = message or image_message(self.picture, header)
+        message.header = header
+        self._images.publish(message)
+        return header.stamp
+
+    def calibrate(self) -> None:
+        self._infos.publish(CameraInfo(header=Header(stamp=rospy.Time.now())))
+
+
+@pytest.fixture(scope="module")
+def node(ros: None, start_node, tiny_weights: Path) -> subprocess.Popen:
+    return start_node("segmentation_node.py", "segmentation", weights=tiny_weights, threads=1)
+
+
+@pytest.fixture(scope="module")
+def camera(node: subprocess.Popen) -> Camera:
+    camera = Camera("/segmentation")
+    wait_for("the node's subscription", lambda: camera.is_heard)
+    return camera
+
+
+@pytest.fixture(scope="module")
+def health(node: subprocess.Popen) -> Listener:
+    return Listener("/diagnostics", DiagnosticArray)
+
+
+@pytest.fixture
+def labels(node: subprocess.Popen) -> Iterator[Listener]:
+    listener = Listener("/segmentation/label", Image)
+    yield listener
+    listener.close()
+
+
+@pytest.fixture
+def objects(node: subprocess.Popen) -> Iterator[Listener]:
+    listener = Listener("/segmentation/objects", SegmentedScene)
+    yield listener
+    listener.close()
+
+
+def answered(camera: Camera, listener: Listener, message: Image | None = None) -> object:
+    """Show an image again and again until the listener has the answer to one of them."""
+
+    def once() -> object | None:
+        stamp = camera.show(message)
+        time.sleep(0.1)
+        return listener.with_stamp(stamp)
+
+    return wait_for("an answer", once)
+
+
+def newest_status(health: Listener) -> DiagnosticStatus:
+    return health.messages[-1].status[0]
+
+
+def value(status: DiagnosticStatus, key: str) -> str:
+    return next(v.value for v in status.values if v.key == key)
+
+
+def test_labels_and_objects_have_the_images_header_and_agree(camera: Camera, labels: Listener, objects: Listener) -> None:
+    label = answered(camera, labels)
+    scene = wait_for("the objects", lambda: objects.with_stamp(label.header.stamp) or answered(camera, objects))
+    for message in (label, scene):
+        assert message.header.frame_id == "test_camera"
+    assert label.encoding == "32SC1" and (label.height, label.width) == (HEIGHT, WIDTH)
+    assert (scene.image_height, scene.image_width, scene.model) == (HEIGHT, WIDTH, "tiny")
+    label = labels.with_stamp(scene.header.stamp) or label
+    found = labels_from_message(label)
+    assert {o.id: o.area for o in scene.objects} == {
+        int(i): int((found == i).sum()) for i in np.unique(found) if i
+    }
+
+
+def test_bad_frames_are_counted_and_told_and_the_next_good_one_is_segmented(
+    camera: Camera, labels: Listener, health: Listener
+) -> None:
+    answered(camera, labels)
+    nan = np.full((HEIGHT, WIDTH, 3), np.nan, np.float32)
+    bad = {
+        "encoding 'yuv422'": Image(height=HEIGHT, width=WIDTH, encoding="yuv422", step=2 * WIDTH, data=bytes(2 * WIDTH * HEIGHT)),
+        "bytes of data": Image(height=HEIGHT, width=WIDTH, encoding="rgb8", step=3 * WIDTH, data=bytes(100)),
+        "encoding '32FC3'": Image(height=HEIGHT, width=WIDTH, encoding="32FC3", step=12 * WIDTH, data=nan.tobytes()),
+    }  # fmt: skip
+    for count, (words, message) in enumerate(bad.items(), start=1):
+        camera.show(message)
+        status = wait_for(
+            f"the count of {words}",
+            lambda: next((s for m in health.messages for s in m.status if value(s, "bad frames") == str(count)), None),
+        )
+        assert status.level == DiagnosticStatus.WARN
+        assert words in value(status, "last error") and "/segmentation/image" in status.message
+    answered(camera, labels)
+
+
+def test_only_the_newest_frame_is_worked_on_when_frames_come_too_fast(camera: Camera, labels: Listener) -> None:
+    answered(camera, labels)
+    large = image_message(np.tile(camera.picture, (15, 20, 1)), Header())
+    sent = []
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        sent.append(camera.show(large))
+        time.sleep(1 / 120)
+    before = len(labels.messages)
+    wait_for("labels of the last frame", lambda: labels.with_stamp(sent[-1]))
+    time.sleep(0.5)
+    stamps = [m.header.stamp for m in labels.messages if m.header.stamp in set(sent)]
+    assert stamps == sorted(stamps) and stamps[-1] == sent[-1]
+    assert len(labels.messages) - before <= 5  # no old frames left to work through
+    assert len(stamps) < len(sent)
+
+
+def test_nothing_is_segmented_while_nobody_listens(camera: Camera, health: Listener) -> None:
+    time.sleep(0.5)  # for the last listeners to be gone
+    start = len(health.messages)
+    wait_for("diagnostics", lambda: len(health.messages) > start)
+    before = value(newest_status(health), "frames segmented")
+    start = len(health.messages)
+    for _ in range(20):
+        camera.show()
+        time.sleep(0.05)
+    wait_for("diagnostics", lambda: len(health.messages) >= start + 2)
+    assert value(newest_status(health), "frames segmented") == before
+
+
+def test_the_overlay_comes_when_it_is_asked_for(camera: Camera) -> None:
+    overlays = Listener("/segmentation/overlay", Image)
+    overlay = answered(camera, overlays)
+    overlays.close()
+    assert overlay.encoding == "rgb8" and overlay.header.frame_id == "test_camera"
+    assert image_from_message(overlay).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_silence_and_a_missing_calibration_are_told_in_diagnostics(camera: Camera, health: Listener) -> None:
+    def problem(words: str) -> DiagnosticStatus | None:
+        status = newest_status(health) if health.messages else None
+        return status if status is not None and words in status.message else None
+
+    status = wait_for("the warning of silence", lambda: problem("no image on /segmentation/image for"))
+    assert status.level == DiagnosticStatus.WARN and "rostopic hz" in status.message
+    wait_for("the warning of no camera_info", lambda: camera.show() and problem("no camera_info on /segmentation/camera_info"))
+    camera.calibrate()
+    status = wait_for("an OK", lambda: camera.show() and problem("segmenting"))
+    assert status.level == DiagnosticStatus.OK
+
+
+def test_damaged_weights_end_the_node_with_one_clear_line(ros: None, start_node, tiny_weights: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(tiny_weights.read_bytes()[:-500])
+    node = start_node("segmentation_node.py", "damaged", weights=damaged)
+    assert node.wait(PATIENCE) == 1
+    said = node.log.read_text()
+    assert f"segmentation_node cannot start: {damaged}: is damaged" in said
+    assert "Traceback" not in said
+
+
+def test_without_a_roscore_the_node_says_how_to_start_one() -> None:
+    environment = {**os.environ, "ROS_MASTER_URI": "http://127.0.0.1:9"}
+    node = subprocess.run(
+        ["rosrun", "lds_scenes", "segmentation_node.py"], env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert node.returncode == 1
+    assert "no roscore at http://127.0.0.1:9: start one with `roscore`" in node.stderr
+    assert "Traceback" not in node.stderr
