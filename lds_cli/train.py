@@ -12,6 +12,8 @@ import typer
 
 from lds_cli.console import console
 
+HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # an environment variable that PyTorch reads when it starts
+
 
 def train(
     experiment: Annotated[str, typer.Argument(help="A preset's name or a YAML file.", show_default=False)],
@@ -50,7 +52,7 @@ def ready_memory() -> None:
     """Let big tensors keep their memory between steps, in huge pages: fresh 4 kB pages cost a third of a CPU step."""
     import ctypes
 
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    os.environ.setdefault(HUGE_PAGES, "1")
     try:
         libc = ctypes.CDLL("libc.so.6")
     except OSError:

@@ -1,15 +1,59 @@
-"""Instance normalisation and ReLU as one differentiable step, for tensors laid out channels last.
+"""Layers that do what PyTorch's do in fewer and faster passes over memory, for tensors laid out channels last on a CPU.
 
-PyTorch's own instance normalisation copies such tensors to the other layout and back, which costs more than the
-convolutions around it.
+PyTorch's ReLU of bf16 converts every number to float32 and back, and its instance normalisation copies channels_last
+tensors to the other layout and back; either cost more than the convolutions around it. Where no gradient is wanted
+(inference, export) these layers are PyTorch's own.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+
+class ReLU(nn.Module):
+    """relu(x), in place while training."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _ReLU.apply(x) if x.requires_grad else F.relu(x)
+
+
+class _ReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(_relu_(x))
+        return x
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> Tensor:
+        (out,) = ctx.saved_tensors
+        return _relu_gradient(grad, out)
+
+
+def _relu_(x: Tensor) -> Tensor:
+    """relu in place. The bits of a negative bf16 are a negative int16, so that integers do it, ten times as fast.
+
+    A NaN with a sign comes out as 0; the gradient, which training checks, still is NaN.
+    """
+    if x.dtype == torch.bfloat16:
+        x.view(torch.int16).clamp_min_(0)
+        return x
+    return x.relu_()
+
+
+def _relu_gradient(grad: Tensor, out: Tensor) -> Tensor:
+    """`grad` where `out` = relu(x) is above 0, else 0."""
+    if out.dtype == torch.bfloat16:
+        # No bits set where out is 0, all bits set where it is more: the sign of its negated integer.
+        gate = out.view(torch.int16).neg().bitwise_right_shift_(15)
+        return gate.bitwise_and_(grad.view(torch.int16)).view(torch.bfloat16)
+    return torch.ops.aten.threshold_backward(grad, out, 0)
 
 
 class InstanceNormReLU(nn.Module):
@@ -22,21 +66,26 @@ class InstanceNormReLU(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled():
+        if x.requires_grad:
             return _InstanceNormReLU.apply(x, self.weight, self.bias, self.eps)
         return F.relu(F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps))
 
 
 class _InstanceNormReLU(torch.autograd.Function):
+    """Works on rows of several pixels, [B,rows,pixels * C]: broadcasting over short rows of C would take most of the time."""
+
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-        centred = _pixels_by_channels(x)  # [B,HW,C]
-        pixels, wide = centred.shape[1], weight.dtype
+        channels, wide = len(weight), weight.dtype
+        rows = _rows(x)
+        pixels = rows[0].numel() // channels
         # A sum of bf16 adds up in float32 and rounds once, which is enough; asking it for float32 takes five times as long.
-        centred = centred - centred.sum(1, keepdim=True) / pixels
-        inverse_std = (centred.square().sum(1, keepdim=True).to(wide) / pixels + eps).rsqrt()
+        mean = _per_channel(rows.sum(1), channels, wide) / pixels
+        centred = rows - _per_row(mean, rows)
+        variance = _per_channel(centred.square().sum(1), channels, wide) / pixels
+        inverse_std = (variance + eps).rsqrt()
         scale = inverse_std * weight
-        out = torch.addcmul(bias.to(x.dtype), centred, scale.to(x.dtype)).relu_()
+        out = _relu_(torch.addcmul(_per_row(bias.expand_as(scale), rows), centred, _per_row(scale, rows)))
         ctx.save_for_backward(centred, out, inverse_std, scale)
         return _like_image(out, x)
 
@@ -44,24 +93,37 @@ class _InstanceNormReLU(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         centred, out, inverse_std, scale = ctx.saved_tensors
-        wide, pixels = scale.dtype, centred.shape[1]
-        active = torch.ops.aten.threshold_backward(_pixels_by_channels(grad), out, 0)
-        sum_grad = active.sum(1, keepdim=True).to(wide)
-        sum_grad_centred = (active * centred).sum(1, keepdim=True).to(wide)
+        channels, wide = scale.shape[1], scale.dtype
+        pixels = centred[0].numel() // channels
+        active = _relu_gradient(_rows(grad), out)
+        sum_grad = _per_channel(active.sum(1), channels, wide)
+        sum_grad_centred = _per_channel((active * centred).sum(1), channels, wide)
         # d loss / d x = scale (g - mean g - x^ mean(g x^)), x^ the normalised input (Ioffe & Szegedy 2015, section 3)
         constant = -scale * sum_grad / pixels
         slope = -scale * inverse_std.square() * sum_grad_centred / pixels
-        grad_x = torch.addcmul(constant.to(grad.dtype), active, scale.to(grad.dtype))
-        grad_x.addcmul_(centred, slope.to(grad.dtype))
-        return _like_image(grad_x, grad), (sum_grad_centred * inverse_std).sum((0, 1)), sum_grad.sum((0, 1)), None
+        grad_x = torch.addcmul(_per_row(constant, active), active, _per_row(scale, active))
+        grad_x.addcmul_(centred, _per_row(slope, active))
+        return _like_image(grad_x, grad), (sum_grad_centred * inverse_std).sum(0), sum_grad.sum(0), None
 
 
-def _pixels_by_channels(image: Tensor) -> Tensor:
-    """[B,C,H,W] -> [B,HW,C]; a view where the layout is channels last."""
-    return image.permute(0, 2, 3, 1).reshape(image.shape[0], -1, image.shape[1])
-
-
-def _like_image(pixels: Tensor, image: Tensor) -> Tensor:
-    """[B,HW,C] -> [B,C,H,W] of the image's height and width, channels last."""
+def _rows(image: Tensor) -> Tensor:
+    """[B,C,H,W] -> [B,rows,pixels * C], the pixels in the order of memory; a view where the layout is channels last."""
     batch, channels, height, width = image.shape
-    return pixels.view(batch, height, width, channels).permute(0, 3, 1, 2)
+    pixels = math.gcd(height * width, 16)
+    return image.permute(0, 2, 3, 1).reshape(batch, -1, pixels * channels)
+
+
+def _per_channel(sums: Tensor, channels: int, dtype: torch.dtype) -> Tensor:
+    """Sums over rows [B,pixels * C] -> sums over all pixels [B,C]."""
+    return sums.to(dtype).view(len(sums), -1, channels).sum(1)
+
+
+def _per_row(values: Tensor, rows: Tensor) -> Tensor:
+    """Values [B,C] -> [B,1,pixels * C], to be broadcast over rows, in their number format."""
+    return values.to(rows.dtype).repeat(1, rows.shape[2] // values.shape[1]).unsqueeze(1)
+
+
+def _like_image(rows: Tensor, image: Tensor) -> Tensor:
+    """[B,rows,pixels * C] -> [B,C,H,W] of the image's height and width, channels last."""
+    batch, channels, height, width = image.shape
+    return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)

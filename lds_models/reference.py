@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lds_models.fused import InstanceNormReLU
+from lds_models.fused import InstanceNormReLU, ReLU
 from lds_models.monet import MONet
 from lds_models.networks import BroadcastDecoder, enlarge
 
@@ -51,10 +51,11 @@ class PlainInstanceNormReLU(nn.Module):
 def plain(model: MONet) -> MONet:
     """A copy of the model that computes the same by the plain formulation, in PyTorch's default memory layout."""
     copy = deepcopy(model)
+    copy.decoder = PlainBroadcastDecoder(copy.decoder)
     for module in list(copy.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, InstanceNormReLU):
                 setattr(module, name, PlainInstanceNormReLU(child))
-            elif isinstance(child, BroadcastDecoder):
-                setattr(module, name, PlainBroadcastDecoder(child))
+            elif isinstance(child, ReLU):
+                setattr(module, name, nn.ReLU())
     return copy.to(memory_format=torch.contiguous_format)

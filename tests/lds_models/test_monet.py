@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lds_models.fused import InstanceNormReLU
+from lds_models.fused import InstanceNormReLU, ReLU
 from lds_models.lds_prior import lds_prior
 from lds_models.monet import MONet, MONetConfig
 from lds_models.networks import BroadcastDecoder
@@ -105,6 +105,17 @@ def test_fused_normalisation_equals_torchs_with_gradients() -> None:
         torch.testing.assert_close(ours, theirs)
     with torch.no_grad():
         torch.testing.assert_close(layer(x), plain)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_relu_equals_torchs_bit_for_bit(dtype: torch.dtype) -> None:
+    values = torch.tensor([-1e30, -1.0, -1e-30, -0.0, 0.0, 1e-30, 1.0, 3e38], dtype=dtype)
+    x = torch.cat([values, torch.randn(1000, dtype=dtype)]).requires_grad_()
+    upstream = torch.randn_like(x)
+    ours, theirs = ReLU()(x * 1), F.relu(x)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    gradients = [torch.autograd.grad(out, x, upstream)[0] for out in (ours, theirs)]
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
