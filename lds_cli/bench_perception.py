@@ -52,7 +52,11 @@ def _shipped_rows() -> list[Row]:
     model: SceneModel = load_weights(WEIGHTS).model
     image = _image(model.image_size)
     frame = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
-    functions = [_run(segmenter.runtime, image), _run(TorchRuntime(model, "cpu"), image), lambda: segmenter.segment(frame)]
+    functions = [
+        _run(segmenter.runtime, image),
+        _run(TorchRuntime(model, "cpu"), image),
+        lambda: segmenter.segment(frame),
+    ]
     fast, eager, segment = (1e3 * t for t in interleaved_medians(functions, ROUNDS))
     return [
         Row(f"{WEIGHTS}/model", fast, "ms", eager, eager / fast),
@@ -78,7 +82,9 @@ def _node_rows() -> list[Row]:
     latency = 1e3 * float(np.median(measured.latencies))
     return [
         Row("monet/node", latency, "ms", peak_memory_mb=measured.peak_memory_mb),
-        Row("monet/node_rate", measured.label_rate, "Hz", measured.image_rate, measured.label_rate / measured.image_rate),
+        Row(
+            "monet/node_rate", measured.label_rate, "Hz", measured.image_rate, measured.label_rate / measured.image_rate
+        ),
     ]
 
 

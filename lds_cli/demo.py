@@ -28,7 +28,9 @@ class DemoError(Exception):
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for scenes, pictures and the page.")] = Path("runs/demo"),
     seconds: Annotated[float, typer.Option(min=1, help="How long to measure.")] = 30,
-    weights: Annotated[str, typer.Option(help="Shipped weights by name, a file, or a run's folder.")] = "monet_lds_table",
+    weights: Annotated[
+        str, typer.Option(help="Shipped weights by name, a file, or a run's folder.")
+    ] = "monet_lds_table",
     scenes: Annotated[int, typer.Option(min=1, help="Scenes to play, 10 views each.")] = 6,
 ) -> None:
     """Stream recorded scenes as a camera, segment them, and measure what a listener gets.

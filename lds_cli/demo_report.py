@@ -47,7 +47,7 @@ def write_report(measured: Measured, score: Path, weights: str, out: Path) -> tu
     with np.load(score / "frames.npz", allow_pickle=False) as frames:
         chosen = np.linspace(0, len(frames["images"]) - 1, min(SHOWN, len(frames["images"]))).round().astype(int)
         images, truths, labels = (frames[name][chosen] for name in ("images", "truths", "labels"))
-    views = [_View(*view) for view in zip(images, truths, labels, [measured.miou[i] for i in chosen])]
+    views = [_View(*view) for view in zip(images, truths, labels, [measured.miou[i] for i in chosen], strict=True)]
     sheet, page = out / "overlays.png", out / "report.html"
     if views:
         _sheet(views, name).save(sheet)

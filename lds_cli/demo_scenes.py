@@ -56,4 +56,6 @@ def _cropped(scene: Scene) -> Scene:
     top = (WIDTH - HEIGHT) // 2
     rows = np.s_[:, top : top + HEIGHT]
     shift = np.array([[0, 0, 0], [0, 0, top], [0, 0, 0]])
-    return replace(scene, images=scene.images[rows], masks=scene.masks[rows], depth=scene.depth[rows], K=scene.K - shift)
+    return replace(
+        scene, images=scene.images[rows], masks=scene.masks[rows], depth=scene.depth[rows], K=scene.K - shift
+    )

@@ -53,7 +53,9 @@ class Launch:
 
     def __init__(self, file: str, arguments: dict[str, object], master: str, log: Path) -> None:
         if shutil.which("roslaunch") is None:
-            raise LaunchError("ROS is not on the path: start this with ./run (as in `./run demo`), or source ROS's setup.bash")
+            raise LaunchError(
+                "ROS is not on the path: start this with ./run (as in `./run demo`), or source ROS's setup.bash"
+            )
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "ROS_MASTER_URI": master}

@@ -27,7 +27,7 @@ class DeduplicationSettings:
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any], replacing: Mapping[str, float]) -> DeduplicationSettings:
-        """The settings that a model card gives under `deduplication`, those `replacing` them, and defaults for the rest.
+        """The settings that a model card gives under `deduplication`, with those `replacing` them; else the defaults.
 
         Raises:
             ValueError: one is given that there is not.
@@ -131,7 +131,7 @@ def _connected(same: np.ndarray, members: np.ndarray) -> list[tuple[int, ...]]:
 
 
 def _large_enough(probabilities: np.ndarray, min_pixels: float) -> list[int]:
-    """The groups that win `min_pixels` or more, the smallest that do not dropped one by one; 0, the background, stays."""
+    """The groups left when the smallest below `min_pixels` is dropped, again and again; the background, 0, stays."""
     kept = list(range(len(probabilities)))
     while len(kept) > 1:
         areas = np.bincount(probabilities[kept].argmax(0).ravel(), minlength=len(kept))

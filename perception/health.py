@@ -76,9 +76,7 @@ class Health:
                 f"See `rostopic hz {self._image_topic}`"
             )
         elif self._last_image is not None and not self._has_info and now - self._started >= SILENCE:
-            problems.append(
-                f"images come, but no camera_info on {self._info_topic}: remap it to the camera's, or calibrate the camera"
-            )
+            problems.append(f"images come, but no camera_info on {self._info_topic}: remap it, or calibrate the camera")
         if now - self._last_error_at < SILENCE:
             problems.append(f"a frame on {self._image_topic} was left out: {self._last_error}")
         return problems

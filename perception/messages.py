@@ -1,4 +1,4 @@
-"""Between numpy and ROS messages. Our own, small: cv_bridge breaks with the numpy and OpenCV that it was not built for."""
+"""Between numpy and ROS messages. Our own: cv_bridge breaks with a numpy or OpenCV that it was not built for."""
 
 from __future__ import annotations
 

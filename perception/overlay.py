@@ -7,7 +7,8 @@ import numpy as np
 
 from datasets.palette import object_colours
 
-_COLOURS = object_colours(48)  # ids beyond go round
+_COLOURS = 64  # ids beyond go round
+_PALETTE = np.resize(object_colours(_COLOURS), (256, 1, 3))
 _OPACITY = 0.6
 
 
@@ -18,7 +19,7 @@ def draw_overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
         uint8 [H,W,3].
     """
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    colours = _COLOURS[(labels - 1) % len(_COLOURS)]
+    colours = cv2.applyColorMap(((labels - 1) & (_COLOURS - 1)).astype(np.uint8), _PALETTE)
     inside = (labels > 0).astype(np.uint8)
     overlay = cv2.copyTo(cv2.addWeighted(grey, 1 - _OPACITY, colours, _OPACITY, 0), inside, grey)
     return cv2.copyTo(colours, _outlines(labels), overlay)

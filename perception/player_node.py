@@ -3,8 +3,8 @@
 
 Publishes: ~image_raw (sensor_msgs/Image, rgb8), ~camera_info, ~truth (sensor_msgs/Image, 32SC1: the true object of each
     pixel, with the image's stamp) where the scenes have masks, and the camera's pose in tf.
-Parameters: ~data (a dataset's folder), ~rate (images a second), ~hold (seconds that a view is shown), ~frame (the camera's
-    optical frame), ~world (the frame that poses are in).
+Parameters: ~data (a dataset's folder), ~rate (images a second), ~hold (seconds that a view is shown), ~frame (the
+    camera's optical frame), ~world (the frame that poses are in).
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ WARM_UP_RUNS = 3
 class Runtime(Protocol):
     """A single-view model, ready to run.
 
-    Called with an image float32 [3,size,size] in [0,1], it returns the slots' mixing probabilities float32 [K,size,size],
-    which sum to 1 over K, and the posterior means of their latents float32 [K,D].
+    Called with an image float32 [3,size,size] in [0,1], it returns the slots' mixing probabilities, float32
+    [K,size,size], which sum to 1 over K, and the posterior means of their latents, float32 [K,D].
     """
 
     description: str
@@ -43,7 +43,9 @@ def open_runtime(model: SceneModel, device: str = "auto", precision: str = "auto
     grey = np.full((3, model.image_size, model.image_size), 0.5, np.float32)
     outputs = [runtime(grey) for _ in range(WARM_UP_RUNS)][-1]
     if not all(np.isfinite(output).all() for output in outputs):
-        raise ValueError("the model's output on a plain grey image is not finite: its training diverged; take other weights")
+        raise ValueError(
+            "the model's output on a plain grey image is not finite: its training diverged; take other weights"
+        )
     return runtime
 
 

@@ -29,6 +29,8 @@ class ScorerNode:
     def __init__(self) -> None:
         self._score = Score()
         self._lock = threading.Lock()  # every topic has a thread of its own
+        self._shut_down = threading.Event()
+        rospy.on_shutdown(self._shut_down.set)
         for name, kind, listener in (
             ("~image", Image, lambda m, now: self._score.image_came(_stamp(m), now, image_from_message(m))),
             ("~truth", Image, lambda m, now: self._score.truth_came(_stamp(m), labels_from_message(m))),
@@ -50,10 +52,12 @@ class ScorerNode:
             if rospy.get_time() > deadline:
                 rospy.logfatal("no label came on %s within %.0f s", rospy.resolve_name("~label"), patience)
                 return 1
-            rospy.sleep(0.1)
+            if self._shut_down.wait(0.1):
+                return 1
         with self._lock:
             self._score = Score()  # the first label came when all were up: what was before does not count
-        rospy.sleep(seconds)
+        if self._shut_down.wait(seconds):
+            return 1
         with self._lock:
             self._score.write(Path(rospy.get_param("~out")), _peak_memory_mb(rospy.get_param("~node", "")))
         return 0
@@ -75,10 +79,7 @@ def _peak_memory_mb(node: str) -> float | None:
 
 def main() -> int:
     rospy.init_node("scorer")
-    try:
-        return ScorerNode().run()
-    except rospy.ROSInterruptException:
-        return 1  # shut down while it measured
+    return ScorerNode().run()
 
 
 if __name__ == "__main__":

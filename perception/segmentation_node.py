@@ -2,10 +2,10 @@
 """A camera's images in, de-duplicated objects out. Works while someone listens, and always on the newest frame.
 
 Subscribes: ~image (sensor_msgs/Image), ~camera_info (sensor_msgs/CameraInfo).
-Publishes: ~label (sensor_msgs/Image, 32SC1), ~objects (SegmentedScene), ~overlay (sensor_msgs/Image, rgb8), all with the
-    image's header; /diagnostics once a second.
-Parameters: ~weights (name, file or run folder), ~threads (of inference; 0: OpenVINO's choice), ~device (auto, cpu, cuda),
-    ~cosine and ~min_area (of de-duplication, where they shall differ from the model card's; see DeduplicationSettings).
+Publishes: ~label (sensor_msgs/Image, 32SC1), ~objects (SegmentedScene), ~overlay (sensor_msgs/Image, rgb8), all with
+    the image's header; /diagnostics once a second.
+Parameters: ~weights (name, file or run folder), ~threads (of inference; 0: OpenVINO's choice), ~device (auto, cpu,
+    cuda), ~cosine and ~min_area (of de-duplication, in place of the model card's; see DeduplicationSettings).
 """
 
 from __future__ import annotations
@@ -52,9 +52,8 @@ class SegmentationNode:
         rospy.Timer(rospy.Duration(1), self._publish_diagnostics)
         rospy.Subscriber("~camera_info", CameraInfo, lambda _: self._health.info_came(), queue_size=1)
         rospy.Subscriber("~image", Image, self._receive, queue_size=1, buff_size=BUFFER)
-        rospy.loginfo(
-            "segmenting %s with %s on %s", rospy.resolve_name("~image"), self._segmenter.name, self._segmenter.runtime.description
-        )  # fmt: skip
+        model = f"{self._segmenter.name} on {self._segmenter.runtime.description}"
+        rospy.loginfo("segmenting %s with %s", rospy.resolve_name("~image"), model)
 
     def run(self) -> None:
         """Segment frames until the node is shut down. A frame that fails is counted and left out."""

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from datasets.packing import square
 from lds_models.weights import WeightsError, load_weights
 from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates
 from perception.runtime import open_runtime
-from perception.upsampling import upsample_labels
+from perception.upsampling import Upsampler
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Segmentation:
 class Segmenter:
     """Segments single images with the weights of a single-view model. Knows nothing of earlier images: see `tracking`.
 
+    One thread at a time.
+
     Args:
         weights: a name of shipped weights, a file, or a training run's folder.
         settings: of `DeduplicationSettings`, which replace those of the model card.
@@ -74,9 +77,12 @@ class Segmenter:
     ) -> None:
         loaded = load_weights(weights)
         if loaded.model.viewpoint_dim:
-            raise WeightsError(f"{loaded.path}: is a multi-view model, which needs camera poses; take a single-view one")
+            raise WeightsError(
+                f"{loaded.path}: is a multi-view model, which needs camera poses; take a single-view one"
+            )
         self.name = loaded.name
         self.image_size = loaded.model.image_size
+        self._upsample = Upsampler()
         try:
             self.settings = DeduplicationSettings.from_card(loaded.card, settings or {})
             self.runtime = open_runtime(loaded.model, device, threads=threads)
@@ -98,7 +104,7 @@ class Segmenter:
         masks, latents = self.runtime(np.ascontiguousarray(small.transpose(2, 0, 1)))
         merged = merge_duplicates(masks, latents, self.settings)
         labels, window = np.zeros(image.shape[:2], np.int32), _middle_square(image)
-        labels[window] = upsample_labels(merged.probabilities, image[window])
+        labels[window] = self._upsample(merged.probabilities, image[window])
         return Segmentation(labels, _describe(labels, merged), merged.duplicates_merged)
 
 
@@ -113,9 +119,9 @@ def _describe(labels: np.ndarray, merged: MergedSlots) -> list[ObjectSegment]:
     """The objects that have pixels in the labels, where object i of `merged` has the label i + 1."""
     winner = merged.probabilities.argmax(0)
     objects = []
-    for id_, (latent, slots) in enumerate(zip(merged.latents, merged.slots), start=1):
-        inside = labels == id_
-        columns, rows = inside.sum(0), inside.sum(1)
+    for id_, (latent, slots) in enumerate(zip(merged.latents, merged.slots, strict=True), start=1):
+        inside = (labels == id_).view(np.uint8)
+        columns, rows = (cv2.reduce(inside, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() for axis in (0, 1))
         area = int(columns.sum())
         if not area:
             continue

@@ -28,9 +28,9 @@ class Tracker:
         """The same segmentation with persistent ids, in labels and objects."""
         ids = self._ids(segmentation)
         lookup = np.zeros(max((o.id for o in segmentation.objects), default=0) + 1, np.int32)
-        for segment, id_ in zip(segmentation.objects, ids):
+        for segment, id_ in zip(segmentation.objects, ids, strict=True):
             lookup[segment.id] = id_
-        objects = [replace(segment, id=id_) for segment, id_ in zip(segmentation.objects, ids)]
+        objects = [replace(segment, id=id_) for segment, id_ in zip(segmentation.objects, ids, strict=True)]
         self._last = replace(
             segmentation, labels=lookup[segmentation.labels], objects=sorted(objects, key=lambda o: o.id)
         )
@@ -40,7 +40,7 @@ class Tracker:
         ids = [0] * len(segmentation.objects)
         if self._last is not None and self._last.labels.shape == segmentation.labels.shape:
             scores = _scores(segmentation, self._last)
-            for new, old in zip(*linear_sum_assignment(scores, maximize=True)):
+            for new, old in zip(*linear_sum_assignment(scores, maximize=True), strict=True):
                 if scores[new, old] >= MIN_SCORE:
                     ids[new] = self._last.objects[old].id
         for i, id_ in enumerate(ids):

@@ -12,39 +12,44 @@ REGULARISATION = 8.0**2  # of slopes, squared grey levels; larger: smoother, les
 Planes = list[np.ndarray]  # float32 [H,W] each
 
 
-def upsample_labels(probabilities: np.ndarray, image: np.ndarray) -> np.ndarray:
+class Upsampler:
     """The likeliest of C labels at each pixel of a square image, by a guided filter: labels change where colours do.
 
     Around every pixel each probability is fitted by a linear function of the colour; the mean of the functions that
-    cover a pixel is evaluated at its colour (He, Sun, Tang 2013, "Guided Image Filtering", eq. 14-16). The fits are made
-    at a lower resolution than the camera's (He, Sun 2015, "Fast Guided Filter").
+    cover a pixel is evaluated at its colour (He, Sun, Tang 2013, "Guided Image Filtering", eq. 14-16). The fits are
+    made at a lower resolution than the camera's (He, Sun 2015, "Fast Guided Filter").
 
-    Args:
-        probabilities: float32 [C,h,w].
-        image: uint8 [S,S,3].
-
-    Returns:
-        uint8 [S,S].
+    Keeps its buffers from image to image, since fresh memory costs more than the arithmetic; not for several threads.
     """
-    size = image.shape[0]
-    guide = _Guide(cv2.resize(image, (GUIDE_SIZE, GUIDE_SIZE), interpolation=cv2.INTER_AREA))
-    colours = _planes(image)
-    labels = np.zeros((size, size), np.uint8)
-    highest = np.full((size, size), -np.inf, np.float32)
-    for label, probability in enumerate(probabilities):
-        *slopes, value = (_enlarge(plane, size) for plane in guide.fit(_enlarge(probability, GUIDE_SIZE)))
-        for slope, colour in zip(slopes, colours):
-            cv2.accumulateProduct(slope, colour, value)
-        labels[value > highest] = label
-        np.maximum(highest, value, out=highest)
-    return labels
+
+    def __init__(self) -> None:
+        self._buffers = np.empty((6, 0, 0), np.float32)
+
+    def __call__(self, probabilities: np.ndarray, image: np.ndarray) -> np.ndarray:
+        """Labels uint8 [S,S], given probabilities float32 [C,h,w] and the image uint8 [S,S,3]."""
+        size = image.shape[0]
+        if self._buffers.shape[1] != size:
+            self._buffers = np.empty((6, size, size), np.float32)
+        *colours, slope, value, highest = self._buffers
+        np.copyto(self._buffers[:3], image.transpose(2, 0, 1))
+        highest.fill(-np.inf)
+        labels = np.zeros((size, size), np.uint8)
+        guide = _Guide(cv2.resize(image, (GUIDE_SIZE, GUIDE_SIZE), interpolation=cv2.INTER_AREA))
+        for label, probability in enumerate(probabilities):
+            *slopes, offset = guide.fit(_enlarged(probability, GUIDE_SIZE))
+            _enlarged(offset, size, value)
+            for coarse, colour in zip(slopes, colours, strict=True):
+                cv2.accumulateProduct(_enlarged(coarse, size, slope), colour, value)
+            cv2.copyTo(np.full_like(labels, label), cv2.compare(value, highest, cv2.CMP_GT), labels)
+            cv2.max(highest, value, highest)
+        return labels
 
 
 class _Guide:
     """Local linear fits to the colours of one small image, uint8 [H,W,3]."""
 
     def __init__(self, image: np.ndarray) -> None:
-        self._colours = _planes(image)
+        self._colours = [channel.astype(np.float32) for channel in cv2.split(image)]
         self._means = [_local_mean(c) for c in self._colours]
         covariances = [[self._covariance(a, b) for b in range(3)] for a in range(3)]
         self._inverse = _inverse(covariances)
@@ -56,11 +61,11 @@ class _Guide:
         Where all colours are alike, the fits only blur; the offset there makes up for it.
         """
         mean = _local_mean(target)
-        with_colours = [_local_mean(c * target) - m * mean for c, m in zip(self._colours, self._means)]
-        slopes = [sum(i * w for i, w in zip(row, with_colours)) for row in self._inverse]
-        offset = mean - sum(s * m for s, m in zip(slopes, self._means))
+        with_colours = [_local_mean(c * target) - m * mean for c, m in zip(self._colours, self._means, strict=True)]
+        slopes = [sum(i * w for i, w in zip(row, with_colours, strict=True)) for row in self._inverse]
+        offset = mean - sum(s * m for s, m in zip(slopes, self._means, strict=True))
         *slopes, offset = (_local_mean(plane) for plane in (*slopes, offset))
-        blurred = offset + sum(s * c for s, c in zip(slopes, self._colours))
+        blurred = offset + sum(s * c for s, c in zip(slopes, self._colours, strict=True))
         return [*slopes, offset + self._flatness * (target - blurred)]
 
     def _covariance(self, a: int, b: int) -> np.ndarray:
@@ -68,12 +73,8 @@ class _Guide:
         return covariance + REGULARISATION if a == b else covariance
 
 
-def _planes(image: np.ndarray) -> Planes:
-    return [channel.astype(np.float32) for channel in cv2.split(image)]
-
-
-def _enlarge(plane: np.ndarray, size: int) -> np.ndarray:
-    return cv2.resize(plane, (size, size), interpolation=cv2.INTER_LINEAR)
+def _enlarged(plane: np.ndarray, size: int, out: np.ndarray | None = None) -> np.ndarray:
+    return cv2.resize(plane, (size, size), dst=out, interpolation=cv2.INTER_LINEAR)
 
 
 def _local_mean(plane: np.ndarray) -> np.ndarray:
@@ -81,7 +82,7 @@ def _local_mean(plane: np.ndarray) -> np.ndarray:
 
 
 def _inverse(m: list[Planes]) -> list[Planes]:
-    """Inverses of symmetric 3x3 matrices, given and returned as planes (by cofactors: LAPACK takes ten times as long)."""
+    """Inverses of symmetric 3x3 matrices of planes, by cofactors: LAPACK takes ten times as long."""
 
     def cofactor(row: int, column: int) -> np.ndarray:
         (a, b), (c, d) = (((i + 1) % 3, (i + 2) % 3) for i in (row, column))

@@ -12,7 +12,7 @@ LEFT, RIGHT, FAR = np.s_[20:30, 10:20], np.s_[20:30, 20:30], np.s_[50:60, 50:60]
 def slots(*regions: tuple, rest: int = 0, strength: float = 0.9, size: int = 64) -> np.ndarray:
     """Masks [1+N,size,size]: slot `rest` has what is left by the others, which have `strength` in their regions."""
     masks = np.zeros((len(regions), size, size), np.float32)
-    for mask, region in zip(masks, regions):
+    for mask, region in zip(masks, regions, strict=True):
         mask[region] = strength
     return np.insert(masks, rest, 1 - masks.sum(0), axis=0)
 

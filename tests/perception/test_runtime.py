@@ -50,7 +50,7 @@ def test_the_same_image_gives_the_same_output_again() -> None:
     runtime = open_runtime(untrained(1), device="cpu")
     first = [part.copy() for part in runtime(image(32))]
     runtime(np.zeros((3, 32, 32), np.float32))
-    for before, now in zip(first, runtime(image(32))):
+    for before, now in zip(first, runtime(image(32)), strict=True):
         np.testing.assert_array_equal(before, now)
 
 

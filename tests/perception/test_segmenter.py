@@ -12,7 +12,7 @@ TABLE, RED, BLUE = (220, 220, 215), (190, 30, 30), (30, 60, 180)
 
 
 def by_colour(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A runtime that knows: slot 0 is light, 1 reddish, 2 bluish, and 3 is a duplicate of 2 in the image's right half."""
+    """A runtime that knows: slot 0 is light, 1 reddish, 2 bluish, and 3 is a duplicate of 2 in the right half."""
     red, _, blue = image
     reddish, bluish = (red > 0.6) & (blue < 0.5), (blue > 0.6) & (red < 0.5)
     right = np.arange(image.shape[2]) >= image.shape[2] // 2

@@ -57,7 +57,9 @@ def start_node(ros_master: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         log = tmp_path_factory.mktemp(name) / "log"
         arguments = [f"__name:={name}", *(f"_{key}:={value}" for key, value in parameters.items())]
         with log.open("wb") as output:
-            node = subprocess.Popen(["rosrun", "lds_scenes", script, *arguments], stdout=output, stderr=subprocess.STDOUT)
+            node = subprocess.Popen(
+                ["rosrun", "lds_scenes", script, *arguments], stdout=output, stderr=subprocess.STDOUT
+            )
         node.log = log
         running.append(node)
         return node

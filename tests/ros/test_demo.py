@@ -55,7 +55,9 @@ def test_the_demo_ends_by_itself_with_numbers_a_picture_and_a_page(out: Path, ti
     assert marked(mark) == []
 
 
-def test_weights_that_the_node_refuses_end_the_demo_with_its_reason(out: Path, tiny_weights: Path, tmp_path: Path) -> None:
+def test_weights_that_the_node_refuses_end_the_demo_with_its_reason(
+    out: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(tiny_weights.read_bytes()[:-500])
     demo = start_demo(out, damaged, "none")

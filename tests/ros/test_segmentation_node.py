@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +114,18 @@ def value(status: DiagnosticStatus, key: str) -> str:
     return next(v.value for v in status.values if v.key == key)
 
 
-def test_labels_and_objects_have_the_images_header_and_agree(camera: Camera, labels: Listener, objects: Listener) -> None:
+def health_with(health: Listener, key: str, wanted: str) -> Callable[[], DiagnosticStatus | None]:
+    """A condition: a status came that gives `key` the value `wanted`."""
+    return lambda: next((s for m in list(health.messages) for s in m.status if value(s, key) == wanted), None)
+
+
+def bad_image(encoding: str, step: int, data: bytes) -> Image:
+    return Image(height=HEIGHT, width=WIDTH, encoding=encoding, step=step, data=data)
+
+
+def test_labels_and_objects_have_the_images_header_and_agree(
+    camera: Camera, labels: Listener, objects: Listener
+) -> None:
     label = answered(camera, labels)
     scene = wait_for("the objects", lambda: objects.with_stamp(label.header.stamp) or answered(camera, objects))
     for message in (label, scene):
@@ -123,9 +134,7 @@ def test_labels_and_objects_have_the_images_header_and_agree(camera: Camera, lab
     assert (scene.image_height, scene.image_width, scene.model) == (HEIGHT, WIDTH, "tiny")
     label = labels.with_stamp(scene.header.stamp) or label
     found = labels_from_message(label)
-    assert {o.id: o.area for o in scene.objects} == {
-        int(i): int((found == i).sum()) for i in np.unique(found) if i
-    }
+    assert {o.id: o.area for o in scene.objects} == {int(i): int((found == i).sum()) for i in np.unique(found) if i}
 
 
 def test_bad_frames_are_counted_and_told_and_the_next_good_one_is_segmented(
@@ -134,16 +143,13 @@ def test_bad_frames_are_counted_and_told_and_the_next_good_one_is_segmented(
     answered(camera, labels)
     nan = np.full((HEIGHT, WIDTH, 3), np.nan, np.float32)
     bad = {
-        "encoding 'yuv422'": Image(height=HEIGHT, width=WIDTH, encoding="yuv422", step=2 * WIDTH, data=bytes(2 * WIDTH * HEIGHT)),
-        "bytes of data": Image(height=HEIGHT, width=WIDTH, encoding="rgb8", step=3 * WIDTH, data=bytes(100)),
-        "encoding '32FC3'": Image(height=HEIGHT, width=WIDTH, encoding="32FC3", step=12 * WIDTH, data=nan.tobytes()),
-    }  # fmt: skip
+        "encoding 'yuv422'": bad_image("yuv422", 2 * WIDTH, bytes(2 * WIDTH * HEIGHT)),
+        "bytes of data": bad_image("rgb8", 3 * WIDTH, bytes(100)),
+        "encoding '32FC3'": bad_image("32FC3", 12 * WIDTH, nan.tobytes()),
+    }
     for count, (words, message) in enumerate(bad.items(), start=1):
         camera.show(message)
-        status = wait_for(
-            f"the count of {words}",
-            lambda: next((s for m in health.messages for s in m.status if value(s, "bad frames") == str(count)), None),
-        )
+        status = wait_for(f"the count of {words}", health_with(health, "bad frames", str(count)))
         assert status.level == DiagnosticStatus.WARN
         assert words in value(status, "last error") and "/segmentation/image" in status.message
     answered(camera, labels)
@@ -194,13 +200,18 @@ def test_silence_and_a_missing_calibration_are_told_in_diagnostics(camera: Camer
 
     status = wait_for("the warning of silence", lambda: problem("no image on /segmentation/image for"))
     assert status.level == DiagnosticStatus.WARN and "rostopic hz" in status.message
-    wait_for("the warning of no camera_info", lambda: camera.show() and problem("no camera_info on /segmentation/camera_info"))
+    wait_for(
+        "the warning of no camera_info",
+        lambda: camera.show() and problem("no camera_info on /segmentation/camera_info"),
+    )
     camera.calibrate()
     status = wait_for("an OK", lambda: camera.show() and problem("segmenting"))
     assert status.level == DiagnosticStatus.OK
 
 
-def test_damaged_weights_end_the_node_with_one_clear_line(ros: None, start_node, tiny_weights: Path, tmp_path: Path) -> None:
+def test_damaged_weights_end_the_node_with_one_clear_line(
+    ros: None, start_node, tiny_weights: Path, tmp_path: Path
+) -> None:
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(tiny_weights.read_bytes()[:-500])
     node = start_node("segmentation_node.py", "damaged", weights=damaged)
@@ -213,7 +224,11 @@ def test_damaged_weights_end_the_node_with_one_clear_line(ros: None, start_node,
 def test_without_a_roscore_the_node_says_how_to_start_one() -> None:
     environment = {**os.environ, "ROS_MASTER_URI": "http://127.0.0.1:9"}
     node = subprocess.run(
-        ["rosrun", "lds_scenes", "segmentation_node.py"], env=environment, capture_output=True, text=True, timeout=PATIENCE
+        ["rosrun", "lds_scenes", "segmentation_node.py"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert node.returncode == 1
     assert "no roscore at http://127.0.0.1:9: start one with `roscore`" in node.stderr
