@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 
 def presets_folder() -> Path:
-    """Beside the code in a checkout; in the environment's share/ where the package was installed."""
-    beside = Path(__file__).parent.parent / "config" / "experiments"
-    return beside if beside.is_dir() else Path(sys.prefix) / "share" / "lds_scenes" / "config" / "experiments"
+    """Beside the code in a checkout; in PREFIX/share/lds_scenes where pip or catkin installed the package."""
+    here = Path(__file__).resolve()
+    beside = here.parents[1] / "config" / "experiments"
+    installed = here.parents[4] / "share" / "lds_scenes" / "config" / "experiments"  # PREFIX/lib/python3/...-packages/
+    return beside if beside.is_dir() else installed
 
 
 def preset_names() -> list[str]:
