@@ -91,9 +91,10 @@ class Launch:
 
     def reason(self) -> str:
         """The line of the log that says best why it failed."""
-        lines = [re.sub(r"\x1b\[[0-9;]*m|\[\d+\.\d+\]:? ?", "", line) for line in self.log.read_text().splitlines()]
-        told = [line for line in lines if "FATAL" in line] or [line for line in lines if "rror" in line] or lines
-        return told[0].strip() if told else "roslaunch printed nothing"
+        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in self.log.read_text().splitlines()]
+        fatal = [line.partition("]: ")[2] for line in lines if line.startswith("[FATAL]")]
+        told = fatal or [line for line in lines if "error" in line.lower()] or lines
+        return told[0] if told else "roslaunch printed nothing"
 
 
 def _nodes_of(master: str) -> set[str] | None:
