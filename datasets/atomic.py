@@ -25,6 +25,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())  # some writers, safetensors' among them, let only the owner read
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)
@@ -34,6 +35,12 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _umask() -> int:
+    umask = os.umask(0)  # there is no way to ask but to set it
+    os.umask(umask)
+    return umask
 
 
 def _sync(path: Path) -> None:
