@@ -23,15 +23,19 @@ INK, MUTED, PAGE = "#1f2530", "#68707d", "#f7f7f5"
 def summary(measured: Measured) -> list[tuple[str, str, str]]:
     """What is told first: name, value, and what it is."""
     latency = np.percentile(measured.latencies, [50, 99]) * 1e3
-    miou = f"{np.nanmean(measured.miou):.3f}" if measured.miou else "–"
+    miou, found, true = (
+        f"{np.mean(values):.{digits}f}" if values else "–"
+        for values, digits in ((measured.miou, 3), (measured.objects, 1), (measured.true_objects, 1))
+    )
     memory = "–" if measured.peak_memory_mb is None else f"{measured.peak_memory_mb:.0f} MB"
+    lost = f"{measured.lost} of {measured.images} frames dropped for a newer one"
     merged = sum(measured.duplicates_merged)
     share = np.mean(np.array(measured.duplicates_merged) > 0) if measured.duplicates_merged else 0.0
     return [
         ("mIoU", miou, f"labels at camera resolution against the truth, {len(measured.miou)} views, one frame each"),
+        ("Objects", found, f"a view on the mean; the truth shows {true}"),
         ("Latency", f"{latency[0]:.0f} ms", f"median from camera stamp to label received; p99 {latency[1]:.0f} ms"),
-        ("Rate", f"{measured.label_rate:.1f} Hz", f"label images; the camera sent {measured.image_rate:.1f} Hz"),
-        ("Frames lost", str(measured.lost), f"of {measured.images}; skipped for a newer one"),
+        ("Rate", f"{measured.label_rate:.1f} Hz", f"of the camera's {measured.image_rate:.1f} Hz; {lost}"),
         ("Duplicates merged", str(merged), f"slots, in {share:.0%} of the frames"),
         ("Peak memory", memory, "of the segmentation node"),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,9 +31,9 @@ def record_demo_scenes(folder: Path, count: int, progress: Callable[[int], None]
     missing = [(path, index) for index, path in enumerate(paths) if not path.exists()]
     progress(count - len(missing))
     if missing:
-        workers = min(len(missing), os.cpu_count() or 1)
-        with multiprocessing.get_context("spawn").Pool(workers, initializer=_start_worker) as pool:
-            for _ in pool.imap(_record, missing):
+        workers, spawn = min(len(missing), os.cpu_count() or 1), multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, spawn, initializer=_start_worker) as pool:
+            for _ in pool.map(_record, missing):
                 progress(1)
     names = [path.name for path in paths]
     write_dataset_index(folder, "demo", "table_cubes", dict.fromkeys(names, VIEWS), {"demo": names})

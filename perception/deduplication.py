@@ -11,19 +11,22 @@ import numpy as np
 
 @dataclass(frozen=True)
 class DeduplicationSettings:
-    """When two slots are one object.
+    """When two slots are one object, and when they are none.
 
     Attributes:
         cosine: least cosine similarity of the latents (posterior means) of slots that are merged.
         presence: mixing probability from which on a slot is taken to show at a pixel.
         reach: by how many pixels of the model's image two slots may lie apart and still touch.
         min_area: share of the image below which nothing is an object.
+        min_confidence: mean mixing probability, over the pixels that it wins, below which nothing is an object but
+            becomes background: shadows and outlines, in which the background shows as well.
     """
 
     cosine: float = 0.9
     presence: float = 0.25
     reach: int = 1
     min_area: float = 0.005
+    min_confidence: float = 0.5
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any], replacing: Mapping[str, float]) -> DeduplicationSettings:
@@ -76,7 +79,9 @@ def merge_duplicates(
     groups = _connected(same, visible)
     groups.sort(key=lambda group: background not in group)  # the background first, the others by their first slot
     probabilities = np.stack([masks[list(group)].sum(0) for group in groups])
-    kept = _large_enough(probabilities, min_pixels)
+    unsure = _unsure(probabilities, settings.min_confidence)
+    probabilities[0] += probabilities[unsure].sum(0)
+    kept = _large_enough(probabilities, [i for i in range(len(groups)) if i not in unsure], min_pixels)
     objects = [groups[i] for i in kept[1:]]
     return MergedSlots(
         probabilities=probabilities[kept],
@@ -130,15 +135,22 @@ def _connected(same: np.ndarray, members: np.ndarray) -> list[tuple[int, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _large_enough(probabilities: np.ndarray, min_pixels: float) -> list[int]:
-    """The groups left when the smallest below `min_pixels` is dropped, again and again; the background, 0, stays."""
-    kept = list(range(len(probabilities)))
+def _unsure(probabilities: np.ndarray, min_confidence: float) -> list[int]:
+    """The groups, other than the background, whose mean probability where they win is below `min_confidence`."""
+    winner, highest = probabilities.argmax(0).ravel(), probabilities.max(0).ravel()
+    areas = np.bincount(winner, minlength=len(probabilities))
+    sums = np.bincount(winner, highest, minlength=len(probabilities))
+    return [i for i in range(1, len(probabilities)) if sums[i] < min_confidence * areas[i]]
+
+
+def _large_enough(probabilities: np.ndarray, kept: list[int], min_pixels: float) -> list[int]:
+    """Those `kept` when the smallest below `min_pixels` is dropped, again and again; the background, 0, stays."""
     while len(kept) > 1:
         areas = np.bincount(probabilities[kept].argmax(0).ravel(), minlength=len(kept))
         smallest = int(areas[1:].argmin()) + 1
         if areas[smallest] >= min_pixels:
             break
-        del kept[smallest]
+        kept = kept[:smallest] + kept[smallest + 1 :]
     return kept
 
 

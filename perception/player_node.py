@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import rospy
@@ -47,9 +48,13 @@ class PlayerNode:
                 rate.sleep()
 
     def _views(self) -> Iterator[tuple[Scene, int]]:
-        for index in itertools.cycle(range(len(self._scenes))):
-            scene = self._scenes[index]
-            yield from ((scene, view) for view in range(scene.num_views))
+        order = itertools.cycle(range(len(self._scenes)))
+        with ThreadPoolExecutor(1) as reader:  # reads the next scene while this one is shown, so that no frame is late
+            upcoming = reader.submit(self._scenes.__getitem__, next(order))
+            while True:
+                scene = upcoming.result()
+                upcoming = reader.submit(self._scenes.__getitem__, next(order))
+                yield from ((scene, view) for view in range(scene.num_views))
 
     def _publish(self, scene: Scene, view: int) -> None:
         header = Header(stamp=rospy.Time.now(), frame_id=self._frame)

@@ -22,7 +22,8 @@ class Measured:
     Attributes:
         latencies: from an image's stamp to the arrival of its labels, one a label image.
         lost: images for which no labels came.
-        miou: one value for each view that was seen; NaN where there was no truth.
+        miou: of each view for which there was a truth.
+        objects, true_objects: how many the labels and the truth show in each of these views.
         duplicates_merged: slots merged into another, one value a frame.
         peak_memory_mb: of the segmentation node.
     """
@@ -35,6 +36,7 @@ class Measured:
     latencies: list[float] = field(default_factory=list)
     miou: list[float] = field(default_factory=list)
     objects: list[int] = field(default_factory=list)
+    true_objects: list[int] = field(default_factory=list)
     duplicates_merged: list[int] = field(default_factory=list)
     peak_memory_mb: float | None = None
 
@@ -53,6 +55,7 @@ class Score:
         self._image_times: dict[float, float] = {}
         self._label_times: dict[float, float] = {}
         self._objects: list[int] = []
+        self._true_objects: list[int] = []
         self._duplicates: list[int] = []
         self._frames: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._last_truth: np.ndarray | None = None
@@ -78,10 +81,11 @@ class Score:
         if self._last_truth is None or not np.array_equal(truth, self._last_truth):
             self._last_truth = truth
             self._miou.append(image_miou(truth, labels))
+            self._objects.append(int(np.count_nonzero(np.unique(labels))))
+            self._true_objects.append(int(np.count_nonzero(np.unique(truth))))
             self._frames.append(tuple(part[::REDUCTION, ::REDUCTION] for part in (image, truth, labels)))
 
-    def objects_came(self, objects: int, duplicates_merged: int) -> None:
-        self._objects.append(objects)
+    def scene_came(self, duplicates_merged: int) -> None:
         self._duplicates.append(duplicates_merged)
 
     def measured(self, peak_memory_mb: float | None = None) -> Measured:
@@ -96,6 +100,7 @@ class Score:
             latencies=[came - stamp for stamp, came in self._label_times.items()],
             miou=self._miou,
             objects=self._objects,
+            true_objects=self._true_objects,
             duplicates_merged=self._duplicates,
             peak_memory_mb=peak_memory_mb,
         )
@@ -111,9 +116,14 @@ class Score:
 
 def image_miou(truth: np.ndarray, labels: np.ndarray) -> float:
     """mIoU (Hungarian, background included) of one label image against the true one, integers [H,W]; any ids."""
-    true_ids, true_regions = np.unique(truth, return_inverse=True)
-    ids, regions = np.unique(labels, return_inverse=True)
-    return float(miou(contingency(true_regions[None], regions[None], len(true_ids), len(ids)))[0])
+    (truth, regions), (labels, segments) = _renumbered(truth), _renumbered(labels)
+    return float(miou(contingency(truth[None], labels[None], regions, segments))[0])
+
+
+def _renumbered(labels: np.ndarray) -> tuple[np.ndarray, int]:
+    """Labels from 0 on without gaps, in the same order, and how many there are."""
+    ids = np.unique(labels)
+    return np.searchsorted(ids, labels), len(ids)
 
 
 def _remember(store: OrderedDict[float, np.ndarray], stamp: float, value: np.ndarray) -> None:

@@ -35,7 +35,7 @@ class ScorerNode:
             ("~image", Image, lambda m, now: self._score.image_came(_stamp(m), now, image_from_message(m))),
             ("~truth", Image, lambda m, now: self._score.truth_came(_stamp(m), labels_from_message(m))),
             ("~label", Image, lambda m, now: self._score.label_came(_stamp(m), now, labels_from_message(m))),
-            ("~objects", SegmentedScene, lambda m, now: self._score.objects_came(len(m.objects), m.duplicates_merged)),
+            ("~objects", SegmentedScene, lambda m, now: self._score.scene_came(m.duplicates_merged)),
         ):
             rospy.Subscriber(name, kind, self._locked, listener, queue_size=10, buff_size=BUFFER)
 

@@ -4,8 +4,8 @@
 Subscribes: ~image (sensor_msgs/Image), ~camera_info (sensor_msgs/CameraInfo).
 Publishes: ~label (sensor_msgs/Image, 32SC1), ~objects (SegmentedScene), ~overlay (sensor_msgs/Image, rgb8), all with
     the image's header; /diagnostics once a second.
-Parameters: ~weights (name, file or run folder), ~threads (of inference; 0: OpenVINO's choice), ~device (auto, cpu,
-    cuda), ~cosine and ~min_area (of de-duplication, in place of the model card's; see DeduplicationSettings).
+Parameters: ~weights (name, file or run folder), ~threads (of inference; 0: one a core), ~device (auto, cpu, cuda),
+    ~cosine, ~min_area and ~min_confidence (in place of the model card's; see DeduplicationSettings).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from perception.segmenter import Segmenter
 from perception.tracking import Tracker
 
 BUFFER = 2**24  # bytes; a buffer smaller than a frame makes rospy work through old frames
+SETTINGS = ("cosine", "min_area", "min_confidence")
 REPEAT = 30.0  # seconds between two warnings of the same kind in the log
 
 
@@ -38,12 +39,12 @@ class SegmentationNode:
         self._health = Health(rospy.resolve_name("~image"), rospy.resolve_name("~camera_info"))
         self._frames: Newest[Image] = Newest()
         self._tracker = Tracker()
-        settings = {name: rospy.get_param(f"~{name}") for name in ("cosine", "min_area") if rospy.has_param(f"~{name}")}
+        settings = {name: rospy.get_param(f"~{name}") for name in SETTINGS if rospy.has_param(f"~{name}")}
         self._segmenter = Segmenter(
             str(rospy.get_param("~weights", "monet_lds_table")),
             settings,
             device=rospy.get_param("~device", "auto"),
-            threads=int(rospy.get_param("~threads", 0)),
+            threads=int(rospy.get_param("~threads", 1)),
         )
         self._label = rospy.Publisher("~label", Image, queue_size=1)
         self._overlay = rospy.Publisher("~overlay", Image, queue_size=1)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from lds_models.metrics.segmentation import contingency, iou
 from perception.segmenter import Segmentation
 
 MIN_SCORE = 0.35  # of 1: objects that match worse are different ones
 STRIDE = 4  # overlaps are counted on every fourth row and column
+MAX_OBJECTS = 255  # in one frame
 
 
 class Tracker:
@@ -22,45 +25,50 @@ class Tracker:
 
     def __init__(self) -> None:
         self._last: Segmentation | None = None
+        self._last_ids: list[int] = []
         self._next_id = 1
 
     def update(self, segmentation: Segmentation) -> Segmentation:
-        """The same segmentation with persistent ids, in labels and objects."""
-        ids = self._ids(segmentation)
-        lookup = np.zeros(max((o.id for o in segmentation.objects), default=0) + 1, np.int32)
-        for segment, id_ in zip(segmentation.objects, ids, strict=True):
-            lookup[segment.id] = id_
-        objects = [replace(segment, id=id_) for segment, id_ in zip(segmentation.objects, ids, strict=True)]
-        self._last = replace(
-            segmentation, labels=lookup[segmentation.labels], objects=sorted(objects, key=lambda o: o.id)
-        )
-        return self._last
-
-    def _ids(self, segmentation: Segmentation) -> list[int]:
-        ids = [0] * len(segmentation.objects)
-        if self._last is not None and self._last.labels.shape == segmentation.labels.shape:
-            scores = _scores(segmentation, self._last)
-            for new, old in zip(*linear_sum_assignment(scores, maximize=True), strict=True):
-                if scores[new, old] >= MIN_SCORE:
-                    ids[new] = self._last.objects[old].id
+        """The same segmentation, as a `Segmenter` gives it, with persistent ids in labels and objects."""
+        ids = self._known_ids(segmentation)
         for i, id_ in enumerate(ids):
             if not id_:
                 ids[i], self._next_id = self._next_id, self._next_id + 1
+        self._last, self._last_ids = segmentation, ids
+        lookup = np.zeros(MAX_OBJECTS + 1, np.int32)
+        lookup[[segment.id for segment in segmentation.objects]] = ids
+        objects = [replace(segment, id=id_) for segment, id_ in zip(segmentation.objects, ids, strict=True)]
+        return replace(
+            segmentation,
+            labels=cv2.LUT(segmentation.labels.astype(np.uint8), lookup),
+            objects=sorted(objects, key=lambda segment: segment.id),
+        )
+
+    def _known_ids(self, segmentation: Segmentation) -> list[int]:
+        """For each object the id that it had in the last frame, or 0."""
+        ids = [0] * len(segmentation.objects)
+        if self._last is None or self._last.labels.shape != segmentation.labels.shape:
+            return ids
+        scores = (_overlaps(segmentation, self._last) + _cosines(segmentation, self._last)) / 2
+        for new, old in zip(*linear_sum_assignment(scores, maximize=True), strict=True):
+            if scores[new, old] >= MIN_SCORE:
+                ids[new] = self._last_ids[old]
         return ids
 
 
-def _scores(new: Segmentation, old: Segmentation) -> np.ndarray:
-    """How well each object of `new` matches each of `old`, float64 [N,M]."""
+def _overlaps(new: Segmentation, old: Segmentation) -> np.ndarray:
+    """IoU of each object of `new` with each of `old`, float64 [N,M]."""
+    new_ids, old_ids = ([segment.id for segment in frame.objects] for frame in (new, old))
+    labels = (frame.labels[None, ::STRIDE, ::STRIDE] for frame in (new, old))
+    table = contingency(*labels, max(new_ids, default=0) + 1, max(old_ids, default=0) + 1)
+    return iou(table)[0][np.ix_(new_ids, old_ids)]
+
+
+def _cosines(new: Segmentation, old: Segmentation) -> np.ndarray:
+    """Cosine similarity of the latents of each object of `new` and each of `old`, float64 [N,M]."""
     scores = np.zeros((len(new.objects), len(old.objects)))
-    new_labels, old_labels = (s.labels[::STRIDE, ::STRIDE] for s in (new, old))
     for i, a in enumerate(new.objects):
         for j, b in enumerate(old.objects):
-            inside_a, inside_b = new_labels == a.id, old_labels == b.id
-            union = np.count_nonzero(inside_a | inside_b)
-            iou = np.count_nonzero(inside_a & inside_b) / max(union, 1)
-            scores[i, j] = (iou + _cosine(a.latent, b.latent)) / 2
+            lengths = np.linalg.norm(a.latent) * np.linalg.norm(b.latent)
+            scores[i, j] = a.latent @ b.latent / max(lengths, 1e-8)
     return scores
-
-
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-8))

@@ -82,6 +82,17 @@ def test_what_is_too_small_is_no_object() -> None:
     assert merged.probabilities.shape == (2, 64, 64)
 
 
+def test_what_is_too_unsure_is_no_object() -> None:
+    masks = slots(LEFT, FAR, strength=0.6)
+    latents = np.array([TABLE, RED, GREEN])
+    masks[1] *= 1.5
+    masks[0] = 1 - masks[1:].sum(0)
+    assert merge_duplicates(masks, latents).slots == [(1,), (2,)]
+    merged = merge_duplicates(masks, latents, DeduplicationSettings(min_confidence=0.7))
+    assert merged.slots == [(1,)]
+    assert (merged.probabilities.argmax(0) == 1).sum() == 100
+
+
 def test_an_image_of_background_alone_has_no_objects() -> None:
     merged = merge_duplicates(slots(), np.array([TABLE]))
     assert merged.slots == [] and merged.latents.shape == (0, 16) and merged.duplicates_merged == 0
@@ -107,5 +118,5 @@ def test_settings_come_from_the_model_card_and_can_be_replaced() -> None:
 
 
 def test_an_unknown_setting_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'cosin'.*only cosine, presence, reach, min_area"):
+    with pytest.raises(ValueError, match="'cosin'.*only cosine, presence, reach, min_area, min_confidence"):
         DeduplicationSettings.from_card({"deduplication": {"cosin": 0.8}}, {})

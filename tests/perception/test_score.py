@@ -22,7 +22,7 @@ def feed(score: Score, stamps: list[float], truth: np.ndarray, labels: np.ndarra
         score.image_came(stamp, stamp + 0.003, IMAGE)
         score.truth_came(stamp, truth)
         score.label_came(stamp, stamp + delay, labels)
-        score.objects_came(2, 1)
+        score.scene_came(1)
 
 
 def test_rates_latencies_and_lost_frames_are_those_of_the_stamps() -> None:
@@ -44,7 +44,9 @@ def test_each_view_is_scored_once_whatever_ids_the_objects_have() -> None:
     score = Score()
     feed(score, [1.0, 1.1, 1.2], squares(1, 2), squares(17, 4))
     feed(score, [1.3, 1.4], squares(1, 0, 2), squares(17))
-    assert score.measured().miou == pytest.approx([1.0, (1 + 0 + 2200 / 2300) / 3])
+    measured = score.measured()
+    assert measured.miou == pytest.approx([1.0, (1 + 0 + 2200 / 2300) / 3])
+    assert measured.objects == [2, 1] and measured.true_objects == [2, 2]
 
 
 def test_labels_without_truth_are_timed_but_not_scored() -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datasets.synthesis.table_cubes import TableRenderer, make_scene
 from lds_models.weights import WeightsError
+from perception.score import image_miou
 from perception.segmenter import Segmenter
 
 TABLE, RED, BLUE = (220, 220, 215), (190, 30, 30), (30, 60, 180)
@@ -105,6 +107,18 @@ def test_an_image_that_is_read_only_is_taken(segmenter: Segmenter) -> None:
     image = table(48, 64)
     image.flags.writeable = False
     segmenter.segment(image)
+
+
+def test_the_shipped_weights_find_the_cubes_of_scenes_that_they_were_not_trained_on() -> None:
+    segmenter = Segmenter("monet_lds_table", device="cpu")
+    with TableRenderer(480) as renderer:
+        scenes = [make_scene(renderer, seed=2027, index=i, views=4) for i in range(4)]
+    scores = [
+        image_miou(mask, segmenter.segment(image).labels)
+        for scene in scenes
+        for image, mask in zip(scene.images, scene.masks, strict=True)
+    ]
+    assert np.mean(scores) > 0.7
 
 
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
