@@ -66,6 +66,9 @@ def publish(
         list[Path], typer.Option("--eval", help="A folder that `lds eval` of this run wrote; may be repeated.")
     ],
     notes: Annotated[str, typer.Option(help="Known failures and what else a user should know.")] = "",
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Perception takes less sure objects for background.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="the package's own")] = None,
 ) -> None:
     """Put a run's weights, with their measured metrics in the card, among those that come with the package.
@@ -75,4 +78,6 @@ def publish(
     from lds_models.model_card import publish as write
     from lds_models.weights import SHIPPED
 
-    console.print(f"[green]Wrote[/] {write(run, evaluation, name, notes, out or SHIPPED)} and its card beside it")
+    deduplication = {} if min_confidence is None else {"min_confidence": min_confidence}
+    file = write(run, evaluation, name, notes, out or SHIPPED, deduplication)
+    console.print(f"[green]Wrote[/] {file} and its card beside it", soft_wrap=True)

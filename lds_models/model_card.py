@@ -11,19 +11,27 @@ from lds_models.weights import WeightsError, load_weights, save_weights
 MEASURES = ("miou", "miou_greedy", "ari", "fg_ari", "mse", "sim", "duplicate_rate")
 
 
-def publish(run: str | Path, evaluations: list[Path], name: str, notes: str, folder: Path) -> Path:
+def publish(
+    run: str | Path,
+    evaluations: list[Path],
+    name: str,
+    notes: str,
+    folder: Path,
+    deduplication: dict[str, float] | None = None,
+) -> Path:
     """Write trained weights as `folder`/NAME.safetensors with their measured metrics in the card, and NAME.md beside.
 
     Args:
         run: a run's folder or a weights file.
         evaluations: folders that `lds eval` of these very weights wrote.
         notes: known failures and other things that a user should know.
+        deduplication: settings of perception's de-duplication that suit these weights, in place of its defaults.
 
     Raises:
         WeightsError: the weights cannot be read, or an evaluation is missing or of other weights.
     """
     loaded = load_weights(run)
-    card = loaded.card | {"name": name, "notes": notes, "metrics": []}
+    card = loaded.card | {"name": name, "notes": notes, "deduplication": deduplication or {}, "metrics": []}
     for evaluation in evaluations:
         card["metrics"].append(_measured(evaluation, loaded.digest))
     path = folder / f"{name}.safetensors"
@@ -56,6 +64,7 @@ def _page(card: dict[str, Any], digest: str) -> str:
         f"{training['steps']} steps, {training['hours']} hours.",
         f"- **Command**: `{training['command']}`",
         f"- **Digest** of the parameters (SHA-256): `{digest}`",
+        f"- **De-duplication** in perception: {json.dumps(card['deduplication'])}",
         f"- **Licence**: {card['licence']}",
         "",
         f"{card['notes']}",

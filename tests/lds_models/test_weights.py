@@ -111,9 +111,10 @@ def evaluation(folder: Path, digest: str) -> Path:
 
 def test_published_weights_carry_their_metrics(file: Path, tmp_path: Path) -> None:
     measured = evaluation(tmp_path / "eval", load_weights(file).digest)
-    path = publish(file, [measured], "shipped", "Fails on green.", tmp_path / "out")
+    path = publish(file, [measured], "shipped", "Fails on green.", tmp_path / "out", {"min_confidence": 0.7})
     loaded = load_weights(path)
     assert loaded.name == "shipped" and loaded.card["metrics"][0]["metrics"]["miou"]["mean"] == 0.7
+    assert loaded.card["deduplication"] == {"min_confidence": 0.7}
     page = path.with_suffix(".md").read_text()
     assert "| miou | 0.7000 | 0.6000 | 0.8000 |" in page and "Fails on green." in page and loaded.digest in page
 
