@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -33,12 +35,14 @@ class TrainingError(RuntimeError):
 Progress = Callable[[int, dict[str, float]], None]
 
 
-def train(experiment: Experiment, run: Path, resume: bool = False, command: str = "", progress: Progress = lambda *_: None) -> Path:
+def train(
+    experiment: Experiment, run: Path, resume: bool = False, command: str = "", progress: Progress = lambda *_: None
+) -> Path:
     """Train as the experiment says, in the folder `run`.
 
     The folder receives config.yaml, metrics.csv, tensorboard/, checkpoint.safetensors and, at the end,
     weights.safetensors. With `resume` a run that was stopped, in whatever way, goes on from its last checkpoint as if
-    it had not been.
+    it had not been. SIGINT and SIGTERM end it after the current step, with a checkpoint.
 
     Args:
         command: what the user typed, for the model card.
@@ -49,65 +53,127 @@ def train(experiment: Experiment, run: Path, resume: bool = False, command: str 
 
     Raises:
         TrainingError: the folder holds a run and `resume` is not given, or the loss or a gradient is not finite.
+        KeyboardInterrupt: the run was asked to stop.
     """
-    checkpoint = run / "checkpoint.safetensors"
-    if checkpoint.exists() and not resume:
+    started = (run / "checkpoint.safetensors").exists()
+    if started and not resume:
         raise TrainingError(f"{run}: holds a run already; go on with it by --resume, or give another --out")
-    _keep_config(experiment, run, resume and checkpoint.exists())
+    _keep_config(experiment, run, started)
+    training = _Training(experiment, run)
+    last = experiment.steps
 
-    fabric = _fabric(experiment)
-    torch.manual_seed(experiment.seed)
-    model = build_model(experiment.model)
-    packed = pack(experiment.data.path, experiment.data.split, model.image_size, with_masks=False)
-    validation = _validation(experiment, model.image_size)
-    _check_slots(model, validation)
-    batches = ImageBatches(packed, experiment.batch_size, experiment.seed)
-    optimiser = build_optimiser(model, experiment.optimiser)
-    step, seconds = load_checkpoint(checkpoint, model, optimiser) if checkpoint.exists() else (0, 0.0)
-    model.to(memory_format=torch.channels_last)
-    # The wrapped model stays aside: calls through Fabric's wrapper took 1.5 times as long as under its autocast.
-    _, optimiser = fabric.setup(model, optimiser)
+    def due(interval: int) -> bool:
+        return training.step % interval == 0 or training.step == last
 
-    log = CurveLog(run, step)
-    started = time.monotonic() - seconds
-    row: dict[str, float] = {}
-
-    def save() -> None:
-        log.flush()
-        save_checkpoint(checkpoint, model, optimiser.optimizer, step, time.monotonic() - started)
-
-    try:
-        while step < experiment.steps:
-            rate = learning_rate(experiment.optimiser, step, experiment.steps)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            model.lds_scale = lds_ramp(experiment.lds_warmup, step)
-            images = fabric.to_device(batches(step)).float() / 255
-            with fabric.autocast():
-                terms = model.loss(images)
-            optimiser.zero_grad()
-            fabric.backward(terms.total)
-            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), experiment.optimiser.clip_norm)
-            _stop_if_not_finite(terms.total, norm, images, step, run)
-            optimiser.step()
-            step += 1
-            if step % experiment.log_every == 0 or step == experiment.steps:
-                row = {name: value.item() for name, value in terms.detached().items()}
-                row |= {"grad_norm": norm.item(), "lr": rate, "seconds": time.monotonic() - started}
-                log.add(step, row)
-            if validation is not None and (step % experiment.validate_every == 0 or step == experiment.steps):
-                log.add(step, validate(model, validation, experiment))
-            if step % experiment.checkpoint_every == 0 or step == experiment.steps:
-                save()
-            progress(step, row)
-    except KeyboardInterrupt:
-        save()
-        raise
-    finally:
-        log.close()
+    with training.log, _StopRequest() as stop:
+        while training.step < last:
+            training.do_step()
+            if due(experiment.log_every):
+                training.log_step()
+            if due(experiment.validate_every):
+                training.log_validation()
+            if due(experiment.checkpoint_every) or stop.requested:
+                training.save()
+            progress(training.step, training.row)
+            if stop.requested:
+                raise KeyboardInterrupt
     weights = run / "weights.safetensors"
-    save_weights(weights, model, _card(experiment, run, packed, step, time.monotonic() - started, command))
+    save_weights(weights, training.model, training.card(command))
     return weights
+
+
+class _Training:
+    """A run's state: model, optimiser, data, curves and how far it is. Starts from the run's checkpoint if it has one."""
+
+    def __init__(self, experiment: Experiment, run: Path) -> None:
+        self.experiment, self.run, self.checkpoint = experiment, run, run / "checkpoint.safetensors"
+        self.fabric = _fabric(experiment)
+        torch.manual_seed(experiment.seed)
+        self.model = build_model(experiment.model)
+        self.packed = pack(experiment.data.path, experiment.data.split, self.model.image_size, with_masks=False)
+        self.validation = _validation(experiment, self.model.image_size)
+        _check_slots(self.model, self.validation)
+        self.batches = ImageBatches(self.packed, experiment.batch_size, experiment.seed)
+        optimiser = build_optimiser(self.model, experiment.optimiser)
+        self.step, seconds = 0, 0.0
+        if self.checkpoint.exists():
+            self.step, seconds = load_checkpoint(self.checkpoint, self.model, optimiser)
+        self.model.to(memory_format=torch.channels_last)
+        # The wrapped model stays aside: calls through Fabric's wrapper took 1.5 times as long as under its autocast.
+        _, self.optimiser = self.fabric.setup(self.model, optimiser)
+        self.log = CurveLog(run, self.step)
+        self.row: dict[str, float] = {}
+        self._started = time.monotonic() - seconds
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on training, that before the checkpoint included."""
+        return time.monotonic() - self._started
+
+    def do_step(self) -> None:
+        """One gradient step. Raises TrainingError where loss or gradient is not finite, before any weight changes."""
+        config = self.experiment.optimiser
+        self._rate = learning_rate(config, self.step, self.experiment.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate
+        self.model.lds_scale = lds_ramp(self.experiment.lds_warmup, self.step)
+        images = self.fabric.to_device(self.batches(self.step)).float() / 255
+        with self.fabric.autocast():
+            self._terms = self.model.loss(images)
+        self.optimiser.zero_grad()
+        self.fabric.backward(self._terms.total)
+        self._norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        _stop_if_not_finite(self._terms.total, self._norm, images, self.step, self.run)
+        self.optimiser.step()
+        self.step += 1
+
+    def log_step(self) -> None:
+        self.row = {name: value.item() for name, value in self._terms.detached().items()}
+        self.row |= {"grad_norm": self._norm.item(), "lr": self._rate, "seconds": self.seconds}
+        self.log.add(self.step, self.row)
+
+    def log_validation(self) -> None:
+        if self.validation is not None:
+            self.log.add(self.step, validate(self.model, self.validation, self.experiment))
+
+    def save(self) -> None:
+        self.log.flush()
+        save_checkpoint(self.checkpoint, self.model, self.optimiser.optimizer, self.step, self.seconds)
+
+    def card(self, command: str) -> dict[str, Any]:
+        """What the weights file says of where it comes from."""
+        packed = self.packed
+        training = {
+            "data": packed.source,
+            "split": packed.split,
+            "images": len(packed.images),
+            "data_digest": packed.digest,
+            "steps": self.step,
+            "hours": round(self.seconds / 3600, 3),
+            "command": command,
+            "experiment": asdict(self.experiment),
+        }
+        return {"name": self.run.name, "training": training, "licence": "BSD-3-Clause"}
+
+
+class _StopRequest:
+    """While it is entered, SIGINT and SIGTERM set `requested` instead of breaking a step off half-way."""
+
+    requested = False
+
+    def __enter__(self) -> _StopRequest:
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():  # signals can be caught there alone
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._request)
+        return self
+
+    def _request(self, *_: object) -> None:
+        self.requested = True
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
 def build_optimiser(model: torch.nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
@@ -144,7 +210,7 @@ class CurveLog:
 
         path = run / "metrics.csv"
         kept = _rows_until(path, step)
-        self._file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115 (closed by close())
+        self._file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
         self._csv = csv.writer(self._file)
         self._csv.writerows([["step", "name", "value"], *kept])
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1)
@@ -155,13 +221,16 @@ class CurveLog:
             self._board.add_scalar(name, value, step)
         self._file.flush()
 
+    def __enter__(self) -> CurveLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._board.close()
+
     def flush(self) -> None:
         self._file.flush()
         self._board.flush()
-
-    def close(self) -> None:
-        self._file.close()
-        self._board.close()
 
 
 def _rows_until(path: Path, step: int) -> list[list[str]]:
@@ -225,22 +294,3 @@ def _stop_if_not_finite(loss: Tensor, norm: Tensor, images: Tensor, step: int, r
         f"{run}: the {what} of step {step} is not finite; its batch is kept in {batch.name} and the last checkpoint is "
         f"good: --resume with a lower optimiser.lr or precision=32-true"
     )
-
-
-def _card(
-    experiment: Experiment, run: Path, packed: PackedDataset, steps: int, seconds: float, command: str
-) -> dict[str, Any]:
-    return {
-        "name": run.name,
-        "training": {
-            "data": packed.source,
-            "split": packed.split,
-            "images": len(packed.images),
-            "data_digest": packed.digest,
-            "steps": steps,
-            "hours": round(seconds / 3600, 3),
-            "command": command,
-            "experiment": asdict(experiment),
-        },
-        "licence": "BSD-3-Clause",
-    }

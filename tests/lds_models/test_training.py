@@ -100,6 +100,21 @@ def test_run_killed_in_mid_training_goes_on_as_if_it_had_not_been(tmp_path: Path
     assert load_weights(killed).digest == load_weights(whole).digest
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_that_is_asked_to_stop_keeps_its_last_step(tmp_path: Path, experiment_file: Path, number: int) -> None:
+    run = tmp_path / "run"
+    process = lds_train(experiment_file, run, "steps=100000", "checkpoint_every=100000")
+    deadline = time.monotonic() + 120
+    while not (run / "metrics.csv").exists() or len(curves(run)) < 10:
+        assert time.monotonic() < deadline and process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    process.send_signal(number)
+    output, _ = process.communicate()
+    assert process.returncode == 130 and "--resume" in output
+    with safe_open(run / "checkpoint.safetensors", "pt") as file:
+        assert int(file.metadata()["step"]) == int(curves(run)[-1][0])
+
+
 def test_run_leaves_curves_config_and_weights_with_a_card(tmp_path: Path, experiment_file: Path) -> None:
     run = tmp_path / "run"
     weights = train(load_experiment(str(experiment_file), ["steps=4"]), run, command="lds train tiny")
