@@ -47,7 +47,9 @@ def show(rows: list[Row], json_file: Path | None) -> None:
     """Print rows as a table and, where a file is given, write them to it."""
     from rich.table import Table
 
-    table = Table("what", "median", "reference", "ratio", "peak memory", title="Medians of one run", title_justify="left")
+    table = Table(title="Medians of one run", title_justify="left")
+    for heading in ("what", "median", "reference", "ratio", "peak memory"):
+        table.add_column(heading, no_wrap=heading == "what")
     for row in rows:
         reference = "" if row.reference_median is None else f"{row.reference_median:.4g} {row.unit}"
         ratio = "" if row.ratio is None else f"{row.ratio:.2f} x"
