@@ -8,7 +8,6 @@ hidden in some view.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from datasets.camera import look_at, pinhole
+from datasets.json_file import read_json
 from datasets.named_arrays import read_named_arrays
 from datasets.scene import DatasetError, Scene
 from datasets.scene_dataset import SceneDataset, inside
@@ -111,12 +111,7 @@ def _index_files(root: Path) -> dict[str, Path]:
 
 
 def _read_index(path: Path) -> list[_Record]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: is not valid JSON ({error}); copy or download it again") from error
+    content = read_json(path, "copy or download it again")
     scenes = content.get("scenes") if isinstance(content, dict) else None
     if not isinstance(scenes, list) or not all(isinstance(entry, dict) for entry in scenes):
         raise DatasetError(f"{path}: has no list 'scenes' of objects; it is not an index of the official layout")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.atomic import whole_file
+from datasets.json_file import read_json
 from datasets.scene import DatasetError
 from datasets.scene_dataset import inside
 
@@ -58,12 +59,7 @@ def read_dataset_index(root: Path) -> DatasetIndex:
         DatasetError: it is missing, no valid JSON, of a foreign format, or names files outside of `root`.
     """
     path = Path(root) / "dataset.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: is not valid JSON ({error}); copy or synthesise it again") from error
+    content = read_json(path, "copy or synthesise it again")
     if not isinstance(content, dict) or content.get("format") != INDEX_FORMAT:
         found = content.get("format") if isinstance(content, dict) else None
         raise DatasetError(f"{path}: is of format {found!r}; this version of lds_scenes reads {INDEX_FORMAT!r}")

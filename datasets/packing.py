@@ -154,12 +154,17 @@ def read_packed(path: Path, with_masks: bool = True) -> PackedDataset:
         raise DatasetError(f"{path}: cannot be read as a packed dataset ({error}); delete it and pack again") from error
 
 
+def middle_square(image: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of the largest square in the middle of an image [H,W,...]."""
+    side = min(image.shape[:2])
+    top, left = ((length - side) // 2 for length in image.shape[:2])
+    return slice(top, top + side), slice(left, left + side)
+
+
 def square(image: np.ndarray, size: int) -> np.ndarray:
     """Crop an image [H,W,3] or mask [H,W] to its middle square and resize it to size x size; ids are not mixed."""
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    cropped = image[top : top + side, left : left + side]
+    cropped = image[middle_square(image)]
+    side = len(cropped)
     if side == size:
         return cropped
     import cv2

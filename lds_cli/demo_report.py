@@ -93,22 +93,16 @@ def _sheet(views: list[_View], weights: str) -> Image.Image:
 
 
 def _render(measured: Measured, views: list[_View], weights: str) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     from lds_models import figures
-    from lds_models.report import TEMPLATES
+    from lds_models.report import TEMPLATES, page_template
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["data_uri"] = _data_uri
     charts = {
         "Latency, stamp to label received": figures.histogram(1e3 * np.array(measured.latencies), "ms"),
         "mIoU of the views": figures.histogram(np.array(measured.miou), "mIoU"),
     }
-    return environment.get_template("demo.html.j2").render(
+    return page_template("demo.html.j2", _data_uri).render(
         weights=weights,
         summary=summary(measured),
         views=views,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -62,23 +64,18 @@ def ready_memory() -> None:
     libc.mallopt(trim_threshold, 2**31 - 1)
 
 
-class _training_bar:
-    """A context manager that yields training's progress callback."""
+@contextmanager
+def _training_bar(steps: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """Yields training's progress callback."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    def __init__(self, steps: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    words = TextColumn("{task.description}")
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), words)
+    with Progress(*columns, console=console, refresh_per_second=2) as bar:
+        task = bar.add_task("", total=steps)
 
-        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        self._bar = Progress(*columns, console=console, refresh_per_second=2)
-        self._task = self._bar.add_task("", total=steps)
+        def show(step: int, row: dict[str, float]) -> None:
+            shown = "  ".join(f"{key} {row[key]:.4g}" for key in ("total", "nll", "lds") if key in row)
+            bar.update(task, completed=step, description=shown)
 
-    def __enter__(self):
-        self._bar.start()
-        return self._show
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def _show(self, step: int, row: dict[str, float]) -> None:
-        words = "  ".join(f"{key} {row[key]:.4g}" for key in ("total", "nll", "lds", "val_miou", "val_mse") if key in row)
-        self._bar.update(self._task, completed=step, description=words)
+        yield show

@@ -1,4 +1,4 @@
-"""The interface that every scene model offers, and the registry of models by name."""
+"""The interface that every scene model offers."""
 
 from __future__ import annotations
 

@@ -123,5 +123,5 @@ class BroadcastDecoder(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         shared = self.from_coordinates(self.coordinates).permute(0, 2, 3, 1)
         # Added channels last: the sums of its backward pass are several times faster than in the other order.
-        x = self.activation((shared + self.from_latent(latents)[:, None, None]).permute(0, 3, 1, 2))
+        x = self.activation(shared + self.from_latent(latents)[:, None, None]).permute(0, 3, 1, 2)
         return enlarge(self.head(self.hidden(x)), self.patch)

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from datasets.packing import square
+from datasets.packing import middle_square, square
 from lds_models.weights import WeightsError, load_weights
 from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates
 from perception.runtime import open_runtime
@@ -103,16 +103,9 @@ class Segmenter:
         small = square(image, self.image_size).astype(np.float32) / 255
         masks, latents = self.runtime(np.ascontiguousarray(small.transpose(2, 0, 1)))
         merged = merge_duplicates(masks, latents, self.settings)
-        labels, window = np.zeros(image.shape[:2], np.int32), _middle_square(image)
+        labels, window = np.zeros(image.shape[:2], np.int32), middle_square(image)
         labels[window] = self._upsample(merged.probabilities, image[window])
         return Segmentation(labels, _describe(labels, merged), merged.duplicates_merged)
-
-
-def _middle_square(image: np.ndarray) -> tuple[slice, slice]:
-    """The window that `datasets.packing.square` crops to."""
-    side = min(image.shape[:2])
-    top, left = ((length - side) // 2 for length in image.shape[:2])
-    return slice(top, top + side), slice(left, left + side)
 
 
 def _describe(labels: np.ndarray, merged: MergedSlots) -> list[ObjectSegment]:

@@ -65,3 +65,18 @@ def _stop(roscore: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(roscore.pid, signal.SIGKILL)
         roscore.wait()
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained MONet of 4 slots for 32x32 pixels."""
+    import torch
+
+    from lds_models.monet import MONet, MONetConfig
+    from lds_models.weights import save_weights
+
+    torch.manual_seed(0)
+    model = MONet(MONetConfig(image_size=32, num_slots=4, attention_channels=8, decoder_channels=8))
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_weights(path, model, {"name": "tiny"})
+    return path

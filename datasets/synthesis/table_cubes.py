@@ -19,6 +19,7 @@ import numpy as np
 
 from datasets.atomic import whole_file
 from datasets.camera import look_at, pinhole
+from datasets.json_file import read_json
 from datasets.scene import DatasetError, Scene
 from datasets.synthesis.rendering import import_mujoco
 
@@ -241,7 +242,7 @@ def synthesise(
 def _claim(out: Path, settings: dict[str, int]) -> None:
     """Note the settings in the folder, so that scenes of different ones are never mixed."""
     note = out / "synthesis.json"
-    if note.exists() and json.loads(note.read_text()) != settings:
-        raise DatasetError(f"{out}: holds scenes of {note.read_text()}, not {json.dumps(settings)}; choose another folder")
+    if note.exists() and (earlier := read_json(note, "choose another folder")) != settings:
+        raise DatasetError(f"{out}: holds scenes of {earlier}, not {settings}; choose another folder")
     with whole_file(note) as temporary:
         temporary.write_text(json.dumps(settings))

@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-import torch
-
-from lds_models.monet import MONet, MONetConfig
-from lds_models.weights import save_weights
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 90.0  # seconds; generous, since a busy machine starts a node slowly
@@ -28,16 +24,6 @@ def wait_for(what: str, condition: Callable[[], T], timeout: float = PATIENCE) -
         assert time.monotonic() < deadline, f"{what} did not come within {timeout:.0f} s"
         time.sleep(0.02)
     return value
-
-
-@pytest.fixture(scope="session")
-def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained MONet of 4 slots for 32x32 pixels."""
-    torch.manual_seed(0)
-    model = MONet(MONetConfig(image_size=32, num_slots=4, attention_channels=8, decoder_channels=8))
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(path, model, {"name": "tiny"})
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,26 @@
+"""JSON files with one clear error where they are not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from datasets.scene import DatasetError
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """What a JSON file holds.
+
+    Args:
+        remedy: what the user is to do where it is no valid JSON.
+
+    Raises:
+        DatasetError: the file cannot be read, or is no valid JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: is not valid JSON ({error}); {remedy}") from error
