@@ -23,7 +23,7 @@ setup(
     name="lds_scenes",
     version=xml.etree.ElementTree.parse("package.xml").findtext("version"),
     packages=find_packages(include=[f"{name}{dots}" for dots in ("", ".*") for name in (
-        "capture", "datasets", "lds_cli", "lds_models", "perception")]),
+        "capture", "datasets", "lds_cli", "lds_models", "lds_ros", "perception")]),
     package_dir={"": "."},
     package_data={"lds_models": ["templates/*", "weights/*"]},
     data_files=share_files(),

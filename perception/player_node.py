@@ -22,7 +22,7 @@ from std_msgs.msg import Header
 
 from datasets.loading import open_dataset
 from datasets.scene import DatasetError, Scene
-from perception.messages import camera_info_message, image_message, label_message, transform_message
+from lds_ros.messages import camera_info_message, image_message, label_message, transform_message
 
 
 class PlayerNode:

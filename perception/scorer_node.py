@@ -19,7 +19,7 @@ import rospy
 from lds_scenes.msg import SegmentedScene
 from sensor_msgs.msg import Image
 
-from perception.messages import image_from_message, labels_from_message
+from lds_ros.messages import image_from_message, labels_from_message
 from perception.score import Score
 
 BUFFER = 2**24

@@ -20,8 +20,9 @@ from lds_scenes.msg import SegmentedScene
 from sensor_msgs.msg import CameraInfo, Image
 
 from lds_models.weights import WeightsError
+from lds_ros.messages import image_from_message, image_message, label_message
 from perception.health import Health
-from perception.messages import image_from_message, image_message, label_message, scene_message
+from perception.messages import scene_message
 from perception.newest import Newest
 from perception.overlay import draw_overlay
 from perception.segmenter import Segmenter

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "datasets": set(),
     "lds_models": {"datasets"},
+    "lds_ros": set(),
     "capture": {"lds_models", "datasets"},
     "perception": {"lds_models", "datasets"},
     "lds_cli": {"capture", "perception", "lds_models", "datasets"},
@@ -54,14 +55,16 @@ def may_import_ros(path: Path) -> bool:
     return (
         path.name.endswith("_node.py")
         or path in {Path("perception/messages.py"), Path("capture/cameras/ros_topic.py")}
-        or Path("capture/arms") in path.parents
+        or path.parts[0] == "lds_ros"
+        or (Path("capture/arms") in path.parents and path.name != "arm.py")
     )
 
 
 def allowed_packages(path: Path) -> set[str]:
     own = path.parts[0]
     neighbours = {"capture", "perception"} if path.name.endswith("_node.py") else set()
-    return {own} | MAY_IMPORT[own] | neighbours
+    edge = {"lds_ros"} if may_import_ros(path) else set()
+    return {own} | MAY_IMPORT[own] | neighbours | edge
 
 
 def test_imports_are_found_wherever_they_stand() -> None:

@@ -102,7 +102,7 @@ def test_wheel_has_the_command_presets_templates_and_weights(tmp_path: Path) -> 
 
 def test_every_dependency_is_pinned_and_every_pin_is_a_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    named = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["dev"]
+    named = project["project"]["dependencies"] + sum(project["project"]["optional-dependencies"].values(), [])
     wanted = {Requirement(line).name: Requirement(line) for line in named + project["build-system"]["requires"]}
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
     pins = dict(line.split("==") for line in lines)

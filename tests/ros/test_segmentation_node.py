@@ -20,7 +20,7 @@ from lds_scenes.msg import SegmentedScene
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from perception.messages import image_from_message, image_message, labels_from_message
+from lds_ros.messages import image_from_message, image_message, labels_from_message
 
 HEIGHT, WIDTH = 48, 64
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 from pathlib import Path
@@ -15,17 +14,15 @@ pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: ru
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from perception.messages import (
+from lds_ros.messages import (
     IMAGE_ENCODINGS,
     camera_info_message,
     image_from_message,
     image_message,
     label_message,
     labels_from_message,
-    scene_message,
     transform_message,
 )
-from perception.segmenter import ObjectSegment, Segmentation
 
 CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "8UC1": 1, "8UC3": 3}
 
@@ -134,20 +131,6 @@ def test_a_bad_image_is_told_in_one_line(message: Image, words: str) -> None:
 def test_colour_images_are_no_labels() -> None:
     with pytest.raises(ValueError, match="32SC1.*'rgb8'"):
         labels_from_message(image_message(picture(7, 5, 3), header()))
-
-
-def test_a_scene_message_survives_the_wire() -> None:
-    segment = ObjectSegment(3, (10, 20, 30, 40), 999, (24.5, 39.25), 0.75, np.arange(4, dtype=np.float32), 2)
-    sent = scene_message(Segmentation(np.zeros((48, 64), np.int32), [segment], 1), header(), "monet")
-    buffer = io.BytesIO()
-    sent.serialize(buffer)
-    scene = type(sent)().deserialize(buffer.getvalue())
-    assert (scene.header.stamp.to_nsec(), scene.header.frame_id, scene.model) == (12_000_000_345, "camera", "monet")
-    assert (scene.image_width, scene.image_height, scene.duplicates_merged) == (64, 48, 1)
-    (found,) = scene.objects
-    assert (found.id, found.area, found.slots_merged, found.confidence) == (3, 999, 2, 0.75)
-    assert (found.box.x_offset, found.box.y_offset, found.box.width, found.box.height) == (10, 20, 30, 40)
-    assert (found.centroid_x, found.centroid_y, found.latent) == (24.5, 39.25, (0, 1, 2, 3))
 
 
 def test_the_cameras_pose_keeps_its_numbers() -> None:

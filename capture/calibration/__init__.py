@@ -1,0 +1,1 @@
+"""Camera intrinsics and hand-eye pose, with residuals and a verdict in words."""
