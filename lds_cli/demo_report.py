@@ -95,19 +95,19 @@ def _sheet(views: list[_View], weights: str) -> Image.Image:
 def _render(measured: Measured, views: list[_View], weights: str) -> str:
     from markupsafe import Markup
 
+    from datasets.page import page_template
     from lds_models import figures
-    from lds_models.report import TEMPLATES, page_template
+    from lds_models.report import TEMPLATES
 
     charts = {
         "Latency, stamp to label received": figures.histogram(1e3 * np.array(measured.latencies), "ms"),
         "mIoU of the views": figures.histogram(np.array(measured.miou), "mIoU"),
     }
-    return page_template("demo.html.j2", _data_uri).render(
+    return page_template(TEMPLATES / "demo.html.j2", data_uri=_data_uri).render(
         weights=weights,
         summary=summary(measured),
         views=views,
         charts={title: Markup(figures.themed_svg(figure, title)) for title, figure in charts.items()},
-        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
     )
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from datasets.page import page_template
 from lds_models import figures
 from lds_models.evaluation import METRICS, Evaluation, Example, Metric
 from lds_models.metrics.duplicates import LATENT_COSINE, MIN_PIXELS, OVERLAP_SHARE
 from lds_models.metrics.statistics import Interval
 from lds_models.results import Provenance, software_versions, write_metrics, write_rows
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEADLINE = ("miou", "fg_ari", "mse", "duplicate_rate", "sim", "duplicate_rate_latent")
@@ -55,24 +53,12 @@ def format_interval(interval: Interval | None, metric: Metric) -> tuple[str, str
     return f"{interval.mean:{metric.spec}}", bounds
 
 
-def page_template(name: str, data_uri: Callable[[np.ndarray], str]) -> Template:
-    """One of our page templates; in it the filter `data_uri` turns a picture, uint8 [H,W,3], into an inline image."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["data_uri"] = data_uri
-    return environment.get_template(name)
-
-
 def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, Any], charts: dict[str, Any]) -> str:
     from markupsafe import Markup
 
     measures = [_measure(name, evaluation) for name in METRICS]
     headline = [m for name in HEADLINE for m in measures if m["name"] == name and m["mean"] != "–"]
-    return page_template("report.html.j2", _data_uri).render(
+    return page_template(TEMPLATES / "report.html.j2", data_uri=_data_uri).render(
         title=Path(provenance.weights).name.removesuffix(".safetensors"),
         provenance=asdict(provenance),
         images=evaluation.num_images,
@@ -87,7 +73,6 @@ def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, A
         card=_flatten(card),
         repeat=_repeat(provenance),
         versions=software_versions(),
-        style=Markup((TEMPLATES / "report.css").read_text()),
     )
 
 

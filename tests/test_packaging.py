@@ -20,7 +20,9 @@ SHARED_FILES = sorted(
     path.relative_to(ROOT).as_posix() for top in ("config", "launch") for path in (ROOT / top).rglob("*") if path.is_file()
 )
 PACKAGE_FILES = sorted(
-    path.relative_to(ROOT).as_posix() for pattern in ("*.j2", "*.safetensors") for path in (ROOT / "lds_models").rglob(pattern)
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("datasets/templates/*", "lds_models/templates/*", "lds_models/weights/*")
+    for path in ROOT.glob(pattern)
 )
 
 
