@@ -1,0 +1,252 @@
+"""What a calibration is, how it is kept in a file, and whether it may be trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from capture.calibration.plain_data import from_plain, to_plain
+from capture.cameras.camera import Intrinsics
+from capture.errors import CalibrationError
+from datasets.atomic import whole_file
+from datasets.scene import DatasetError
+
+DEFAULT_PATH = Path("runs/calibration.yaml")
+MAX_AGE = 30.0  # days; mounts loosen, and nobody remembers the knock
+SECONDS_A_DAY = 86400.0
+
+COMMAND = "lds capture calibrate"
+FORMAT = "lds_scenes calibration 1"
+HEADER = f"""\
+# Made by `{COMMAND}`. Lengths are metres, image sizes and errors pixels, unless a name says otherwise.
+# T_tool_camera: the camera's optical frame (x right, y down, z forward) in the arm's tool frame.
+# Not to be edited by hand: the digest would no longer fit, and the file would be refused.
+"""
+GRADES = ("good", "usable", "bad")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the numbers of a calibration say in words.
+
+    Attributes:
+        grade: good, usable (recording takes it; a better one is worth the minutes) or bad (recording refuses it).
+        reasons: why it is not better, and what to do about each; notes on what was left out. May be empty.
+    """
+
+    grade: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IntrinsicsResult:
+    """The lens of one camera at one image size, and how well it is known.
+
+    Attributes:
+        lens: what it is.
+        camera: serial number of the camera.
+        made: when, to the second, with its time zone.
+        rms: root of the mean squared reprojection error of the corners, pixels.
+        held_out_rms: the same for views that the fit did not see, pixels.
+        focal_std, center_std: standard deviations of focal length and principal point, pixels, the larger of x and y.
+        views: how many pictures it rests on.
+    """
+
+    lens: Intrinsics
+    camera: str
+    made: datetime
+    rms: float
+    held_out_rms: float
+    focal_std: float
+    center_std: float
+    views: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class HandEye:
+    """Where a camera sits on an arm's tool frame, and how well that is known.
+
+    Attributes:
+        T_tool_camera: float64 [4,4], the camera's optical frame in the tool frame, metres.
+        robot: name of the robot profile.
+        camera: serial number of the camera.
+        made: when, to the second, with its time zone.
+        rms: reprojection error of the corners through arm and hand-eye, root mean square, pixels.
+        solver_deg, solver_mm: the farthest that an established solver's answer lies from this one.
+        leave_one_out_deg, leave_one_out_mm: standard error by leaving out each view in turn (jackknife).
+        views: how many pictures it rests on.
+    """
+
+    T_tool_camera: np.ndarray
+    robot: str
+    camera: str
+    made: datetime
+    rms: float
+    solver_deg: float
+    solver_mm: float
+    leave_one_out_deg: float
+    leave_one_out_mm: float
+    views: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """All that recording must know of a camera on an arm.
+
+    Attributes:
+        intrinsics: None where the camera tells them itself, or where they are yet to be made.
+        hand_eye: None where it is yet to be made, or where no arm carries the camera.
+    """
+
+    intrinsics: IntrinsicsResult | None = None
+    hand_eye: HandEye | None = None
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that change with any content."""
+        canonical = json.dumps(to_plain(self), sort_keys=True, default=lambda made: made.timestamp())
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def age_days(self, now: float) -> float:
+        """Days since the older of its parts was made; `now` is Unix time. 0 for an empty one."""
+        made = [part.made.timestamp() for part in (self.intrinsics, self.hand_eye) if part is not None]
+        return (now - min(made)) / SECONDS_A_DAY if made else 0.0
+
+
+def save_calibration(path: Path, calibration: Calibration) -> None:
+    """Write a calibration, whole or not at all; missing folders are made. Raises CalibrationError where it cannot."""
+    import yaml
+
+    content = {"format": FORMAT, "digest": calibration.digest, **to_plain(calibration)}
+    dumper = type("Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})  # the same date twice, in full
+    text = HEADER + yaml.dump(content, Dumper=dumper, sort_keys=False, default_flow_style=None, width=120)
+    try:
+        with whole_file(path) as temporary:
+            temporary.write_text(text)
+    except DatasetError as error:
+        raise CalibrationError(str(error)) from error
+
+
+def load_calibration(path: Path) -> Calibration:
+    """Read a calibration.
+
+    Raises:
+        CalibrationError: there is no such file, it is none, something in it is missing, unknown or not possible, or it
+            was changed since it was made.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise CalibrationError(f"{path}: there is no such calibration; make it by {COMMAND}") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise CalibrationError(f"{path}: cannot be read as a calibration: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise CalibrationError(f"{path}: is not a calibration: it has no line 'format: {FORMAT}'")
+    digest = content.pop("digest", None)
+    try:
+        calibration = from_plain(Calibration, content, "the file")
+        _check(calibration)
+    except ValueError as error:
+        raise CalibrationError(f"{path}: {error}; run {COMMAND} again") from error
+    if calibration.digest != digest:
+        raise CalibrationError(f"{path}: was changed since it was made (its digest differs); run {COMMAND} again")
+    return calibration
+
+
+def _check(calibration: Calibration) -> None:
+    """Raises ValueError where numbers are of the right kind, but cannot be."""
+    for part in (calibration.intrinsics, calibration.hand_eye):
+        if part is not None and part.made.tzinfo is None:
+            raise ValueError("'made' has no time zone")
+        if part is not None and part.verdict.grade not in GRADES:
+            raise ValueError(f"the verdict is '{part.verdict.grade}' and none of {', '.join(GRADES)}")
+    if calibration.intrinsics is not None:
+        K = calibration.intrinsics.lens.K
+        if K[0, 0] <= 0 or K[1, 1] <= 0 or not np.array_equal(K[2], [0, 0, 1]):
+            raise ValueError("'K' is not a camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]")
+    if (hand_eye := calibration.hand_eye) is not None:
+        T = hand_eye.T_tool_camera
+        rigid = np.allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-6) and np.linalg.det(T[:3, :3]) > 0
+        if not rigid or not np.array_equal(T[3], [0, 0, 0, 1]):
+            raise ValueError("'T_tool_camera' is not a pose (a rotation and a translation)")
+
+
+def problems(
+    calibration: Calibration,
+    robot: str | None,
+    camera: str,
+    size: tuple[int, int],
+    now: float,
+    camera_tells_intrinsics: bool = False,
+) -> list[str]:
+    """Why not to record with a calibration, each with what to do; empty where it is fit.
+
+    Args:
+        robot: name of the robot profile; None where no arm carries the camera, and no hand-eye is needed.
+        camera: serial number of the camera that will record.
+        size: (width, height) of its images, pixels.
+        now: Unix time.
+        camera_tells_intrinsics: it does (RealSense, camera_info), and the calibration needs to hold none.
+    """
+    found: list[str] = []
+    if not camera_tells_intrinsics:
+        found += _intrinsics_problems(calibration.intrinsics, camera, size, now)
+    if robot is not None:
+        found += _hand_eye_problems(calibration.hand_eye, robot, camera, now)
+    intrinsics, hand_eye = calibration.intrinsics, calibration.hand_eye
+    both_matter = intrinsics is not None and hand_eye is not None and robot is not None and not camera_tells_intrinsics
+    if both_matter and intrinsics.made > hand_eye.made:
+        found.append(f"the intrinsics were made anew after the hand-eye calibration: run {COMMAND} handeye again")
+    return found
+
+
+def _intrinsics_problems(part: IntrinsicsResult | None, camera: str, size: tuple[int, int], now: float) -> list[str]:
+    run = f"run {COMMAND} intrinsics"
+    if part is None:
+        return [f"there are no intrinsics, and the camera tells none: {run}"]
+    found = _common_problems("intrinsics", part, camera, now, run)
+    calibrated = part.lens.width, part.lens.height
+    if calibrated != size:
+        found.append(
+            f"the intrinsics are of {calibrated[0]} x {calibrated[1]} pixels, and the camera's images have "
+            f"{size[0]} x {size[1]}: set the camera to that size, or {run} at the new one"
+        )
+    return found
+
+
+def _hand_eye_problems(part: HandEye | None, robot: str, camera: str, now: float) -> list[str]:
+    run = f"run {COMMAND} handeye"
+    if part is None:
+        return [f"there is no hand-eye calibration, so where the camera looks is not known: {run}"]
+    found = _common_problems("hand-eye calibration", part, camera, now, run)
+    if part.robot != robot:
+        found.append(f"the hand-eye calibration is of the robot '{part.robot}', and this is '{robot}': {run} on this one")
+    return found
+
+
+def _common_problems(what: str, part: IntrinsicsResult | HandEye, camera: str, now: float, run: str) -> list[str]:
+    found = []
+    if part.verdict.grade == "bad":
+        why = "; ".join(part.verdict.reasons) or "no reason is given"
+        found.append(f"the {what} is bad ({why}): {run} again")
+    if part.camera != camera:
+        found.append(
+            f"the {what} is of the camera with serial '{part.camera}', and this one has '{camera}': "
+            f"plug in the other camera, or {run} with this one"
+        )
+    age = (now - part.made.timestamp()) / SECONDS_A_DAY
+    made = f"{part.made:%Y-%m-%d}"
+    if age > MAX_AGE:
+        found.append(f"the {what} is {age:.0f} days old (of {made}), more than {MAX_AGE:.0f}: {run} again")
+    if age < -1:
+        found.append(f"the {what} is dated {made}, in the future: set this computer's clock, or {run} again")
+    return found
