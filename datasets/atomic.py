@@ -9,6 +9,9 @@ from pathlib import Path
 
 from datasets.scene import DatasetError
 
+_UMASK = os.umask(0o077)  # there is no way to ask but to set it, which must not happen while other threads write files
+os.umask(_UMASK)
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -25,7 +28,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())  # some writers, safetensors' among them, let only the owner read
+        os.chmod(temporary, 0o666 & ~_UMASK)  # some writers, safetensors' among them, let only the owner read
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)
@@ -35,12 +38,6 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
-
-
-def _umask() -> int:
-    umask = os.umask(0)  # there is no way to ask but to set it
-    os.umask(umask)
-    return umask
 
 
 def _sync(path: Path) -> None:

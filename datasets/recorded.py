@@ -59,12 +59,10 @@ def write_scene(
     path = Path(path)
     with whole_file(path) as temporary:
         try:
-            # From version 1.10 on, HDF5 stores attributes of more than 64 kB.
-            with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-                _write_arrays(file, scene, per_view or {})
-                _write_attributes(file, scene, attributes or {})
+            content = _file_content(scene, attributes or {}, per_view or {})
         except (TypeError, ValueError) as error:
             raise DatasetError(f"{path}: cannot be stored: {error}") from error
+        temporary.write_bytes(content)
 
 
 def read_scene(path: Path) -> Scene:
@@ -128,6 +126,16 @@ class RecordedDataset(SceneDataset):
 def _index_of_files(root: Path) -> DatasetIndex:
     names = sorted(path.name for path in root.glob("scene_*.h5"))
     return DatasetIndex(root.name, "recorded", dict.fromkeys(names), {"all": names})
+
+
+def _file_content(scene: Scene, attributes: Mapping[str, Any], per_view: Mapping[str, np.ndarray]) -> bytes:
+    """The scene as an HDF5 file, made in memory: on a disk that is full, HDF5 takes the whole program down."""
+    # From version 1.10 on, HDF5 stores attributes of more than 64 kB.
+    with h5py.File("scene", "w", driver="core", backing_store=False, libver=("v110", "v110")) as file:
+        _write_arrays(file, scene, per_view)
+        _write_attributes(file, scene, attributes)
+        file.flush()
+        return file.id.get_file_image()
 
 
 def _write_arrays(file: h5py.File, scene: Scene, per_view: Mapping[str, np.ndarray]) -> None:
