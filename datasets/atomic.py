@@ -29,9 +29,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.chmod(temporary, 0o666 & ~_UMASK)  # some writers, safetensors' among them, let only the owner read
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         reason = error.strerror or error
         raise DatasetError(f"{path}: cannot be written ({reason}); see to space and permissions there") from error
@@ -40,7 +40,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file's content, or a folder's list of names, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

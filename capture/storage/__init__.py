@@ -1,0 +1,1 @@
+"""Crash-safe storage of recordings: whatever ends the program, every stored view is still there."""

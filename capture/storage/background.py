@@ -1,0 +1,49 @@
+"""Scenes are finished beside the recording of the next one, in order, by one thread."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from capture.storage.partial_scene import PartialScene
+
+MAX_WAITING = 2  # scenes at most; whoever finishes faster than the disk waits
+
+
+class BackgroundFinisher:
+    """A thread is enough: HDF5 and NumPy let others run while they compress and write."""
+
+    def __init__(self, finish: Callable[[PartialScene], None]) -> None:
+        self._finish = finish
+        self._thread = ThreadPoolExecutor(1, "finish-scene", initializer=_give_way)
+        self._results: deque[Future[None]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many scenes are not finished yet."""
+        return sum(not result.done() for result in self._results)
+
+    def submit(self, scene: PartialScene) -> None:
+        """Finish `scene` in its turn. Raises what went wrong with an earlier one."""
+        self._results.append(self._thread.submit(self._finish, scene))
+        self.collect(MAX_WAITING)
+
+    def collect(self, at_most: int = MAX_WAITING) -> None:
+        """Wait until no more than `at_most` scenes are unfinished. Raises, once, what went wrong with one of them."""
+        while self._results and (len(self._results) > at_most or self._results[0].done()):
+            self._results.popleft().result()
+
+    def close(self) -> None:
+        """Wait for all. Raises what went wrong first."""
+        try:
+            self.collect(at_most=0)
+        finally:
+            self._thread.shutdown()
+
+
+def _give_way() -> None:
+    """Let this thread run where nobody else wants to: storing the next view must not wait for it."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

@@ -1,0 +1,53 @@
+"""What lies where in a folder that is recorded into.
+
+    dataset.json  scene_000000.h5 ...   finished scenes, as datasets.recorded reads them
+    journals/scene_000000.jsonl ...     what happened while each of them was recorded
+    scene_000001.partial/               the scene at work: journal.jsonl, view_000000.npz ...
+    session.json                        what was asked for
+    .recorder.lock                      held by the recorder that is at work
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+INDEX = "dataset.json"
+JOURNALS = "journals"
+LOCK = ".recorder.lock"
+SESSION = "session.json"
+
+_SCENE = re.compile(r"scene_(\d+)(\.h5|\.partial|\.jsonl)")
+_VIEW = re.compile(r"view_(\d+)\.npz")
+
+
+def scene_name(number: int) -> str:
+    return f"scene_{number:06d}"
+
+
+def scene_number(name: str) -> int | None:
+    """The number in the name of a scene's file or folder; None where it is no such name."""
+    match = _SCENE.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+def scene_file(root: Path, name: str) -> Path:
+    return root / f"{name}.h5"
+
+
+def partial_folder(root: Path, name: str) -> Path:
+    return root / f"{name}.partial"
+
+
+def kept_journal(root: Path, name: str) -> Path:
+    return root / JOURNALS / f"{name}.jsonl"
+
+
+def view_file(folder: Path, index: int) -> Path:
+    return folder / f"view_{index:06d}.npz"
+
+
+def view_files(folder: Path) -> dict[int, Path]:
+    """The view files in a partial scene's folder by index, in order."""
+    found = {int(match[1]): path for path in folder.iterdir() if (match := _VIEW.fullmatch(path.name))}
+    return dict(sorted(found.items()))

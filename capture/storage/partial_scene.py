@@ -1,0 +1,189 @@
+"""The scene at work: a folder with one file a view and the journal. What lies in it is the truth, not the memory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from capture.errors import StorageError
+from capture.storage.journal import Journal, as_json
+from capture.storage.names import partial_folder, view_file, view_files
+from capture.storage.recorded_view import RecordedView, read_view, write_view
+from capture.storage.space import explained
+from datasets.atomic import sync
+from datasets.scene_file import OWN_ATTRIBUTES
+
+_JOURNAL = "journal.jsonl"
+
+
+class PartialScene:
+    """A scene that is being recorded, or that an interruption left.
+
+    Attributes:
+        name: `scene_000123`.
+        path: its folder.
+        plan: what `begin` was given.
+        skipped: why views were given up, by index.
+        final: what `finish` was given; None before.
+    """
+
+    def __init__(self, path: Path, hand_over: Callable[[PartialScene], None]) -> None:
+        """Open the folder of a partial scene, and bring its journal in agreement with its view files.
+
+        Args:
+            hand_over: takes over the finished scene.
+
+        Raises:
+            StorageError: its journal is missing or has lost its first line, or the disk refuses to be read or written.
+        """
+        self.path, self.name = path, path.stem
+        self.journal = Journal(path / _JOURNAL)
+        self._hand_over = hand_over
+        self.skipped: dict[int, str] = {}
+        self.final: dict[str, Any] | None = None
+        self._stored: set[int] = set()
+        self._layout: dict[str, Any] | None = None
+        self.journal.repair()
+        events = self.journal.read()
+        if not events or events[0]["event"] != "begun":
+            raise StorageError(f"{self.journal.path}: has lost its first line; move its folder to safety, it holds views")
+        self.plan: dict[str, Any] = events[0]["plan"]
+        for event in events[1:]:
+            self._replay(event)
+        self._agree_with_files()
+
+    @classmethod
+    def begin(cls, root: Path, name: str, plan: Mapping[str, Any], hand_over: Callable) -> PartialScene:
+        """Make a new one. It appears with its journal's first line or not at all. Raises StorageError."""
+        path = partial_folder(root, name)
+        growing = path.with_name(f".{path.name}.writing")
+        with explained(path):
+            try:
+                growing.mkdir()
+                Journal(growing / _JOURNAL).append("begun", scene=name, plan=dict(plan))
+                sync(growing)
+                os.replace(growing, path)
+            finally:
+                shutil.rmtree(growing, ignore_errors=True)
+            sync(root)
+        return cls(path, hand_over)
+
+    @property
+    def stored(self) -> list[int]:
+        """The indices of the views that are stored, rising."""
+        return sorted(self._stored)
+
+    def store(self, index: int, view: RecordedView) -> None:
+        """Store view `index` of the plan. It is on the disk when this returns.
+
+        Raises:
+            StorageError: the disk refuses it, or the view differs from the others in size or in what it holds.
+        """
+        self._expect_open(index)
+        self._expect_layout(index, view)
+        write_view(view_file(self.path, index), view)
+        self.journal.append("stored", view=index, stamp=view.stamp, quality=dict(view.quality))
+        self._layout = view.layout
+        self._stored.add(index)
+        self.skipped.pop(index, None)
+
+    def skip(self, index: int, reason: str) -> None:
+        """Note that view `index` is given up, and why. It may yet be stored later. Raises StorageError."""
+        self._expect_open(index)
+        self.journal.append("skipped", view=index, reason=reason)
+        self.skipped[index] = reason
+
+    def note(self, event: str, **facts: Any) -> None:
+        """Write anything else worth knowing into the journal. Raises StorageError."""
+        self.journal.append("note", what=event, **facts)
+
+    def finish(
+        self, attributes: Mapping[str, Any], objects: Sequence[Mapping[str, Any]] = (), meta: Mapping[str, Any] = {}
+    ) -> None:
+        """Let the scene become a file of the dataset, in the background. A scene without a view leaves its journal.
+
+        It is finished even if this program ends now: then it happens when the folder is opened again.
+
+        Args:
+            attributes: flat facts about the recording (text, numbers, lists of one kind of these).
+            objects, meta: as in `Scene`.
+
+        Raises:
+            StorageError: these have no place in a scene file, the disk refuses, or an earlier scene could not be
+                finished (which then remains, and is tried again when the folder is opened again).
+        """
+        self._expect_open()
+        for name, value in attributes.items():
+            if name in OWN_ATTRIBUTES or not _is_flat(value):
+                raise StorageError(f"{self.path}: '{name}' cannot be an attribute with the value {value!r}")
+        final = {"attributes": dict(attributes), "objects": list(objects), "meta": dict(meta)}
+        self.journal.append("finishing", **final)
+        self.final = final
+        self._hand_over(self)
+
+    def views(self) -> dict[int, RecordedView]:
+        """The stored views by index; one whose file is damaged is left out, and the journal says so."""
+        views = {}
+        for index in self.stored:
+            try:
+                views[index] = read_view(view_file(self.path, index))
+            except StorageError as error:
+                self._lose(index, str(error))
+        return views
+
+    def _replay(self, event: dict[str, Any]) -> None:
+        index = event.get("view")
+        if event["event"] in ("stored", "adopted"):
+            self._stored.add(index)
+            self.skipped.pop(index, None)
+        elif event["event"] == "lost":
+            self._stored.discard(index)
+        elif event["event"] == "skipped":
+            self.skipped[index] = event["reason"]
+        elif event["event"] == "finishing":
+            self.final = {name: event[name] for name in ("attributes", "objects", "meta")}
+
+    def _agree_with_files(self) -> None:
+        """Views that were written but not noted any more are adopted; those that cannot be read are not stored."""
+        files = view_files(self.path)
+        for index in self._stored - files.keys():
+            self._lose(index, "its file is missing")
+        for index, path in files.items():
+            try:
+                self._layout = read_view(path).layout
+            except StorageError as error:
+                if index in self._stored:
+                    self._lose(index, str(error))
+                continue
+            if index not in self._stored:
+                self.journal.append("adopted", view=index)
+                self._replay({"event": "adopted", "view": index})
+
+    def _lose(self, index: int, reason: str) -> None:
+        self.journal.append("lost", view=index, reason=reason)
+        self._stored.discard(index)
+
+    def _expect_open(self, index: int | None = None) -> None:
+        if self.final is not None:
+            raise ValueError(f"{self.name} has been finished")
+        if index in self._stored:
+            raise ValueError(f"view {index} of {self.name} is stored already")
+
+    def _expect_layout(self, index: int, view: RecordedView) -> None:
+        if self._layout is None or self._layout == view.layout:
+            return
+        differing = [name for name, shape in view.layout.items() if shape != self._layout[name]]
+        told = ", ".join(f"{name} {view.layout[name]} after {self._layout[name]}" for name in differing)
+        raise StorageError(
+            f"{self.path}: view {index} differs from the views before it ({told}); "
+            f"all views of a scene come from one camera in one mode"
+        )
+
+
+def _is_flat(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return len({type(item) for item in value}) <= 1 and all(isinstance(item, str | int | float) for item in value)
+    return isinstance(value, str | int | float)
