@@ -29,9 +29,20 @@ def pinhole(height: int, width: int, vertical_fov: float) -> np.ndarray:
     return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
 
 
-def project(points: np.ndarray, T_world_camera: np.ndarray, K: np.ndarray) -> np.ndarray:
-    """Project world points [N,3] to pixels [N,2] (x, y); NaN for points behind the camera."""
+def project(
+    points: np.ndarray, T_world_camera: np.ndarray, K: np.ndarray, distortion: np.ndarray | None = None
+) -> np.ndarray:
+    """Project world points [N,3] to pixels [N,2] (x, y); NaN for points behind the camera.
+
+    Args:
+        distortion: float64 [5], OpenCV order (k1 k2 p1 p2 k3); None for an ideal lens.
+    """
     camera = (points - T_world_camera[:3, 3]) @ T_world_camera[:3, :3]
     depth = camera[:, 2:]
-    pixels = camera @ K.T
-    return np.where(depth > 0, pixels[:, :2] / np.where(depth > 0, depth, 1), np.nan)
+    if distortion is not None and np.any(distortion):
+        import cv2
+
+        pixels = cv2.projectPoints(camera, np.zeros(3), np.zeros(3), K, distortion)[0][:, 0]
+    else:
+        pixels = (camera @ K.T)[:, :2] / np.where(depth > 0, depth, 1)
+    return np.where(depth > 0, pixels, np.nan)

@@ -87,6 +87,10 @@ class Scene:
         """How many objects the scene holds, the background not counted."""
         return len(self.objects) if self.objects else int(self.masks.max()) if self.masks is not None else 0
 
+    def distortion_of(self, view: int) -> np.ndarray | None:
+        """The lens distortion [5] of a view; None where it is not known."""
+        return self.distortion[view] if self.distortion is not None and self.distortion.ndim == 2 else self.distortion
+
     def viewpoints(self, kind: str) -> np.ndarray:
         """The conditioning that multi-view models take, float32 [V,Dv].
 

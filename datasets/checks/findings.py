@@ -1,0 +1,53 @@
+"""What the checks found in all scenes of a dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Findings:
+    """What was found in all scenes.
+
+    Attributes:
+        problems: what makes the dataset bad, one line each. Empty: it is sound.
+        notes: what deserves a look, and is no fault.
+        scenes: how many scenes could be read.
+        views, image_sizes, objects: how many scenes have so many views, such images (height, width), so many objects.
+        visible_pixels: of every object in every view that shows it.
+        hidden: in how many views an object is fully hidden.
+        centre_errors: pixels between an object's projected centre and where its mask says it is.
+        identity_views, identity_agrees: views whose ids were compared with projected positions, and those that agree.
+        epipolar_errors: of each scene that could be judged: pixels (median) by which matched points of neighbouring
+            pictures miss the epipolar lines that the poses give.
+        unjudged: scenes with poses that the pictures could neither confirm nor refute.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    scenes: int = 0
+    views: Counter[int] = field(default_factory=Counter)
+    image_sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    objects: Counter[int] = field(default_factory=Counter)
+    visible_pixels: list[int] = field(default_factory=list)
+    hidden: int = 0
+    centre_errors: list[float] = field(default_factory=list)
+    identity_views: int = 0
+    identity_agrees: int = 0
+    epipolar_errors: list[float] = field(default_factory=list)
+    unjudged: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        if not self.problems:
+            return f"sound: all {self.scenes} scenes can be read and agree with themselves"
+        more = len(self.problems)
+        return f"not sound: {more} problem{'s' if more > 1 else ''}, {self.scenes} scenes could be read"
+
+
+def listed(items: Iterable[object]) -> str:
+    """The first five, and how many more there are."""
+    items = [str(item) for item in items]
+    return ", ".join(items[:5]) + (f" and {len(items) - 5} more" if len(items) > 5 else "")
