@@ -1,0 +1,97 @@
+"""COLLADA (.dae) meshes, which many robots' descriptions come with and MuJoCo does not read."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+
+
+def hull_of_collada(path: Path) -> bytes:
+    """The convex hull of all that a COLLADA 1.4 or 1.5 file shows, in metres, as the text of an OBJ file.
+
+    As in rviz, the file's unit of length counts and its up axis does not.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or shows no mesh.
+    """
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        root = ElementTree.parse(path).getroot()
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{path} is no valid XML: {error}") from error
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]  # COLLADA 1.4 and 1.5 differ in their namespace
+    unit = root.find("asset/unit")
+    points = _shown_points(root) * (1.0 if unit is None else float(unit.get("meter", 1)))
+    try:
+        hull = ConvexHull(points)
+    except (QhullError, ValueError) as error:
+        raise ValueError(f"{path} shows no mesh with a volume") from error
+    number = {vertex: i for i, vertex in enumerate(hull.vertices, 1)}
+    lines = ["v {:.9g} {:.9g} {:.9g}".format(*points[vertex]) for vertex in hull.vertices]
+    lines += ["f {} {} {}".format(*(number[vertex] for vertex in face)) for face in _outward(hull)]
+    return "\n".join(lines).encode()
+
+
+def _outward(hull: object) -> list[np.ndarray]:
+    """The faces [3] of a hull, counter-clockwise as seen from outside."""
+    faces = []
+    for face, equation in zip(hull.simplices, hull.equations, strict=True):
+        a, b, c = hull.points[face]
+        faces.append(face if np.cross(b - a, c - a) @ equation[:3] > 0 else face[::-1])
+    return faces
+
+
+def _shown_points(root: ElementTree.Element) -> np.ndarray:
+    """Vertices [N,3] of the meshes in the scene, in the file's unit."""
+    geometries = {geometry.get("id"): _vertices(geometry) for geometry in root.iter("geometry")}
+    library = {node.get("id"): node for node in root.iter("node")}
+    points: list[np.ndarray] = [np.empty((0, 3))]
+
+    def show(node: ElementTree.Element, T: np.ndarray) -> None:
+        T = T @ _placement(node)
+        for instance in node.findall("instance_geometry"):
+            points.append(geometries[instance.get("url").removeprefix("#")] @ T[:3, :3].T + T[:3, 3])
+        for child in node.findall("node"):
+            show(child, T)
+        for instance in node.findall("instance_node"):
+            show(library[instance.get("url").removeprefix("#")], T)
+
+    try:
+        for scene in root.iter("visual_scene"):
+            for node in scene.findall("node"):
+                show(node, np.eye(4))
+    except (KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"its scene names a part that it does not have ({error})") from error
+    return np.concatenate(points)
+
+
+def _vertices(geometry: ElementTree.Element) -> np.ndarray:
+    sources = [i.get("source", "") for i in geometry.iterfind("mesh/vertices/input") if i.get("semantic") == "POSITION"]
+    wanted = {source.removeprefix("#") for source in sources}
+    arrays = [s.findtext("float_array") or "" for s in geometry.iterfind("mesh/source") if s.get("id") in wanted]
+    return np.array(" ".join(arrays).split(), np.float64).reshape(-1, 3)
+
+
+def _placement(node: ElementTree.Element) -> np.ndarray:
+    """T_parent_node [4,4]; the elements of a node apply in the order they are written."""
+    from scipy.spatial.transform import Rotation
+
+    T = np.eye(4)
+    for element in node:
+        if element.tag not in ("matrix", "translate", "rotate", "scale"):
+            continue
+        values, own = np.array(element.text.split(), np.float64), np.eye(4)
+        if element.tag == "matrix":
+            own = values.reshape(4, 4)
+        elif element.tag == "translate":
+            own[:3, 3] = values
+        elif element.tag == "rotate":
+            own[:3, :3] = Rotation.from_rotvec(np.deg2rad(values[3]) * values[:3]).as_matrix()
+        else:
+            own[:3, :3] = np.diag(values)
+        T = T @ own
+    return T

@@ -1,0 +1,73 @@
+"""The YAML files under config/ that say what a robot, a set of viewpoints, ... are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from capture.errors import CaptureError
+from lds_models.presets import presets_folder
+
+T = TypeVar("T")
+
+
+class SettingsError(CaptureError):
+    """A settings file is missing or wrong. The message names the file and the key."""
+
+
+def settings_file(kind: str, name_or_path: str | Path) -> Path:
+    """The file that is meant by a path, or by the name of one in config/`kind`.
+
+    Raises:
+        SettingsError: there is none; lists those that are there.
+    """
+    folder = presets_folder().parent / kind
+    for file in (Path(name_or_path), folder / f"{name_or_path}.yaml"):
+        if file.is_file():
+            return file
+    names = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+    raise SettingsError(f"there is no file '{name_or_path}', and none of that name among config/{kind}: {names}")
+
+
+def read_mapping(file: Path) -> DictConfig:
+    """The keys and values of a YAML file.
+
+    Raises:
+        SettingsError: it cannot be read, or holds no keys.
+    """
+    try:
+        content = OmegaConf.load(file)
+    except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        raise SettingsError(f"{file}: is no valid YAML ({' '.join(str(error).split())})") from error
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read ({error.strerror or error})") from error
+    if not OmegaConf.is_dict(content):
+        raise SettingsError(f"{file}: holds no 'key: value' lines")
+    return content
+
+
+def read_settings(schema: type[T], file: Path) -> T:
+    """Read a YAML file into a dataclass, whose fields say which keys and types there may be.
+
+    Raises:
+        SettingsError: no valid YAML, an unknown or missing key, or a value of another type.
+    """
+    content = read_mapping(file)
+    try:
+        settings = OmegaConf.merge(OmegaConf.structured(schema), content)
+        if missing := sorted(OmegaConf.missing_keys(settings)):
+            raise SettingsError(f"{file}: {missing[0]} is missing")
+        return OmegaConf.to_object(settings)
+    except OmegaConfBaseException as error:
+        key = f"{error.full_key}: " if error.full_key else ""
+        raise SettingsError(f"{file}: {key}{str(error).splitlines()[0]}") from error
+
+
+def require(condition: bool, file: Path, message: str) -> None:
+    """Raises SettingsError with the file's name and `message` (the key, and what its value must be) unless it holds."""
+    if not condition:
+        raise SettingsError(f"{file}: {message}")
