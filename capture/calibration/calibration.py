@@ -42,6 +42,12 @@ class Verdict:
     grade: str
     reasons: tuple[str, ...] = ()
 
+    @staticmethod
+    def of(findings: list[tuple[str, str]]) -> Verdict:
+        """The worst grade among findings (grade, reason); a finding of grade `good` is a note."""
+        worst = max((grade for grade, _ in findings), key=GRADES.index, default="good")
+        return Verdict(worst, tuple(reason for _, reason in findings))
+
 
 @dataclass(frozen=True)
 class IntrinsicsResult:
@@ -229,7 +235,9 @@ def _hand_eye_problems(part: HandEye | None, robot: str, camera: str, now: float
         return [f"there is no hand-eye calibration, so where the camera looks is not known: {run}"]
     found = _common_problems("hand-eye calibration", part, camera, now, run)
     if part.robot != robot:
-        found.append(f"the hand-eye calibration is of the robot '{part.robot}', and this is '{robot}': {run} on this one")
+        found.append(
+            f"the hand-eye calibration is of the robot '{part.robot}', and this is '{robot}': {run} on this one"
+        )
     return found
 
 

@@ -1,0 +1,210 @@
+"""Hand-eye calibration, eye in hand: where the camera sits on the tool, from views of a board that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from capture.calibration.board import MIN_CORNERS, Detection
+from capture.calibration.calibration import HandEye, Verdict
+from capture.calibration.motion import motion_finding, rotation_spread
+from capture.calibration.poses import board_pose, difference, inverse, mean_pose, project
+from capture.calibration.refinement import Refined, refine
+from capture.calibration.solvers import solve_all
+from capture.cameras.camera import Intrinsics
+from capture.errors import CalibrationError
+
+MIN_VIEWS = 8
+ENOUGH_VIEWS = 15
+MAX_BOARD_RMS = 2.0  # pixels of a view by itself, without the arm; above, the detection or the lens is wrong
+MAX_DROPPED = 0.2  # of all views
+OUTLIER = 4.0  # times the median disagreement of the views
+OUTLIER_FLOOR = (0.6, 6.0)  # degrees, millimetres; what a far or half-seen board alone can make of a view
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture of the board and where the arm was when it was taken: a pair for good, never two lists.
+
+    Attributes:
+        name: what people know it by (a file, a number).
+        T_base_tool: float64 [4,4], the tool frame in the arm's base frame at the picture's stamp, metres.
+        detection: what the picture shows of the board.
+    """
+
+    name: str
+    T_base_tool: np.ndarray
+    detection: Detection
+
+
+def calibrate_hand_eye(views: Sequence[View], lens: Intrinsics, robot: str, camera: str, made: datetime) -> HandEye:
+    """Where the camera sits on the tool, how well that is known, and a verdict.
+
+    Args:
+        robot, camera: names of the robot profile and serial number of the camera, for the record.
+
+    Raises:
+        CalibrationError: no answer can be had from these views: too few, or all turned about one axis. Says what to do.
+    """
+    findings: list[tuple[str, str]] = []
+    solvable = _solvable(views, lens, findings)
+    _require_enough(len(solvable), len(views))
+    spread = rotation_spread(np.array([view.T_base_tool for view in solvable]))
+    finding = motion_finding(spread)
+    if finding is not None and finding[0] == "bad":
+        raise CalibrationError(f"no hand-eye calibration from these {len(solvable)} views: {finding[1]}")
+    findings += [finding] if finding is not None else []
+    kept, refined, solutions = _fit_without_outliers(solvable, lens, findings)
+    return _result(kept, lens, refined, solutions, findings, robot, camera, made)
+
+
+def _solvable(views: Sequence[View], lens: Intrinsics, findings: list[tuple[str, str]]) -> list[View]:
+    """The views that show where the board is; notes say which were left out."""
+    wrong_size = [v.name for v in views if (v.detection.width, v.detection.height) != (lens.width, lens.height)]
+    if wrong_size:
+        raise CalibrationError(
+            f"view {wrong_size[0]} is not of {lens.width} x {lens.height} pixels, as the camera's intrinsics are: "
+            "calibrate the intrinsics at the size of these pictures"
+        )
+    clear = [view for view in views if view.detection.usable]
+    if left := [view.name for view in views if not view.detection.usable]:
+        findings.append(("good", f"left out for showing fewer than {MIN_CORNERS} corners: view {', '.join(left)}"))
+    flat = [view for view in clear if _board_rms(view, lens) <= MAX_BOARD_RMS]
+    if left := [view.name for view in clear if view not in flat]:
+        findings.append((
+            "good",
+            f"left out, for the board does not fit the picture to {MAX_BOARD_RMS:g} px (a bent print, wrong intrinsics "
+            f"or a moving camera): view {', '.join(left)}",
+        ))  # fmt: skip
+    return flat
+
+
+def _board_rms(view: View, lens: Intrinsics) -> float:
+    points = view.detection.object_points
+    off = project(board_pose(view.detection, lens), points, lens) - view.detection.corners
+    return float(np.sqrt((off**2).sum(1).mean()))
+
+
+def _require_enough(solvable: int, given: int) -> None:
+    if solvable < MIN_VIEWS:
+        raise CalibrationError(
+            f"{solvable} of {given} views show the board well enough, and hand-eye calibration needs {MIN_VIEWS} at "
+            f"the least, better {ENOUGH_VIEWS} and more: take further ones, with the whole board in sharp sight"
+        )
+
+
+def _fit_without_outliers(
+    views: list[View], lens: Intrinsics, findings: list[tuple[str, str]]
+) -> tuple[list[View], Refined, dict[str, np.ndarray]]:
+    """Fit, leave out the view that agrees least, fit again, until all agree or too many would be gone."""
+    kept, dropped = list(views), []
+    while True:
+        refined, solutions = _fit(kept, lens)
+        errors = _disagreement(kept, lens, refined)
+        excess = (errors / np.maximum(OUTLIER * np.median(errors, axis=0), OUTLIER_FLOOR)).max(1)
+        worst = int(excess.argmax())
+        if excess[worst] <= 1:
+            break
+        if len(dropped) + 1 > MAX_DROPPED * len(views) or len(kept) <= MIN_VIEWS:
+            findings.append((
+                "bad",
+                f"more than {len(dropped)} of {len(views)} views disagree with the others; the board or the camera's "
+                "mount moved, or the poses are not those of the pictures: fix both and take the views anew",
+            ))  # fmt: skip
+            break
+        angle, distance = errors[worst]
+        dropped.append(f"{kept[worst].name} (by {angle:.1f} deg, {distance:.1f} mm)")
+        del kept[worst]
+    if dropped:
+        findings.append(("good", f"left out for disagreeing with the others: view {', '.join(dropped)}"))
+    return kept, refined, solutions
+
+
+def _fit(views: list[View], lens: Intrinsics) -> tuple[Refined, dict[str, np.ndarray]]:
+    """The refined answer, begun from the solver whose views agree best, and what each solver said."""
+    T_base_tool = np.array([view.T_base_tool for view in views])
+    T_camera_board = np.array([board_pose(view.detection, lens) for view in views])
+    solutions = solve_all(T_base_tool, T_camera_board)
+    if not solutions:
+        raise CalibrationError("no hand-eye solver finds an answer from these views: take new ones, more varied")
+    boards = {name: T_base_tool @ solution @ T_camera_board for name, solution in solutions.items()}
+    best = min(boards, key=lambda name: np.median(np.linalg.norm(boards[name] - mean_pose(boards[name]), axis=(1, 2))))
+    detections = [view.detection for view in views]
+    return refine(T_base_tool, detections, lens, solutions[best], mean_pose(boards[best])), solutions
+
+
+def _disagreement(views: list[View], lens: Intrinsics, refined: Refined) -> np.ndarray:
+    """How far each view's tool would have to be elsewhere for its picture to fit; float64 [N,2], degrees and mm."""
+    needed = [
+        refined.T_base_board @ inverse(board_pose(view.detection, lens)) @ inverse(refined.T_tool_camera)
+        for view in views
+    ]
+    return np.array([difference(T, view.T_base_tool) for T, view in zip(needed, views, strict=True)])
+
+
+def _result(
+    views: list[View],
+    lens: Intrinsics,
+    refined: Refined,
+    solutions: dict[str, np.ndarray],
+    findings: list[tuple[str, str]],
+    robot: str,
+    camera: str,
+    made: datetime,
+) -> HandEye:
+    apart = [difference(solution, refined.T_tool_camera) for solution in solutions.values()]
+    jackknife = np.sqrt((len(views) - 1) / len(views) * (refined.steps**2).sum(0))
+    left_out = np.rad2deg(np.linalg.norm(jackknife[:3])), 1000 * np.linalg.norm(jackknife[3:])
+    disagreement = np.median(_disagreement(views, lens, refined), axis=0)
+    findings = [*_judge(len(views), disagreement, np.max(apart, axis=0), left_out, refined), *findings]
+    return HandEye(
+        T_tool_camera=refined.T_tool_camera,
+        robot=robot,
+        camera=camera,
+        made=made.replace(microsecond=0),
+        rms=refined.rms,
+        solver_deg=float(np.max(apart, axis=0)[0]),
+        solver_mm=float(np.max(apart, axis=0)[1]),
+        leave_one_out_deg=float(left_out[0]),
+        leave_one_out_mm=float(left_out[1]),
+        views=len(views),
+        verdict=Verdict.of(findings),
+    )
+
+
+def _judge(
+    count: int, disagreement: np.ndarray, solvers: np.ndarray, left_out: tuple[float, float], refined: Refined
+) -> list[tuple[str, str]]:
+    findings: list[tuple[str, str]] = []
+
+    def check(measured: Sequence[float], usable: tuple[float, float], bad: tuple[float, float], what: str) -> None:
+        grade = "bad" if _exceeds(measured, bad) else "usable" if _exceeds(measured, usable) else None
+        if grade:
+            findings.append((grade, what.format(f"{measured[0]:.2f} deg and {measured[1]:.1f} mm")))
+
+    check(
+        disagreement, (0.5, 3), (1.5, 8),
+        "arm and pictures disagree by {} a view: let the arm come to rest before each picture, see that board and "
+        "camera sit firmly, and that tool frame and image stamps are right",
+    )  # fmt: skip
+    check(left_out, (0.2, 1.5), (0.6, 5), "the answer is known to {} only: take more views, more varied ones")
+    check(
+        solvers, (0.5, 4), (1.5, 15),
+        "the established solvers' answers differ by up to {}: take more views, turned about more axes",
+    )  # fmt: skip
+    if abs(refined.scale) > max(0.005, 4 * refined.scale_sigma):
+        findings.append((
+            "bad" if abs(refined.scale) > 0.01 else "usable",
+            f"the board seems to be {100 * abs(refined.scale):.1f} % {'larger' if refined.scale > 0 else 'smaller'} "
+            "than it is said to be: measure its squares and give their true size, or calibrate the intrinsics anew",
+        ))  # fmt: skip
+    if count < ENOUGH_VIEWS:
+        findings.append(("usable", f"{count} views are few: take {ENOUGH_VIEWS} or more"))
+    return findings
+
+
+def _exceeds(measured: Sequence[float], limit: tuple[float, float]) -> bool:
+    return measured[0] > limit[0] or measured[1] > limit[1]
