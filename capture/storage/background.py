@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,11 +12,12 @@ MAX_WAITING = 2  # scenes at most; whoever finishes faster than the disk waits
 
 
 class BackgroundFinisher:
-    """A thread is enough: HDF5 and NumPy let others run while they compress and write."""
+    """A thread does it: HDF5 and NumPy let others run while they compress and write. It is not nice to others (nice 10):
+    with the interpreter's lock in its hands it would keep waiting whoever stores the next view."""
 
     def __init__(self, finish: Callable[[PartialScene], None]) -> None:
         self._finish = finish
-        self._thread = ThreadPoolExecutor(1, "finish-scene", initializer=_give_way)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finish-scene")
         self._results: deque[Future[None]] = deque()
 
     @property
@@ -42,8 +41,3 @@ class BackgroundFinisher:
             self.collect(at_most=0)
         finally:
             self._thread.shutdown()
-
-
-def _give_way() -> None:
-    """Let this thread run where nobody else wants to: storing the next view must not wait for it."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

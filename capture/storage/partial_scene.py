@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from capture.errors import StorageError
 from capture.storage.journal import Journal, as_json
 from capture.storage.names import partial_folder, view_file, view_files
@@ -44,16 +46,17 @@ class PartialScene:
         self._hand_over = hand_over
         self.skipped: dict[int, str] = {}
         self.final: dict[str, Any] | None = None
-        self._stored: set[int] = set()
+        self._poses: dict[int, np.ndarray] = {}  # of the stored views
         self._layout: dict[str, Any] | None = None
         self.journal.repair()
         events = self.journal.read()
         if not events or events[0]["event"] != "begun":
             raise StorageError(f"{self.journal.path}: has lost its first line; move its folder to safety, it holds views")
         self.plan: dict[str, Any] = events[0]["plan"]
+        noted: set[int] = set()
         for event in events[1:]:
-            self._replay(event)
-        self._agree_with_files()
+            self._replay(event, noted)
+        self._agree_with_files(noted)
 
     @classmethod
     def begin(cls, root: Path, name: str, plan: Mapping[str, Any], hand_over: Callable) -> PartialScene:
@@ -74,7 +77,12 @@ class PartialScene:
     @property
     def stored(self) -> list[int]:
         """The indices of the views that are stored, rising."""
-        return sorted(self._stored)
+        return sorted(self._poses)
+
+    @property
+    def poses(self) -> list[np.ndarray]:
+        """T_world_camera [4,4] of the stored views, in the order of `stored`."""
+        return [self._poses[index] for index in self.stored]
 
     def store(self, index: int, view: RecordedView) -> None:
         """Store view `index` of the plan. It is on the disk when this returns.
@@ -86,9 +94,7 @@ class PartialScene:
         self._expect_layout(index, view)
         write_view(view_file(self.path, index), view)
         self.journal.append("stored", view=index, stamp=view.stamp, quality=dict(view.quality))
-        self._layout = view.layout
-        self._stored.add(index)
-        self.skipped.pop(index, None)
+        self._take_in(index, view)
 
     def skip(self, index: int, reason: str) -> None:
         """Note that view `index` is given up, and why. It may yet be stored later. Raises StorageError."""
@@ -134,42 +140,47 @@ class PartialScene:
                 self._lose(index, str(error))
         return views
 
-    def _replay(self, event: dict[str, Any]) -> None:
+    def _replay(self, event: dict[str, Any], noted: set[int]) -> None:
+        """Take in one line of the journal; `noted` becomes the views that it says are stored."""
         index = event.get("view")
         if event["event"] in ("stored", "adopted"):
-            self._stored.add(index)
-            self.skipped.pop(index, None)
+            noted.add(index)
         elif event["event"] == "lost":
-            self._stored.discard(index)
+            noted.discard(index)
         elif event["event"] == "skipped":
             self.skipped[index] = event["reason"]
         elif event["event"] == "finishing":
             self.final = {name: event[name] for name in ("attributes", "objects", "meta")}
 
-    def _agree_with_files(self) -> None:
+    def _agree_with_files(self, noted: set[int]) -> None:
         """Views that were written but not noted any more are adopted; those that cannot be read are not stored."""
         files = view_files(self.path)
-        for index in self._stored - files.keys():
+        for index in sorted(noted - files.keys()):
             self._lose(index, "its file is missing")
         for index, path in files.items():
             try:
-                self._layout = read_view(path).layout
+                view = read_view(path)
             except StorageError as error:
-                if index in self._stored:
+                if index in noted:
                     self._lose(index, str(error))
                 continue
-            if index not in self._stored:
+            if index not in noted:
                 self.journal.append("adopted", view=index)
-                self._replay({"event": "adopted", "view": index})
+            self._take_in(index, view)
+
+    def _take_in(self, index: int, view: RecordedView) -> None:
+        self._layout = view.layout
+        self._poses[index] = view.T_world_camera
+        self.skipped.pop(index, None)
 
     def _lose(self, index: int, reason: str) -> None:
         self.journal.append("lost", view=index, reason=reason)
-        self._stored.discard(index)
+        self._poses.pop(index, None)
 
     def _expect_open(self, index: int | None = None) -> None:
         if self.final is not None:
             raise ValueError(f"{self.name} has been finished")
-        if index in self._stored:
+        if index in self._poses:
             raise ValueError(f"view {index} of {self.name} is stored already")
 
     def _expect_layout(self, index: int, view: RecordedView) -> None:
