@@ -21,6 +21,9 @@ _TO_RGB: dict[str, tuple[int, int | None]] = {
 }
 IMAGE_ENCODINGS = tuple(_TO_RGB)
 LABEL_ENCODING = "32SC1"
+# Encoding of depth images (REP 118) -> type of a pixel, and its unit in metres.
+_DEPTH: dict[str, tuple[str, float]] = {"32FC1": ("f4", 1.0), "16UC1": ("u2", 1e-3)}
+DEPTH_ENCODINGS = tuple(_DEPTH)
 
 
 def image_from_message(message: Image) -> np.ndarray:
@@ -47,8 +50,57 @@ def labels_from_message(message: Image) -> np.ndarray:
     """
     if message.encoding != LABEL_ENCODING:
         raise ValueError(f"label images have the encoding {LABEL_ENCODING}, and this one has '{message.encoding}'")
-    order = ">" if message.is_bigendian else "<"
-    return _pixels(message, np.dtype(f"{order}i4"), 1)[..., 0].astype(np.int32, copy=False)
+    return _pixels(message, _in_its_order(message, "i4"), 1)[..., 0].astype(np.int32, copy=False)
+
+
+def depth_from_message(message: Image) -> np.ndarray:
+    """The depth in a sensor_msgs/Image, float32 [H,W], metres along the optical axis, 0 where it is unknown.
+
+    Unknown is what REP 118 and drivers write for it: NaN, infinity, 0 and less.
+
+    Raises:
+        ValueError: its encoding is none of DEPTH_ENCODINGS, or its sizes do not fit together.
+    """
+    if message.encoding not in _DEPTH:
+        raise ValueError(
+            f"depth images have the encoding {' (metres) or '.join(_DEPTH)} (millimetres), "
+            f"and this one has '{message.encoding}'"
+        )
+    kind, unit = _DEPTH[message.encoding]
+    depth = _pixels(message, _in_its_order(message, kind), 1)[..., 0].astype(np.float32) * np.float32(unit)
+    return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
+
+
+def intrinsics_from_message(info: CameraInfo, rectified: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
+    """The lens in a sensor_msgs/CameraInfo: K float64 [3,3] and distortion float64 [5] in OpenCV's order k1 k2 p1 p2 k3.
+
+    Args:
+        rectified: of images that image_proc has rectified: K is then the left part of P, without distortion.
+
+    Returns:
+        None where the camera is not calibrated (its K is zero, as sensor_msgs has it).
+
+    Raises:
+        ValueError: a distortion that these five numbers do not express, or a cropped or binned image.
+    """
+    roi = info.roi
+    cropped = roi.x_offset or roi.y_offset or roi.width not in (0, info.width) or roi.height not in (0, info.height)
+    if cropped or info.binning_x > 1 or info.binning_y > 1:
+        raise ValueError("the camera crops or bins its image, which is not taken: set its driver to the full image")
+    if not info.K[0]:
+        return None
+    if rectified:
+        return np.reshape(info.P, (3, 4))[:, :3].astype(np.float64), np.zeros(5)
+    terms = np.asarray(info.D, np.float64)
+    # plumb_bob is the beginning of rational_polynomial (k4 k5 k6 and more follow), which is OpenCV's own order.
+    if info.distortion_model not in ("plumb_bob", "rational_polynomial", "") or np.any(terms[5:]):
+        raise ValueError(
+            f"lens distortion '{info.distortion_model}' with D = {terms.tolist()} is not taken, only plumb_bob "
+            "(k1 k2 p1 p2 k3): rectify the images with image_proc, or calibrate with `lds capture calibrate intrinsics`"
+        )
+    distortion = np.zeros(5)
+    distortion[: len(terms[:5])] = terms[:5]
+    return np.reshape(info.K, (3, 3)).astype(np.float64), distortion
 
 
 def image_message(image: np.ndarray, header: Header) -> Image:
@@ -59,6 +111,11 @@ def image_message(image: np.ndarray, header: Header) -> Image:
 def label_message(labels: np.ndarray, header: Header) -> Image:
     """A 32SC1 message of labels int32 [H,W]."""
     return _message(labels.astype("<i4", copy=False), header, LABEL_ENCODING)
+
+
+def depth_message(depth: np.ndarray, header: Header) -> Image:
+    """A 32FC1 message of depth float32 [H,W], metres; NaN in place of 0, which is how REP 118 writes unknown."""
+    return _message(np.where(depth > 0, depth, np.nan).astype("<f4"), header, "32FC1")
 
 
 def camera_info_message(K: np.ndarray, height: int, width: int, header: Header) -> CameraInfo:
@@ -84,6 +141,11 @@ def transform_message(T_world_camera: np.ndarray, world: str, header: Header) ->
     translation.x, translation.y, translation.z = T_world_camera[:3, 3]
     rotation.x, rotation.y, rotation.z, rotation.w = Rotation.from_matrix(T_world_camera[:3, :3]).as_quat()
     return message
+
+
+def _in_its_order(message: Image, kind: str) -> np.dtype:
+    """numpy's type of a pixel, in the byte order that the message names."""
+    return np.dtype(f"{'>' if message.is_bigendian else '<'}{kind}")
 
 
 def _pixels(message: Image, dtype: np.dtype, channels: int) -> np.ndarray:

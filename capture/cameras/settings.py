@@ -1,0 +1,163 @@
+"""What a camera is set to: the files `config/cameras/*.yaml`, checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import ClassVar
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from capture.errors import CameraError
+from lds_models.presets import presets_folder
+
+
+@dataclass(frozen=True)
+class RosTopicSettings:
+    """Any camera that a ROS driver publishes.
+
+    Attributes:
+        image: topic of sensor_msgs/Image.
+        camera_info: topic of sensor_msgs/CameraInfo; None: the camera says nothing of its lens.
+        rectified: the images are rectified already (image_proc's image_rect): without distortion, with camera_info's P.
+        depth: topic of depth images (16UC1 or 32FC1) aligned to the image; None: without depth.
+        masks: topic of instance ids (32SC1), where a simulation tells them; None: without.
+        serial: what tells this camera from others of its model, since a topic does not say.
+        startup: seconds that the first complete frame may take.
+        max_delay: seconds from a frame's stamp to its arrival, above which the clocks are taken to differ.
+    """
+
+    kind: ClassVar[str] = "ros_topic"
+    image: str = "/camera/image_raw"
+    camera_info: str | None = None
+    rectified: bool = False
+    depth: str | None = None
+    masks: str | None = None
+    serial: str = ""
+    startup: float = 10.0
+    max_delay: float = 1.0
+
+    def __post_init__(self) -> None:
+        _positive(self, "startup", "max_delay")
+        for key in ("image", "camera_info", "depth", "masks"):
+            topic = getattr(self, key)
+            if topic is not None and not re.fullmatch(r"[~/A-Za-z][\w/]*", topic):
+                raise ValueError(f"{key}: '{topic}' is no name of a topic")
+
+
+@dataclass(frozen=True)
+class WebcamSettings:
+    """A V4L2 camera, or a video file or PNG sequence in its place.
+
+    Attributes:
+        device: /dev/video0, better /dev/v4l/by-id/...; or a file to play: clip.mp4, frames/%04d.png.
+        width, height: pixels. A file has its own.
+        fps: frames a second.
+        exposure: in the driver's unit (UVC: 0.1 ms); None: what auto exposure reaches while warming up, locked there.
+        focus: in the driver's unit; None: what auto focus reaches, locked there.
+        white_balance: kelvin; None: what auto white balance reaches, locked there.
+        warm_up: seconds that the automatics have to settle.
+        latency: seconds from the exposure of a frame to its arrival in this program.
+    """
+
+    kind: ClassVar[str] = "webcam"
+    device: str = "/dev/video0"
+    width: int = 640
+    height: int = 480
+    fps: float = 30.0
+    exposure: float | None = None
+    focus: float | None = None
+    white_balance: float | None = None
+    warm_up: float = 2.0
+    latency: float = 0.1
+
+    def __post_init__(self) -> None:
+        _positive(self, "width", "height", "fps")
+        _positive(self, "warm_up", "latency", or_zero=True)
+
+
+@dataclass(frozen=True)
+class RealSenseSettings:
+    """An Intel RealSense with colour and depth, or a recording of one in its place.
+
+    Attributes:
+        serial: of the camera; empty: the only one that is connected.
+        file: a recording (.db3) to play in place of a camera; None: a camera.
+        width, height, fps: of colour and of depth. A recording has its own.
+        exposure: of the colour sensor, 0.1 ms; None: what auto exposure reaches while warming up, locked there.
+        white_balance: kelvin; None: what auto white balance reaches, locked there.
+        warm_up: seconds that the automatics have to settle.
+        startup: seconds that the camera may take to appear and to give its first frame.
+    """
+
+    kind: ClassVar[str] = "realsense"
+    serial: str = ""
+    file: str | None = None
+    width: int = 640
+    height: int = 480
+    fps: int = 30
+    exposure: float | None = None
+    white_balance: float | None = None
+    warm_up: float = 1.0
+    startup: float = 10.0
+
+    def __post_init__(self) -> None:
+        _positive(self, "width", "height", "fps", "startup")
+        _positive(self, "warm_up", or_zero=True)
+
+
+CameraSettings = RosTopicSettings | WebcamSettings | RealSenseSettings
+KINDS: dict[str, type] = {kind.kind: kind for kind in (RosTopicSettings, WebcamSettings, RealSenseSettings)}
+
+
+def camera_names() -> list[str]:
+    """The names that `load_camera` knows."""
+    return sorted(path.stem for path in _cameras_folder().glob("*.yaml"))
+
+
+def load_camera(name_or_path: str) -> CameraSettings:
+    """Read the settings of a camera: a name from config/cameras, or a YAML file.
+
+    Raises:
+        CameraError: there is no such camera, a key is unknown, or a value does not fit; names the file and the key.
+    """
+    file = Path(name_or_path)
+    if not file.is_file():
+        file = _cameras_folder() / f"{name_or_path}.yaml"
+    if not file.is_file():
+        raise CameraError(f"no camera '{name_or_path}': give a YAML file or one of {', '.join(camera_names())}")
+    try:
+        given = OmegaConf.to_container(OmegaConf.load(file))
+    except (OSError, ValueError, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise CameraError(f"{file}: is no readable YAML: {_first_line(error)}") from error
+    if not isinstance(given, dict) or given.get("kind") not in KINDS:
+        kind = given.get("kind") if isinstance(given, dict) else None
+        raise CameraError(f"{file}: kind is '{kind}'; choose from {', '.join(KINDS)}")
+    settings = KINDS[given.pop("kind")]
+    known = [field.name for field in fields(settings)]
+    for key in given:
+        if key not in known:
+            raise CameraError(f"{file}: a {settings.kind} camera has no setting '{key}'; there are {', '.join(known)}")
+    try:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(settings), given))
+    except (OmegaConfBaseException, ValueError) as error:
+        key = getattr(error, "full_key", None)
+        raise CameraError(f"{file}: {f'{key}: ' if key else ''}{_first_line(error)}") from error
+
+
+def _cameras_folder() -> Path:
+    return presets_folder().parent / "cameras"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def _positive(settings: object, *names: str, or_zero: bool = False) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if not (0 < value < float("inf") or (or_zero and value == 0)):
+            raise ValueError(f"{name} must be {'0 or more' if or_zero else 'more than 0'}, got {value}")

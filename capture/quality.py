@@ -1,0 +1,141 @@
+"""Is this frame worth keeping: sharp, well exposed, not frozen, and the picture itself at rest."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from capture.cameras.camera import Frame
+from capture.picture import brightness, clipped_shares, picture_change, sharpness
+
+
+@dataclass(frozen=True)
+class QualityLimits:
+    """What a frame must keep to. The defaults were chosen on pictures of `table_cubes`: cubes on a white table.
+
+    Attributes:
+        min_sharpness: below it a frame is blurred, whatever came before; see `capture.picture.sharpness`. 24 is what a
+            lens of sigma 1.25 pixels gives; defocus of sigma 2 gives 18, motion of 5 pixels 23, a good lens 30 to 36.
+        min_relative_sharpness: of the recording's median; it varies by 5 % between viewpoints.
+        max_overexposed: share of pixels that are clipped to white. A well exposed white table has next to none, one
+            that is clipped in part has half of the picture or more.
+        max_underexposed: share of pixels that are black. A dark table cloth may fill much of a picture.
+        min_brightness: mean grey level, 0 to 255.
+        moved: metres and radians by which two poses must differ for the same picture to be impossible.
+        change: how far two frames at rest may differ, in multiples of what the pair's noise explains.
+        history: frames that the recording's median is taken over.
+    """
+
+    min_sharpness: float = 24.0
+    min_relative_sharpness: float = 0.8
+    max_overexposed: float = 0.4
+    max_underexposed: float = 0.8
+    min_brightness: float = 25.0
+    moved: tuple[float, float] = (2e-3, 5e-3)
+    change: float = 1.0
+    history: int = 50
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a frame is like.
+
+    Attributes:
+        reasons: why it is not worth keeping, in words; none: it is.
+        measures: sharpness (not a number where the picture shows no edge), overexposed, underexposed, brightness.
+    """
+
+    reasons: tuple[str, ...]
+    measures: dict[str, float]
+
+
+class QualityCheck:
+    """Judges the frames of one camera over a recording. A frame that is found worth keeping counts as stored."""
+
+    def __init__(self, limits: QualityLimits = QualityLimits()) -> None:
+        self.limits = limits
+        self._sharpness: deque[float] = deque(maxlen=limits.history)
+        self._last: tuple[Frame, np.ndarray] | None = None
+        self._is_noisy = False
+        self._repeated: float | None = None
+
+    def check(self, frame: Frame, T_world_camera: np.ndarray) -> Verdict:
+        """Judge a frame that was taken from the pose [4,4]."""
+        measures = measure(frame.image)
+        reasons = (
+            self._blur(measures["sharpness"]),
+            self._overexposure(measures["overexposed"]),
+            self._underexposure(measures["underexposed"], measures["brightness"]),
+            self._frozen(frame, T_world_camera),
+        )
+        verdict = Verdict(tuple(reason for reason in reasons if reason), measures)
+        if not verdict.reasons:
+            self._last = frame, T_world_camera
+            if np.isfinite(measures["sharpness"]):
+                self._sharpness.append(measures["sharpness"])
+        return verdict
+
+    def settled(self, earlier: Frame, later: Frame) -> bool:
+        """Whether the picture itself is at rest: two frames in a row differ by noise alone, not by what they show.
+
+        It shows what the arm cannot know: that stamps are late, that the camera's mount shakes, that a cube rolls.
+        """
+        if np.array_equal(earlier.image, later.image):
+            self._repeated = later.stamp if self._is_noisy else None
+            return True
+        self._is_noisy = True
+        return picture_change(earlier.image, later.image) <= self.limits.change
+
+    def _blur(self, value: float) -> str | None:
+        if len(self._sharpness) >= 3:
+            usual = median(self._sharpness)
+            if value < self.limits.min_relative_sharpness * usual:
+                return f"blurred: sharpness {value:.0f}, the recording's median is {usual:.0f}"
+        if value < self.limits.min_sharpness:
+            return (
+                f"blurred: sharpness {value:.0f}, at least {self.limits.min_sharpness:.0f} is needed: focus the lens, "
+                "and let nothing move"
+            )
+        return None
+
+    def _overexposure(self, share: float) -> str | None:
+        if share > self.limits.max_overexposed:
+            return f"over-exposed: {share:.0%} of the picture is clipped to white; lower the exposure or the light"
+        return None
+
+    def _underexposure(self, share: float, brightness: float) -> str | None:
+        if share > self.limits.max_underexposed:
+            return f"under-exposed: {share:.0%} of the picture is black; raise the exposure, or take off the lens cap"
+        if brightness < self.limits.min_brightness:
+            return f"under-exposed: its mean brightness is {brightness:.0f} of 255; raise the exposure or the light"
+        return None
+
+    def _frozen(self, frame: Frame, pose: np.ndarray) -> str | None:
+        if self._repeated == frame.stamp:
+            return "frozen camera: two frames in a row are the same pixel for pixel, although this camera is noisy"
+        if self._last is None or not np.array_equal(self._last[0].image, frame.image):
+            return None
+        before, at = self._last
+        distance = float(np.linalg.norm(pose[:3, 3] - at[:3, 3]))
+        cosine = (np.trace(pose[:3, :3].T @ at[:3, :3]) - 1) / 2
+        angle = float(np.arccos(np.clip(cosine, -1, 1)))
+        if distance < self.limits.moved[0] and angle < self.limits.moved[1]:
+            return None
+        return (
+            f"frozen camera: pixel for pixel the picture of {frame.stamp - before.stamp:.1f} s ago, though the camera "
+            f"has moved by {100 * distance:.1f} cm and {np.rad2deg(angle):.1f} degrees"
+        )
+
+
+def measure(image: np.ndarray) -> dict[str, float]:
+    """What `Verdict.measures` holds, of an image uint8 [H,W,3]."""
+    overexposed, underexposed = clipped_shares(image)
+    return {
+        "sharpness": sharpness(image),
+        "overexposed": overexposed,
+        "underexposed": underexposed,
+        "brightness": brightness(image),
+    }
