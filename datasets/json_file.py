@@ -1,10 +1,12 @@
-"""JSON files with one clear error where they are not."""
+"""JSON files with one clear error where they are not, and NumPy's values in JSON."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from datasets.scene import DatasetError
 
@@ -24,3 +26,10 @@ def read_json(path: Path, remedy: str) -> Any:
         raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: is not valid JSON ({error}); {remedy}") from error
+
+
+def plain(value: Any) -> Any:
+    """NumPy's scalars and arrays as what JSON knows; for json.dumps(..., default=plain)."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -20,6 +20,7 @@ import numpy as np
 
 from datasets.atomic import whole_file
 from datasets.dataset_index import DatasetIndex, read_dataset_index, write_dataset_index
+from datasets.json_file import plain
 from datasets.scene import DatasetError, Scene
 from datasets.scene_dataset import SceneDataset, inside
 from datasets.scene_file import OWN_ATTRIBUTES, SCENE_FORMAT, open_scene_file
@@ -165,16 +166,9 @@ def _view_chunks(value: np.ndarray) -> dict[str, Any]:
 
 def _write_attributes(file: h5py.File, scene: Scene, attributes: Mapping[str, Any]) -> None:
     file.attrs["format"] = SCENE_FORMAT
-    file.attrs["objects"] = json.dumps(scene.objects, allow_nan=False, default=_plain)
-    file.attrs["meta"] = json.dumps(scene.meta, allow_nan=False, default=_plain)
+    file.attrs["objects"] = json.dumps(scene.objects, allow_nan=False, default=plain)
+    file.attrs["meta"] = json.dumps(scene.meta, allow_nan=False, default=plain)
     for name, value in attributes.items():
         if name in OWN_ATTRIBUTES:
             raise ValueError(f"'{name}' is an attribute of the format itself")
         file.attrs[name] = value
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's scalars and arrays as what JSON knows."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} has no place in JSON")

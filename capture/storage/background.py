@@ -12,8 +12,10 @@ MAX_WAITING = 2  # scenes at most; whoever finishes faster than the disk waits
 
 
 class BackgroundFinisher:
-    """A thread does it: HDF5 and NumPy let others run while they compress and write. It is not nice to others (nice 10):
-    with the interpreter's lock in its hands it would keep waiting whoever stores the next view."""
+    """A thread does it: HDF5 and NumPy let others run while they compress.
+
+    It runs at the common priority: at a lower one it was slow to give the interpreter's lock back to who stores a view.
+    """
 
     def __init__(self, finish: Callable[[PartialScene], None]) -> None:
         self._finish = finish

@@ -8,10 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from capture.errors import StorageError
 from capture.storage.space import explained
+from datasets.json_file import plain
 
 
 class Journal:
@@ -59,7 +58,7 @@ class Journal:
 def as_json(value: Any, path: Path) -> str:
     """One line of JSON. Raises StorageError, naming `path`, where `value` has no place in JSON."""
     try:
-        return json.dumps(value, allow_nan=False, default=_plain)
+        return json.dumps(value, allow_nan=False, default=plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise StorageError(f"{path}: cannot be stored as JSON: {error}") from error
 
@@ -70,10 +69,3 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's scalars and arrays as what JSON knows."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -51,7 +51,7 @@ class PartialScene:
         self.journal.repair()
         events = self.journal.read()
         if not events or events[0]["event"] != "begun":
-            raise StorageError(f"{self.journal.path}: has lost its first line; move its folder to safety, it holds views")
+            raise StorageError(f"{self.journal.path}: has lost its first line; move the folder to safety, it holds views")
         self.plan: dict[str, Any] = events[0]["plan"]
         noted: set[int] = set()
         for event in events[1:]:
