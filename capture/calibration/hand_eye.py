@@ -23,6 +23,7 @@ MAX_BOARD_RMS = 2.0  # pixels of a view by itself, without the arm; above, the d
 MAX_DROPPED = 0.2  # of all views
 OUTLIER = 4.0  # times the median disagreement of the views
 OUTLIER_FLOOR = (0.6, 6.0)  # degrees, millimetres; what a far or half-seen board alone can make of a view
+DISAGREEMENT_BAD = (1.5, 8)  # degrees, millimetres; median over the views
 
 
 @dataclass(frozen=True)
@@ -186,10 +187,13 @@ def _judge(
             findings.append((grade, what.format(f"{measured[0]:.2f} deg and {measured[1]:.1f} mm")))
 
     check(
-        disagreement, (0.5, 3), (1.5, 8),
-        "arm and pictures disagree by {} a view: let the arm come to rest before each picture, see that board and "
-        "camera sit firmly, and that tool frame and image stamps are right",
+        disagreement, (0.5, 3), DISAGREEMENT_BAD,
+        "arm and pictures disagree by {} a view: the poses are not those of the pictures (an arm not yet at rest, late "
+        "stamps, pairs mixed up), or board or camera do not sit firmly, or the tool frame is another; mend it and take "
+        "the views anew",
     )  # fmt: skip
+    if _exceeds(disagreement, DISAGREEMENT_BAD):
+        return findings  # all other numbers follow from that
     check(left_out, (0.2, 1.5), (0.6, 5), "the answer is known to {} only: take more views, more varied ones")
     check(
         solvers, (0.5, 4), (1.5, 15),

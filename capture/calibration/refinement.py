@@ -26,6 +26,7 @@ from capture.cameras.camera import Intrinsics
 POSE_SIGMA = np.array([np.deg2rad(0.1)] * 3 + [0.0005] * 3)  # of an arm's pose about and along each axis: rad, metres
 PIXEL_SIGMA = 0.1  # of a corner's place in the picture
 ROUNDS = 2  # of weighing anew at the better estimate
+MAX_STEPS = 30  # of the solver; good views need about 4
 STEP = 1e-5  # of the numerical derivatives: rad, metres
 
 
@@ -64,7 +65,7 @@ def refine(
         def weighted(step: np.ndarray, x: np.ndarray = x, z: np.ndarray = z, weights: list = weights) -> np.ndarray:
             return problem.weighted(_moved(x, step[:6]), _moved(z, step[6:]), weights)
 
-        fit = least_squares(weighted, np.zeros(12), x_scale="jac")
+        fit = least_squares(weighted, np.zeros(12), x_scale="jac", max_nfev=MAX_STEPS)
         T_tool_camera, T_base_board = _moved(x, fit.x[:6]), _moved(z, fit.x[6:])
     residuals = np.concatenate([problem.residuals(i, T_tool_camera, T_base_board) for i in range(len(detections))])
     larger = problem.weighted(T_tool_camera, T_base_board, weights, scale=1 + STEP)
