@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,6 +45,11 @@ class Cube:
     edge: float
     position: np.ndarray
     yaw: float
+
+    def description(self) -> dict[str, Any]:
+        """As `Scene.objects` has it."""
+        place = {"position": self.position.tolist(), "yaw": self.yaw}
+        return {"shape": "cube", "color": self.colour, "size": self.edge, **place}
 
 
 def random_cubes(rng: np.random.Generator) -> list[Cube]:
@@ -112,5 +117,7 @@ class Table:
 
     def labels(self, geoms: np.ndarray) -> np.ndarray:
         """Geom ids of a segmentation rendering, int [H,W], as instance ids uint8 [H,W]: cube i is i + 1, all else 0."""
+        labels = np.zeros(self.model.ngeom + 1, np.uint8)  # the last one for -1, where no geom is
         first = self.model.geom("cube0").id
-        return np.where((geoms >= first) & (geoms < first + MAX_CUBES), geoms - first + 1, 0).astype(np.uint8)
+        labels[first : first + MAX_CUBES] = np.arange(1, MAX_CUBES + 1)
+        return labels[geoms]

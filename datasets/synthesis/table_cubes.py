@@ -68,10 +68,7 @@ class TableRenderer:
         noise = rng.uniform(0, 0.015)
         views = [self._view(pose, gain, noise, rng) for pose in poses]
         images, masks, depth = (np.stack(part) for part in zip(*views, strict=True))
-        objects = [
-            {"shape": "cube", "color": c.colour, "size": c.edge, "position": c.position.tolist(), "yaw": c.yaw}
-            for c in cubes
-        ]
+        objects = [cube.description() for cube in cubes]
         K = np.broadcast_to(pinhole(self.size, self.size, self.vertical_fov), (len(poses), 3, 3)).copy()
         return Scene(name, images, poses, K, masks=masks, depth=depth, objects=objects, meta={"kind": "table_cubes"})
 

@@ -1,0 +1,141 @@
+"""The simulated rig's arm: it follows trajectories, as a real one does, with a little delay."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from scipy.interpolate import CubicHermiteSpline
+
+from capture.errors import MotionError
+from capture.simulation.truth import START, URDF
+from capture.trajectory import Trajectory
+
+LAG = 0.03  # seconds: time constant with which joints follow what they are told
+START_TOLERANCE = 0.05  # rad between a trajectory's first point and where the arm is
+GOAL_TOLERANCE = 0.003  # rad between a trajectory's end and where the arm is, when it counts as reached
+
+
+class Motion(Enum):
+    """What the arm does."""
+
+    RESTING = "resting"  # holds its last command, after a stop or from the start
+    MOVING = "moving"
+    ARRIVED = "arrived"
+
+
+@dataclass(frozen=True)
+class JointLimits:
+    """Of J joints: angles, rad, and speeds, rad/s, float64 [J] each."""
+
+    names: tuple[str, ...]
+    lower: np.ndarray
+    upper: np.ndarray
+    speed: np.ndarray
+
+
+def read_joint_limits() -> JointLimits:
+    """Of the simulated arm's moving joints, from base to tool."""
+    joints = [joint for joint in ElementTree.parse(URDF).iter("joint") if joint.get("type") == "revolute"]
+    limits = [joint.find("limit") for joint in joints]
+    lower, upper, speed = (np.array([float(limit.get(key)) for limit in limits]) for key in ("lower", "upper", "velocity"))
+    return JointLimits(tuple(joint.get("name") for joint in joints), lower, upper, speed)
+
+
+class SimulatedArm:
+    """Joint angles over time. Times are seconds, and never go back.
+
+    Attributes:
+        positions, velocities: float64 [J], rad and rad/s, at the time of the last `step`.
+        command: float64 [J], where the joints were told to be at that time.
+    """
+
+    def __init__(self) -> None:
+        self.limits = read_joint_limits()
+        self.positions, self.velocities, self.command = START.copy(), np.zeros(len(START)), START.copy()
+        self.motion = Motion.RESTING
+        self._spline: CubicHermiteSpline | None = None
+        self._started = 0.0
+        self._time: float | None = None
+
+    def start(self, trajectory: Trajectory) -> None:
+        """Follow a trajectory from now on, in place of an earlier one.
+
+        Its joints may come in any order. Where its first time is later than 0, the arm goes there from where it is.
+
+        Raises:
+            MotionError: it is no trajectory for this arm; the arm goes on with what it does.
+        """
+        self._spline = self._checked(trajectory)
+        self._started = self._time or 0.0
+        self.motion = Motion.MOVING
+
+    def stop(self) -> None:
+        """Stay here; the joints come to rest within a few `LAG`s."""
+        self.motion, self._spline = Motion.RESTING, None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the trajectory has been followed for."""
+        return self._time - self._started
+
+    def step(self, now: float, stalled: bool = False) -> None:
+        """Go on to the time `now`. A stalled arm stands, and takes its trajectory up again where it was."""
+        passed = now - self._time if self._time is not None else 0.0
+        if self._time is None:
+            self._started = now
+        self._time = now
+        if passed <= 0:
+            return
+        if stalled:
+            self._started += passed
+            self.velocities = np.zeros_like(self.positions)
+            return
+        if self._spline is not None:
+            self.command = self._spline(min(self.elapsed, self._spline.x[-1]))
+        # The exact response of a first-order lag to a command that stays the same for the step
+        moved = (1 - np.exp(-passed / LAG)) * (self.command - self.positions)
+        self.positions, self.velocities = self.positions + moved, moved / passed
+        if self.motion is Motion.MOVING and self._is_there():
+            self.motion, self._spline = Motion.ARRIVED, None
+
+    def _is_there(self) -> bool:
+        at_end = self.elapsed >= self._spline.x[-1]
+        return at_end and np.abs(self.command - self.positions).max() < GOAL_TOLERANCE
+
+    def _checked(self, trajectory: Trajectory) -> CubicHermiteSpline:
+        names = trajectory.joint_names
+        if sorted(names) != sorted(self.limits.names):
+            raise MotionError(f"the trajectory moves the joints {', '.join(names)}, the arm has {', '.join(self.limits.names)}")
+        order = [names.index(name) for name in self.limits.names]
+        times, positions, velocities = trajectory.times, trajectory.positions[:, order], trajectory.velocities[:, order]
+        if not len(times):
+            raise MotionError("the trajectory has no points")
+        if not all(np.isfinite(part).all() for part in (times, positions, velocities)):
+            raise MotionError("the trajectory holds numbers that are not finite")
+        if times[0] < 0 or (np.diff(times) <= 0).any():
+            raise MotionError("the trajectory's times do not rise")
+        if times[0] > 0:
+            times, positions = np.append(0, times), np.vstack([self.positions, positions])
+            velocities = np.vstack([np.zeros(len(order)), velocities])
+        elif len(times) == 1:
+            raise MotionError("the trajectory's only point is at time 0")
+        self._check_way(spline := CubicHermiteSpline(times, positions, velocities))
+        return spline
+
+    def _check_way(self, spline: CubicHermiteSpline) -> None:
+        away = np.abs(spline(0) - self.positions)
+        self._refuse(away > START_TOLERANCE, away, "the trajectory starts {:.3f} rad from where {} is")
+        # Dense enough to see between the points as well
+        moments = np.unique(np.concatenate([np.linspace(a, b, 5) for a, b in zip(spline.x, spline.x[1:], strict=False)]))
+        angles, speeds = spline(moments), np.abs(spline(moments, 1)).max(0)
+        outside = np.maximum(self.limits.lower - angles, angles - self.limits.upper).max(0)
+        self._refuse(outside > 1e-3, outside, "the trajectory goes {:.3f} rad beyond the limit of {}")
+        self._refuse(speeds > 1.02 * self.limits.speed, speeds, "the trajectory asks for {:.2f} rad/s, too much for {}")
+
+    def _refuse(self, wrong: np.ndarray, amount: np.ndarray, message: str) -> None:
+        if wrong.any():
+            worst = int(np.argmax(np.where(wrong, amount, -np.inf)))
+            raise MotionError(message.format(amount[worst], self.limits.names[worst]))

@@ -1,0 +1,109 @@
+"""The simulated rig's eye: pictures, instance masks and depth of what stands on the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from capture.simulation.world import rig_model
+from datasets.synthesis.rendering import import_mujoco
+from datasets.synthesis.table import Cube, Table
+
+_HIDDEN = -10.0  # metres: under the table, out of every view
+_KEY_LIGHT_DISTANCE = 0.3  # metres from the table's middle: under the arm, over the cubes
+_PATTERN_EXTRA = 64  # pixels that the noise pattern is larger than a picture
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a picture shows: the arm's joint angles [J] (rad), and what is on the table."""
+
+    joints: np.ndarray
+    cubes: tuple[Cube, ...]
+    board: bool = False
+
+
+class WristCamera:
+    """Renders views. One thread uses it: the one that renders first. Give it back with `close` there.
+
+    Args:
+        noise: standard deviation of a pixel's noise, as a share of white.
+    """
+
+    def __init__(self, width: int, height: int, noise: float) -> None:
+        mujoco = import_mujoco()
+        self._mujoco = mujoco
+        self._model = rig_model(width, height)
+        self._data = mujoco.MjData(self._model)
+        self._table = Table(self._model, self._data)
+        self._table.light(np.random.default_rng(1))  # one room, whatever stands on the table
+        key = self._model.light("key").id
+        self._model.light_pos[key] = -_KEY_LIGHT_DISTANCE * self._model.light_dir[key]
+        self._size = height, width
+        self._colour = self._renderer(samples=4)
+        self._exact = self._renderer(samples=0)
+        self._board, self._board_place = self._model.body("board").id, self._model.body("board").pos.copy()
+        self._cubes: tuple[Cube, ...] | None = None
+        self._rng = np.random.default_rng(0)
+        pattern = self._rng.normal(0, 255 * noise, (height + _PATTERN_EXTRA, width + _PATTERN_EXTRA, 3))
+        self._pattern = np.rint(pattern).astype(np.int16)
+
+    def close(self) -> None:
+        self._colour.close()
+        self._exact.close()
+
+    def image(self, view: View, gain: float = 1.0, blur: float = 0.0) -> np.ndarray:
+        """What the camera sees, uint8 [H,W,3] RGB.
+
+        Args:
+            gain: how many times as bright as usual.
+            blur: standard deviation of the lens's blur, pixels.
+        """
+        self._pose(view)
+        self._colour.update_scene(self._data, camera="wrist")
+        image = self._colour.render()
+        if gain != 1:
+            image = cv2.convertScaleAbs(image, alpha=gain)
+        if blur:
+            image = cv2.GaussianBlur(image, (0, 0), blur)
+        return cv2.add(image, self._noise(), dtype=cv2.CV_8U)
+
+    def truth(self, view: View) -> np.ndarray:
+        """Which cube each pixel shows, uint8 [H,W]: i + 1 for cube i of the view, 0 for all else."""
+        self._pose(view)
+        self._exact.enable_segmentation_rendering()
+        self._exact.update_scene(self._data, camera="wrist")
+        labels = self._table.labels(self._exact.render()[..., 0])
+        self._exact.disable_segmentation_rendering()
+        return labels
+
+    def depth(self, view: View) -> np.ndarray:
+        """How far along the optical axis each pixel's surface is, float32 [H,W], metres."""
+        self._pose(view)
+        self._exact.enable_depth_rendering()
+        self._exact.update_scene(self._data, camera="wrist")
+        depth = self._exact.render().astype(np.float32)
+        self._exact.disable_depth_rendering()
+        return depth
+
+    def _renderer(self, samples: int):  # -> mujoco.Renderer, each with the anti-aliasing of its day
+        self._model.vis.quality.offsamples = samples
+        return self._mujoco.Renderer(self._model, *self._size)
+
+    def _pose(self, view: View) -> None:
+        cubes = () if view.board else view.cubes
+        if cubes is not self._cubes:
+            self._table.arrange(list(cubes))
+            self._cubes = cubes
+        self._model.body_pos[self._board] = self._board_place if view.board else [0, 0, _HIDDEN]
+        self._data.qpos[:] = view.joints
+        self._mujoco.mj_kinematics(self._model, self._data)
+        self._mujoco.mj_camlight(self._model, self._data)
+
+    def _noise(self) -> np.ndarray:
+        """A random part of the pattern: drawing new noise for every picture would take longer than rendering it."""
+        row, column = self._rng.integers(0, _PATTERN_EXTRA, 2)
+        height, width = self._size
+        return self._pattern[row : row + height, column : column + width]

@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""A simulated arm with a camera on its wrist over a table of cubes, behind the topics, action and frames of a real one.
+
+Action: arm_controller/follow_joint_trajectory (FollowJointTrajectory); a trajectory starts when its goal comes.
+Publishes: joint_states (four times as often as pictures); camera/image_raw (rgb8), camera/camera_info,
+    camera/depth/image_raw (32FC1) and camera/masks (32SC1: which cube each pixel shows), all with the stamp of the
+    exposure, which is one of joint_states as well; ~objects (SceneObjects, latched, frame world); tf world -> base_link.
+    Images are rendered only while someone listens to them.
+Services: ~rearrange (RearrangeCubes), ~show_board (SetBool: the calibration board in place of the cubes), ~set_fault
+    (SetFault; the parameter ~faults lists them).
+Parameters: ~seed (of the first arrangement), ~rate (pictures a second), ~width and ~height (pixels), ~noise (standard
+    deviation of a pixel, as a share of white), ~light (1: usual).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+import actionlib
+import numpy as np
+import rosgraph
+import rospy
+import tf2_ros
+from control_msgs.msg import (
+    FollowJointTrajectoryAction,
+    FollowJointTrajectoryFeedback,
+    FollowJointTrajectoryGoal,
+    FollowJointTrajectoryResult,
+)
+from lds_scenes.msg import SceneObjects
+from lds_scenes.srv import RearrangeCubes, RearrangeCubesResponse, SetFault, SetFaultResponse
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool, SetBoolResponse
+from trajectory_msgs.msg import JointTrajectoryPoint
+
+from capture.errors import CaptureError, MotionError
+from capture.simulation.arm import Motion
+from capture.simulation.faults import FAULTS
+from capture.simulation.rig import Exposure, Eye, Rig
+from capture.simulation.truth import T_WORLD_BASE, lens
+from capture.trajectory import Trajectory
+from lds_ros.messages import camera_info_message, depth_message, image_message, label_message, transform_message
+from lds_ros.objects import scene_objects_message
+from perception.newest import Newest
+
+WORLD, BASE, CAMERA = "world", "base_link", "camera_optical_frame"
+TICKS_PER_PICTURE = 4
+
+
+class TrajectoryController:
+    """The action server of a rig's arm. Its lock guards the rig."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._goal: actionlib.ServerGoalHandle | None = None
+        name = "arm_controller/follow_joint_trajectory"
+        self._server = actionlib.ActionServer(name, FollowJointTrajectoryAction, self._accept, self._cancel, False)
+        self.lock = self._server.lock
+
+    def start(self) -> None:
+        self._server.start()
+
+    def update(self, now: rospy.Time) -> None:
+        """Tell the client how it goes."""
+        if self._goal is None:
+            return
+        if self._rig.arm.motion is Motion.MOVING:
+            self._goal.publish_feedback(self._feedback(now))
+        elif self._rig.aborted:
+            why = "the arm does not follow its trajectory: stopped (simulated fault)"
+            self._goal.set_aborted(_result(FollowJointTrajectoryResult.PATH_TOLERANCE_VIOLATED, why), why)
+            self._goal = None
+        else:
+            self._goal.set_succeeded(_result(FollowJointTrajectoryResult.SUCCESSFUL))
+            self._goal = None
+
+    def _accept(self, handle: actionlib.ServerGoalHandle) -> None:
+        with self.lock:
+            try:
+                self._rig.move(_trajectory(handle.get_goal()))
+            except MotionError as error:
+                handle.set_rejected(_result(FollowJointTrajectoryResult.INVALID_GOAL, str(error)), str(error))
+                return
+            if self._goal is not None:
+                self._goal.set_canceled(None, "another trajectory came")
+            self._goal = handle
+            handle.set_accepted()
+
+    def _cancel(self, handle: actionlib.ServerGoalHandle) -> None:
+        with self.lock:
+            if handle == self._goal:
+                self._rig.arm.stop()
+                self._goal.set_canceled(None, "stopped as asked")
+                self._goal = None
+
+    def _feedback(self, now: rospy.Time) -> FollowJointTrajectoryFeedback:
+        arm = self._rig.arm
+        return FollowJointTrajectoryFeedback(
+            header=Header(stamp=now),
+            joint_names=list(arm.limits.names),
+            desired=JointTrajectoryPoint(positions=arm.command.tolist()),
+            actual=JointTrajectoryPoint(positions=arm.positions.tolist(), velocities=arm.velocities.tolist()),
+            error=JointTrajectoryPoint(positions=(arm.command - arm.positions).tolist()),
+        )
+
+
+class SimulationNode:
+    def __init__(self) -> None:
+        self._rate = float(rospy.get_param("~rate", 15))
+        self._size = int(rospy.get_param("~width", 640)), int(rospy.get_param("~height", 480))
+        self._noise = float(rospy.get_param("~noise", 0.008))
+        self._rig = Rig(int(rospy.get_param("~seed", 0)), float(rospy.get_param("~light", 1)))
+        self._exposures: Newest[Exposure] = Newest()
+        self._image = rospy.Publisher("camera/image_raw", Image, queue_size=2)
+        self._info = rospy.Publisher("camera/camera_info", CameraInfo, queue_size=2)
+        self._depth = rospy.Publisher("camera/depth/image_raw", Image, queue_size=2)
+        self._masks = rospy.Publisher("camera/masks", Image, queue_size=2)
+        self._joints = rospy.Publisher("joint_states", JointState, queue_size=10)
+        self._objects = rospy.Publisher("~objects", SceneObjects, queue_size=1, latch=True)
+        self._tf = tf2_ros.StaticTransformBroadcaster()
+        self._tf.sendTransform(transform_message(T_WORLD_BASE, WORLD, Header(stamp=rospy.Time.now(), frame_id=BASE)))
+        self._controller = TrajectoryController(self._rig)
+        self._publish_objects()
+        rospy.set_param("~faults", {name: str(fault) for name, fault in FAULTS.items()})
+        rospy.Service("~rearrange", RearrangeCubes, self._rearrange)
+        rospy.Service("~show_board", SetBool, self._show_board)
+        rospy.Service("~set_fault", SetFault, self._set_fault)
+
+    def run(self) -> None:
+        """Render pictures until the node is shut down. Raises RuntimeError where nothing can be rendered here."""
+        eye = Eye(*self._size, self._noise)
+        threading.Thread(target=self._let_time_pass, daemon=True).start()
+        self._controller.start()
+        while not rospy.is_shutdown():
+            exposure = self._exposures.take(timeout=0.2)
+            if exposure is not None:
+                self._publish_picture(eye, exposure)
+        eye.close()
+
+    def _let_time_pass(self) -> None:
+        rate = rospy.Rate(TICKS_PER_PICTURE * self._rate)
+        tick = 0
+        while not rospy.is_shutdown():
+            self._tick(takes_picture=tick % TICKS_PER_PICTURE == 0)
+            tick += 1
+            try:
+                rate.sleep()
+            except rospy.ROSInterruptException:
+                return  # shut down while it slept
+
+    def _tick(self, takes_picture: bool) -> None:
+        with self._controller.lock:
+            now = rospy.Time.now()
+            self._rig.step(now.to_sec())
+            joints = self._rig.joints()
+            exposure = self._rig.expose() if takes_picture else None
+            self._controller.update(now)
+        if joints is not None:
+            positions, velocities = joints.positions.tolist(), joints.velocities.tolist()
+            self._joints.publish(JointState(Header(stamp=now), list(joints.names), positions, velocities, []))
+        if exposure is not None:
+            self._exposures.put(exposure)
+
+    def _publish_picture(self, eye: Eye, exposure: Exposure) -> None:
+        header = Header(stamp=rospy.Time.from_sec(exposure.stamp), frame_id=CAMERA)
+        width, height = self._size
+        self._info.publish(camera_info_message(lens(width, height).K, height, width, header))
+        image, depth, masks = (p.get_num_connections() > 0 for p in (self._image, self._depth, self._masks))
+        if not (image or depth or masks):
+            return
+        frame = eye.frame(exposure, depth, masks)
+        self._image.publish(image_message(frame.image, header))
+        if depth:
+            self._depth.publish(depth_message(frame.depth, header))
+        if masks:
+            self._masks.publish(label_message(frame.truth.astype(np.int32), header))
+
+    def _rearrange(self, request: RearrangeCubes) -> RearrangeCubesResponse:
+        with self._controller.lock:
+            self._rig.rearrange(request.seed)
+            return RearrangeCubesResponse(True, "", self._publish_objects())
+
+    def _show_board(self, request: SetBool) -> SetBoolResponse:
+        with self._controller.lock:
+            self._rig.board_shown = request.data
+            self._publish_objects()
+        return SetBoolResponse(True, "")
+
+    def _set_fault(self, request: SetFault) -> SetFaultResponse:
+        with self._controller.lock:
+            faults = self._rig.faults
+            try:
+                if not request.name and not request.on:
+                    faults.clear()
+                elif request.on:
+                    faults.switch_on(request.name, rospy.get_time(), request.strength, request.duration)
+                else:
+                    faults.switch_off(request.name)
+            except CaptureError as error:
+                return SetFaultResponse(False, str(error))
+        return SetFaultResponse(True, "")
+
+    def _publish_objects(self) -> SceneObjects:
+        cubes = () if self._rig.board_shown else self._rig.cubes
+        header = Header(stamp=rospy.Time.now(), frame_id=WORLD)
+        message = scene_objects_message([cube.description() for cube in cubes], header)
+        self._objects.publish(message)
+        return message
+
+
+def _result(code: int, message: str = "") -> FollowJointTrajectoryResult:
+    return FollowJointTrajectoryResult(error_code=code, error_string=message)
+
+
+def _trajectory(goal: FollowJointTrajectoryGoal) -> Trajectory:
+    """The goal's trajectory; the arm stops at points without velocities. Raises MotionError where its sizes do not fit."""
+    points, joints = goal.trajectory.points, len(goal.trajectory.joint_names)
+    positions = [point.positions for point in points]
+    velocities = [point.velocities or (0.0,) * joints for point in points]
+    if any(len(row) != joints for row in (*positions, *velocities)):
+        raise MotionError("a point of the trajectory has not one position and velocity for each joint")
+    times = np.array([point.time_from_start.to_sec() for point in points])
+    return Trajectory(
+        tuple(goal.trajectory.joint_names),
+        times,
+        np.reshape(positions, (len(points), joints)).astype(np.float64),
+        np.reshape(velocities, (len(points), joints)).astype(np.float64),
+    )
+
+
+def main() -> int:
+    if not rosgraph.is_master_online():
+        where = os.environ.get("ROS_MASTER_URI", "an unset ROS_MASTER_URI")
+        print(f"simulation_node: no roscore at {where}: start one with `roscore`, or set ROS_MASTER_URI", file=sys.stderr)
+        return 1
+    os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's; more threads hardly help, and keep others from their core
+    rospy.init_node("simulation")
+    try:
+        SimulationNode().run()
+    except RuntimeError as error:
+        rospy.logfatal("simulation_node cannot start: %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
