@@ -33,7 +33,7 @@ def choose_master(nodes: list[str]) -> str:
         LaunchError: the master that answers has one of the `nodes` already, which a second one would throw out.
     """
     uri = os.environ.get("ROS_MASTER_URI", "")
-    running = _nodes_of(uri) if uri else None
+    running = nodes_of(uri) if uri else None
     if running is None:
         return f"http://127.0.0.1:{_free_port()}"
     if clash := sorted(running.intersection(nodes)):
@@ -97,7 +97,7 @@ class Launch:
         return told[0] if told else "roslaunch printed nothing"
 
 
-def _nodes_of(master: str) -> set[str] | None:
+def nodes_of(master: str) -> set[str] | None:
     """The names of all nodes that publish something under a master, or None where none answers."""
     address = urlparse(master)
     try:

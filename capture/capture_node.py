@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Records multi-view scenes with an arm and a camera on its wrist, or with a camera in an operator's hand.
+
+Action: ~record (RecordScenes). Preempting it stops the arm; so does the end of the client, or of this node.
+Services: ~next_scene (std_srvs/Trigger): the operator has rearranged the objects. Calls ~rearrange (RearrangeCubes) where
+    the goal says `auto`.
+Parameters: ~robot (a name from config/robots, or a YAML file), ~camera (a name from config/cameras, or a YAML file),
+    ~calibration (a YAML file; see `lds capture calibrate`), /robot_description (where the robot's profile names no URDF).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import actionlib
+import rosgraph
+import rospkg
+import rospy
+from lds_scenes.msg import RecordScenesAction, RecordScenesFeedback, RecordScenesGoal, RecordScenesResult
+from lds_scenes.srv import RearrangeCubes
+from std_srvs.srv import Trigger, TriggerResponse
+
+from capture.arms.arm import Interrupted
+from capture.errors import CaptureError
+from capture.storage.recording_folder import RecordingFolder
+from capture.recording.progress import Progress, ProgressReporter
+from capture.recording.rig import RigSettings, open_rig
+from capture.recording.session import Goal, Outcome, Session, begun_session
+from capture.viewpoints import load_viewpoints
+from lds_ros.objects import scene_objects
+
+CLIENT_GONE = 3.0  # seconds without anyone who listens to the feedback, after which the arm stops
+
+
+class CaptureNode:
+    def __init__(self) -> None:
+        self._next_scene = threading.Event()
+        self._client_seen = rospy.get_time()
+        rospy.Service("~next_scene", Trigger, self._operator_is_ready)
+        self._server = actionlib.SimpleActionServer("~record", RecordScenesAction, self._execute, auto_start=False)
+        self._server.start()
+        rospy.loginfo("ready to record: %s", rospy.resolve_name("~record"))
+
+    def _execute(self, wanted: RecordScenesGoal) -> None:
+        self._client_seen = rospy.get_time()
+        outcome = Outcome()
+        try:
+            outcome = self._record(wanted, outcome)
+        except Interrupted:
+            outcome.stopped = self._why_interrupted()
+        except CaptureError as error:
+            outcome.stopped = str(error)
+        self._report(outcome)
+
+    def _record(self, wanted: RecordScenesGoal, outcome: Outcome) -> Outcome:
+        asked = Goal(wanted.scenes, wanted.views, wanted.viewpoints, wanted.seed, wanted.auto, wanted.note)
+        with ExitStack() as stack:
+            folder = stack.enter_context(RecordingFolder(Path(wanted.dataset)))
+            goal = begun_session(folder, None if wanted.resume else asked)
+            progress = ProgressReporter(goal.scenes, goal.views, self._publish)
+            progress.state("planning", "connecting to the arm and the camera")
+            pattern = load_viewpoints(goal.viewpoints)
+            rig = stack.enter_context(open_rig(_rig_settings(wanted.accept_calibration), pattern))
+            ask = self._ask_service if goal.auto else self._ask_operator
+            arrange = partial(ask, progress=progress)
+            session = Session(folder, goal, rig, arrange, pattern, progress, self._interrupted)
+            try:
+                session.run()
+            except Interrupted:
+                session.outcome.stopped = self._why_interrupted()
+            except CaptureError as error:
+                session.outcome.stopped = str(error)
+            return session.outcome
+
+    def _report(self, outcome: Outcome) -> None:
+        message = outcome.stopped or f"{outcome.scenes} scenes with {outcome.views} views were recorded"
+        result = RecordScenesResult(
+            scenes=outcome.scenes, views=outcome.views, skipped=outcome.skipped,
+            complete=not outcome.stopped, message=message,
+        )  # fmt: skip
+        if not outcome.stopped:
+            self._server.set_succeeded(result, message)
+        elif self._server.is_preempt_requested():
+            self._server.set_preempted(result, message)
+        else:
+            rospy.logerr("recording stopped: %s", message)
+            self._server.set_aborted(result, message)
+
+    def _publish(self, progress: Progress) -> None:
+        self._server.publish_feedback(RecordScenesFeedback(**vars(progress)))
+
+    def _interrupted(self) -> bool:
+        now = rospy.get_time()
+        if self._server.action_server.feedback_pub.get_num_connections():
+            self._client_seen = now
+        return rospy.is_shutdown() or self._server.is_preempt_requested() or now - self._client_seen > CLIENT_GONE
+
+    def _why_interrupted(self) -> str:
+        if self._server.is_preempt_requested():
+            why = "stopped as asked"
+        else:
+            why = "the node was shut down" if rospy.is_shutdown() else "stopped, since the client is gone"
+        return f"{why}; what was stored is kept: go on with `lds capture resume`"
+
+    def _operator_is_ready(self, _: object) -> TriggerResponse:
+        self._next_scene.set()
+        return TriggerResponse(True, "")
+
+    def _ask_operator(self, _: int, progress: ProgressReporter) -> list[dict[str, Any]]:
+        self._next_scene.clear()
+        progress.state("waiting_for_operator", "rearrange the objects; nothing moves meanwhile")
+        while not self._next_scene.wait(0.1):
+            if self._interrupted():
+                raise Interrupted
+        return []
+
+    def _ask_service(self, seed: int, progress: ProgressReporter) -> list[dict[str, Any]]:
+        progress.state("rearranging")
+        name = rospy.resolve_name("~rearrange")
+        try:
+            rospy.wait_for_service(name, 5)
+            answer = rospy.ServiceProxy(name, RearrangeCubes)(seed)
+        except (rospy.ROSException, rospy.ServiceException) as error:
+            raise CaptureError(
+                f"{name}: nobody rearranges the objects ({error}): start the simulated rig, or record without --auto"
+            ) from error
+        if not answer.success:
+            raise CaptureError(f"{name}: the objects were not rearranged: {answer.message}")
+        return scene_objects(answer.objects)
+
+
+def _rig_settings(accept_calibration: bool) -> RigSettings:
+    return RigSettings(
+        robot=rospy.get_param("~robot"),
+        camera=rospy.get_param("~camera"),
+        calibration=rospy.get_param("~calibration", ""),
+        urdf=rospy.get_param("/robot_description", ""),
+        find_mesh=_find_mesh,
+        accept_calibration=accept_calibration,
+    )
+
+
+def _find_mesh(address: str) -> Path:
+    """The file that package://PACKAGE/PATH or file://PATH means."""
+    if address.startswith("file://"):
+        return Path(address.removeprefix("file://"))
+    package, _, path = address.removeprefix("package://").partition("/")
+    try:
+        return Path(rospkg.RosPack().get_path(package)) / path
+    except rospkg.ResourceNotFound as error:
+        raise CaptureError(f"{address}: there is no package '{package}' here; install or source it") from error
+
+
+def main() -> int:
+    if not rosgraph.is_master_online():
+        where = os.environ.get("ROS_MASTER_URI", "an unset ROS_MASTER_URI")
+        print(f"capture_node: no roscore at {where}: start one with `roscore`, or set ROS_MASTER_URI", file=sys.stderr)
+        return 1
+    rospy.init_node("capture")
+    CaptureNode()
+    rospy.spin()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

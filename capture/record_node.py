@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Asks the capture node to record, shows how far it has come, and lets the operator say when the next scene stands.
+
+The terminal's end of ~record (RecordScenes) and ~next_scene, remapped to the capture node's. `lds capture record` starts it.
+Arguments: the goal as JSON. Ctrl-C stops the arm and the recording; what was stored is kept.
+Exit codes: 0 all was recorded, 1 it was not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+
+import actionlib
+import rospy
+from actionlib_msgs.msg import GoalStatus
+from lds_scenes.msg import RecordScenesAction, RecordScenesFeedback, RecordScenesGoal
+from std_srvs.srv import Trigger
+
+from capture.recording.progress_display import ProgressDisplay
+
+PATIENCE = 30.0  # seconds for the capture node to come up, and for it to stop
+
+
+class RecordNode:
+    def __init__(self, goal: RecordScenesGoal) -> None:
+        self._display = ProgressDisplay()
+        self._asked_to_stop = threading.Event()
+        self._goal = goal
+        self._client = actionlib.SimpleActionClient("~record", RecordScenesAction)
+        self._next_scene = rospy.ServiceProxy("~next_scene", Trigger)
+        self._waiting = False
+
+    def run(self) -> int:
+        """Record; the exit code."""
+        name = rospy.resolve_name("~record")
+        if not self._client.wait_for_server(rospy.Duration(PATIENCE)):
+            self._display.fail(f"no capture node answers at {name}: start it with `roslaunch lds_scenes capture.launch`")
+            return 1
+        signal.signal(signal.SIGINT, lambda *_: self._asked_to_stop.set())
+        threading.Thread(target=self._listen_to_operator, daemon=True).start()
+        done = threading.Event()
+        with self._display:
+            self._client.send_goal(self._goal, lambda *_: done.set(), feedback_cb=self._show)
+            while not done.wait(0.1):
+                if self._asked_to_stop.is_set() or rospy.is_shutdown():
+                    self._client.cancel_goal()
+                    self._display.stopping()
+                    done.wait(PATIENCE)
+                    break
+        return self._report()
+
+    def _show(self, feedback: RecordScenesFeedback) -> None:
+        self._waiting = feedback.state == "waiting_for_operator"
+        self._display.show(feedback)
+
+    def _listen_to_operator(self) -> None:
+        for _ in sys.stdin:  # Enter
+            if self._waiting:
+                self._waiting = False
+                self._next_scene()
+
+    def _report(self) -> int:
+        result = self._client.get_result()
+        if result is None:
+            self._display.fail(f"the capture node did not say how it ended; its log is in {os.environ.get('ROS_LOG_DIR')}")
+            return 1
+        if self._client.get_state() == GoalStatus.SUCCEEDED:
+            self._display.succeed(result)
+            return 0
+        self._display.fail(result.message)
+        return 1
+
+
+def main() -> int:
+    arguments = rospy.myargv()
+    rospy.init_node("record", anonymous=True, disable_signals=True)
+    return RecordNode(RecordScenesGoal(**json.loads(arguments[1]))).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Recording scenes: approach a view, take it, store it, scene after scene."""

@@ -1,0 +1,77 @@
+"""The progress of a recording on a terminal: two bars, what is being done, and every skipped view."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+WORDS = {
+    "planning": "planning the views",
+    "rearranging": "rearranging the objects",
+    "moving": "moving",
+    "settling": "coming to rest, then looking",
+    "storing": "stored",
+    "retrying": "trying again",
+    "skipped": "skipped",
+    "finishing": "writing the scene",
+}
+
+
+class ProgressDisplay:
+    """Shows RecordScenes' feedback (see action/RecordScenes.action) and result. A context manager."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._bars = Progress(TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), console=self._console)
+        self._scenes = self._bars.add_task("scenes", total=None)
+        self._views = self._bars.add_task("views", total=None)
+        self._line = Text()
+        self._live = Live(get_renderable=lambda: Group(self._bars, self._line), console=self._console, refresh_per_second=8)
+        self._last = ("", "")
+
+    def __enter__(self) -> ProgressDisplay:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._live.__exit__(*failure)
+
+    def show(self, feedback) -> None:
+        """Take in new feedback."""
+        self._bars.update(self._scenes, total=feedback.scenes, completed=max(0, feedback.scene - 1))
+        self._bars.update(self._views, total=feedback.views, completed=feedback.stored)
+        if feedback.state == "waiting_for_operator":
+            self._line = Text(f"Scene {feedback.scene}: {feedback.detail}. Then press Enter", style="bold yellow")
+        else:
+            self._line = Text(self._describe(feedback), style="dim")
+        told = (feedback.state, feedback.detail)
+        if feedback.state in ("retrying", "skipped") and told != self._last:
+            style = "yellow" if feedback.state == "retrying" else "red"
+            where = f"scene {feedback.scene}, view {feedback.view}: {WORDS[feedback.state]}"
+            self._console.print(Text(f"{where}: {feedback.detail}", style=style), soft_wrap=True)
+        self._last = told
+
+    def stopping(self) -> None:
+        self._line = Text("stopping the arm ...", style="bold yellow")
+
+    def succeed(self, result) -> None:
+        skipped = f", {result.skipped} views skipped" if result.skipped else ""
+        self._console.print(Text(f"Recorded {result.scenes} scenes, {result.views} views{skipped}.", style="green"))
+
+    def fail(self, message: str) -> None:
+        self._console.print(Text(f"error: {message}", style="bold red"), soft_wrap=True)
+
+    def _describe(self, feedback) -> str:
+        parts = [f"view {feedback.view}", WORDS.get(feedback.state, feedback.state)]
+        if feedback.stored:
+            parts.append(f"sharpness {feedback.sharpness:.2f}, {feedback.overexposed:.0%} over-exposed")
+        if feedback.eta >= 0:
+            parts.append(f"{_duration(feedback.eta)} left")
+        return "   ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

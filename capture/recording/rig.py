@@ -1,0 +1,155 @@
+"""The robot of a session: arm, camera, calibration and planner, opened together, and refused where they do not fit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capture.arms.arm import Arm
+from capture.calibration.calibration import Calibration, load_calibration, problems
+from capture.cameras.camera import Camera, Frame, Intrinsics
+from capture.cameras.opening import open_camera
+from capture.cameras.settings import load_camera
+from capture.errors import CalibrationError
+from capture.planning import Planner
+from capture.quality import QualityCheck
+from capture.recording.view_taking import ViewTaker
+from capture.robot_profile import RobotProfile, load_robot_profile
+from capture.storage.space import view_bytes
+from capture.viewpoints import FreehandPattern, Pattern
+
+FIRST_FRAME = 5.0  # seconds that the camera may take to give one
+
+
+@dataclass(frozen=True)
+class RigSettings:
+    """Which robot.
+
+    Attributes:
+        robot, camera: names from config/robots and config/cameras, or YAML files.
+        calibration: a file of `lds capture calibrate`; empty: none.
+        urdf: the robot's description, where its profile names none.
+        find_mesh: the file that a mesh's `package://` address means.
+        accept_calibration: record although the calibration is missing, bad or stale.
+    """
+
+    robot: str
+    camera: str
+    calibration: str
+    urdf: str
+    find_mesh: Callable[[str], Path]
+    accept_calibration: bool
+
+
+@dataclass(frozen=True)
+class Rig:
+    """All that a session needs of the robot.
+
+    Attributes:
+        planner: of the motion at hand; None where no arm is driven (freehand).
+        view_planner: another one, for a thread that plans the next scene's views meanwhile.
+        T_tool_camera: float64 [4,4], the camera on the arm's mount.
+        bytes_per_view: how much room a stored view takes.
+        facts: flat facts that are stored with every scene.
+    """
+
+    arm: Arm
+    camera: Camera
+    taker: ViewTaker
+    planner: Planner | None
+    view_planner: Planner | None
+    T_tool_camera: np.ndarray
+    bytes_per_view: int
+    facts: dict[str, Any]
+
+
+@contextmanager
+def open_rig(settings: RigSettings, pattern: Pattern) -> Iterator[Rig]:
+    """Connect to arm and camera, and let go of them at the end.
+
+    Raises:
+        CaptureError: something is missing, does not answer, or is not to be trusted; says what, and what to do.
+    """
+    profile = load_robot_profile(settings.robot)
+    calibration = load_calibration(Path(settings.calibration)) if settings.calibration else Calibration()
+    with ExitStack() as stack:
+        camera = stack.enter_context(open_camera(load_camera(settings.camera)))
+        room = _room_for_view(camera.frame_after(0.0, FIRST_FRAME))
+        lens = _lens(calibration, camera)
+        notes = _objections(settings, profile, calibration, camera, lens)
+        driven = not isinstance(pattern, FreehandPattern)
+        planner, view_planner = [_planner(settings, profile) if driven else None for _ in range(2)]
+        arm = stack.enter_context(_arm(profile, planner))
+        T_tool_camera = np.eye(4) if calibration.hand_eye is None else calibration.hand_eye.T_tool_camera
+        taker = ViewTaker(arm, camera, lens, profile.T_world_base, T_tool_camera, QualityCheck())
+        facts = _facts(profile, calibration, camera, T_tool_camera, notes)
+        yield Rig(arm, camera, taker, planner, view_planner, T_tool_camera, room, facts)
+
+
+def _room_for_view(frame: Frame) -> int:
+    height, width = frame.image.shape[:2]
+    return view_bytes(height, width, frame.depth is not None, frame.truth is not None)
+
+
+def _lens(calibration: Calibration, camera: Camera) -> Intrinsics:
+    """What was calibrated, else what the camera tells."""
+    told = camera.intrinsics
+    lens = told if calibration.intrinsics is None else calibration.intrinsics.lens
+    if lens is None:
+        raise CalibrationError(
+            f"the {camera.kind} camera tells no intrinsics, and none are calibrated: run `lds capture calibrate intrinsics`"
+        )
+    return lens
+
+
+def _objections(
+    settings: RigSettings, profile: RobotProfile, calibration: Calibration, camera: Camera, lens: Intrinsics
+) -> list[str]:
+    """What speaks against the calibration. Raises CalibrationError for it, unless it is to be accepted."""
+    told = calibration.intrinsics is None
+    found = problems(calibration, profile.name, camera.serial, (lens.width, lens.height), time.time(), told)
+    if found and not settings.accept_calibration:
+        raise CalibrationError(
+            f"the calibration {settings.calibration or '(none was given)'} is not fit: {'; '.join(found)}. "
+            "To record all the same, say --accept-calibration"
+        )
+    return found
+
+
+def _planner(settings: RigSettings, profile: RobotProfile) -> Planner:
+    urdf = profile.urdf.read_text() if profile.urdf else settings.urdf
+    return Planner(profile, urdf, settings.find_mesh)
+
+
+def _arm(profile: RobotProfile, planner: Planner | None) -> Arm:
+    if planner is None:
+        from capture.arms.freehand import FreehandArm
+
+        return FreehandArm(profile)
+    from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
+
+    return FollowJointTrajectoryArm(profile, planner.joint_names)
+
+
+def _facts(
+    profile: RobotProfile, calibration: Calibration, camera: Camera, T_tool_camera: np.ndarray, notes: list[str]
+) -> dict[str, Any]:
+    facts = {
+        "robot": profile.name,
+        "camera": camera.kind,
+        "camera_serial": camera.serial,
+        "calibration_digest": calibration.digest,
+        "calibration_objections": "; ".join(notes),
+        "T_world_base": profile.T_world_base.ravel().tolist(),  # so that poses can be put right should one of these
+        "T_tool_camera": T_tool_camera.ravel().tolist(),  # turn out to be wrong
+    }
+    if calibration.hand_eye is not None:
+        facts["hand_eye_rms_px"] = calibration.hand_eye.rms
+        facts["hand_eye_spread_mm"] = calibration.hand_eye.leave_one_out_mm
+    return facts

@@ -1,0 +1,135 @@
+"""Records the views of one scene: approach, take, store; what fails is tried once more at the end, then skipped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from capture.recording.approach import Approach
+from capture.arms.arm import Interrupted
+from capture.cameras.camera import Camera
+from capture.errors import CameraError, CameraLost, CaptureError, MotionError
+from capture.storage.partial_scene import PartialScene
+from capture.recording.progress import ProgressReporter
+from capture.recording.view_taking import ViewRejected, ViewTaker
+
+
+@dataclass(frozen=True)
+class SceneLimits:
+    """When to give up.
+
+    Attributes:
+        failures: views in a row that fail before recording stops, as something is broken then.
+        share: of its views that a scene must have to be worth keeping as a finished one.
+        patience: seconds to wait for a lost camera.
+    """
+
+    failures: int = 5
+    share: float = 0.5
+    patience: float = 30.0
+
+
+class SceneRecorder:
+    """Fills a partial scene with views.
+
+    Args:
+        taken: gets the pose [4,4] of every view that is stored.
+    """
+
+    def __init__(
+        self, scene: PartialScene, views: int, approach: Approach, taker: ViewTaker, camera: Camera,
+        progress: ProgressReporter, interrupted: Callable[[], bool], taken: list[np.ndarray],
+        limits: SceneLimits = SceneLimits(),
+    ) -> None:  # fmt: skip
+        self._scene, self._views, self._approach = scene, views, approach
+        self._taker, self._camera, self._progress = taker, camera, progress
+        self._interrupted, self._taken, self._limits = interrupted, taken, limits
+        self._failures = 0
+
+    def record(self) -> None:
+        """Record all views that the scene lacks.
+
+        Raises:
+            CaptureError: too many views fail, the camera does not come back, or the disk does not take more; what was
+                stored is kept.
+            Interrupted: someone asked to stop; the arm stands still, and what was stored is kept.
+        """
+        missing = [view for view in range(self._views) if view not in self._scene.stored]
+        put_off = [view for view in missing if not self._record(view, self._put_off)]
+        for view in put_off:
+            self._record(view, self._skip)
+        stored = len(self._scene.stored)
+        if stored < max(1, self._limits.share * self._views):
+            raise CaptureError(
+                f"{self._scene.name} has only {stored} of {self._views} views, the others failed (the journal says why); "
+                "see to the cause, then go on with `lds capture resume`"
+            )
+
+    def _record(self, view: int, give_up: Callable[[int, str], None]) -> bool:
+        """Record one view; whether that worked."""
+        self._progress.view(view + 1)
+        began = time.monotonic()
+        try:
+            self._approach.approach(view, self._note, self._interrupted)
+            there = time.monotonic()
+            self._progress.state("settling")
+            recorded = self._take()
+            taken = time.monotonic()
+            self._scene.store(view, recorded)
+        except (MotionError, ViewRejected) as error:
+            give_up(view, str(error))
+            self._failures += 1
+            if self._failures >= self._limits.failures:
+                raise CaptureError(
+                    f"{self._failures} views in a row failed, the last one because {error}. What was stored is kept: "
+                    "see to the cause, then go on with `lds capture resume`"
+                ) from error
+            return False
+        stored = time.monotonic()
+        self._scene.note("timed", view=view, approach=there - began, take=taken - there, store=stored - taken)
+        self._failures = 0
+        self._taken.append(recorded.T_world_camera)
+        measures = {name: recorded.quality[name] for name in ("sharpness", "overexposed")}
+        self._progress.state("storing", f"view {view + 1} is stored", stored=len(self._scene.stored), **measures)
+        return True
+
+    def _take(self):
+        try:
+            return self._taker.take(self._note, self._interrupted)
+        except CameraLost as error:
+            self._note("camera_lost", reason=str(error))
+            self._reopen_camera()
+            return self._taker.take(self._note, self._interrupted)
+
+    def _reopen_camera(self) -> None:
+        deadline = time.monotonic() + self._limits.patience
+        while True:
+            self._camera.__exit__(None, None, None)
+            try:
+                self._camera.__enter__()
+                self._note("camera_back")
+                return
+            except CameraError as error:
+                if self._interrupted():
+                    raise Interrupted from error
+                if time.monotonic() > deadline:
+                    raise CameraLost(
+                        f"the camera did not come back within {self._limits.patience:.0f} s: {error}. What was stored "
+                        "is kept: plug it in, then go on with `lds capture resume`"
+                    ) from error
+                time.sleep(0.5)
+
+    def _note(self, event: str, **facts: object) -> None:
+        self._scene.note(event, view=self._progress.now.view - 1, **facts)
+        self._progress.state("retrying", str(facts.get("reason", event)))
+
+    def _put_off(self, view: int, reason: str) -> None:
+        self._scene.note("put_off", view=view, reason=reason)
+        self._progress.state("retrying", f"view {view + 1} is put off: {reason}")
+
+    def _skip(self, view: int, reason: str) -> None:
+        self._scene.skip(view, reason)
+        self._progress.state("skipped", f"view {view + 1}: {reason}", skipped=len(self._scene.skipped))

@@ -1,0 +1,163 @@
+"""A recording session: scene after scene into one dataset folder, and on from wherever an interruption left it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from capture.recording.approach import Approach, DrivenApproach, FreehandApproach
+from capture.errors import CaptureError
+from capture.storage.partial_scene import PartialScene
+from capture.storage.recording_folder import RecordingFolder
+from capture.recording.progress import ProgressReporter
+from capture.recording.rig import Rig
+from capture.recording.scene_recorder import SceneRecorder
+from capture.viewpoints import FreehandPattern, Pattern
+from capture.view_planning import ViewPlan, plan_views
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is asked for; the fields of RecordScenes' goal that a resumed session takes over."""
+
+    scenes: int
+    views: int
+    viewpoints: str
+    seed: int
+    auto: bool
+    note: str
+
+
+@dataclass
+class Outcome:
+    """What a session reached: scenes and views that it added, views skipped; why it ended before all was done."""
+
+    scenes: int = 0
+    views: int = 0
+    skipped: int = 0
+    stopped: str = ""
+
+
+def begun_session(folder: RecordingFolder, goal: Goal | None) -> Goal:
+    """The goal to record: `goal`, kept in the folder for a resumption; or, without, that of the session interrupted there.
+
+    Raises:
+        CaptureError: a scene was interrupted and is to be resumed first; or there is nothing to resume.
+    """
+    if goal is not None:
+        if folder.interrupted:
+            raise CaptureError(
+                f"{folder.root}: {folder.interrupted.name} was interrupted and is not complete: go on with it by "
+                f"`lds capture resume {folder.root}`, or choose another folder"
+            )
+        folder.save_session({"goal": asdict(goal), "scenes_before": len(folder.finished)})
+        return goal
+    if folder.session is None:
+        raise CaptureError(f"{folder.root}: holds no session to resume: record with `lds capture record {folder.root}`")
+    return Goal(**folder.session["goal"])
+
+
+class Session:
+    """Records what `goal` asks for; `begun_session` has told what that is.
+
+    Args:
+        arrange: puts the objects of scene seed `s` on the table and tells what they are, a list of dictionaries as
+            `Scene.objects` (empty where nobody knows); raises CaptureError or Interrupted.
+    """
+
+    def __init__(
+        self, folder: RecordingFolder, goal: Goal, rig: Rig, arrange: Callable[[int], list[dict[str, Any]]],
+        pattern: Pattern, progress: ProgressReporter, interrupted: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self._folder, self._goal, self._rig, self._pattern = folder, goal, rig, pattern
+        self._arrange, self._progress, self._interrupted = arrange, progress, interrupted
+        self.outcome = Outcome()
+
+    def run(self) -> None:
+        """Record scene after scene. `outcome` tells how far it came, however this ends.
+
+        Raises:
+            CaptureError: recording cannot go on; everything that was stored is kept.
+            Interrupted: someone asked to stop; likewise.
+        """
+        done = len(self._folder.finished) - self._folder.session["scenes_before"]
+        with ThreadPoolExecutor(1, "planning") as pool:
+            plan: Future[ViewPlan] | None = None
+            for number in range(done, self._goal.scenes):
+                scene, plan = self._scene(number, plan, pool)
+                self._record(number, scene)
+
+    def _scene(self, number: int, plan: Future[ViewPlan] | None, pool: ThreadPoolExecutor):
+        """The scene to record, and the next one's plan, which is made while this one is recorded."""
+        if self._folder.interrupted:
+            scene = self._folder.continue_scene()
+            if self._goal.auto:
+                self._arrange(scene.plan["seed"])
+            return scene, self._plan(number + 1, scene.plan, pool)
+        seed = scene_seed(self._goal.seed, number)
+        self._progress.scene(number + 1, stored=0)
+        objects = self._arrange(seed)
+        self._progress.state("planning")
+        if plan is None:
+            plan = self._plan(number, None, pool)
+        contents = {"viewpoints": self._goal.viewpoints, "seed": seed, "objects": objects}
+        if plan is not None:
+            made = plan.result()
+            contents["views"] = [
+                {"joints": view.joints.tolist(), "T_world_camera": view.T_world_camera.tolist()} for view in made.views
+            ]
+            contents["left_out"] = [asdict(left_out) for left_out in made.left_out]
+        scene = self._folder.begin_scene(contents, self._goal.views, self._rig.bytes_per_view)
+        return scene, self._plan(number + 1, scene.plan, pool)
+
+    def _plan(self, number: int, before: dict | None, pool: ThreadPoolExecutor) -> Future[ViewPlan] | None:
+        """Plan scene `number` from where the arm is, or will be after a scene planned as `before`."""
+        if isinstance(self._pattern, FreehandPattern) or number >= self._goal.scenes:
+            return None
+        start = np.array(before["views"][-1]["joints"]) if before else self._rig.arm.joints().positions
+        return pool.submit(
+            plan_views, self._pattern, self._goal.views, self._rig.view_planner, self._rig.T_tool_camera, start,
+            scene_seed(self._goal.seed, number),
+        )  # fmt: skip
+
+    def _record(self, number: int, scene: PartialScene) -> None:
+        began, before = time.time(), len(scene.stored)
+        self._progress.scene(number + 1, stored=before)
+        taken = [view.T_world_camera for view in scene.views().values()]
+        recorder = SceneRecorder(
+            scene, self._goal.views, self._approach(scene, taken), self._rig.taker, self._rig.camera,
+            self._progress, self._interrupted, taken,
+        )  # fmt: skip
+        try:
+            recorder.record()
+        finally:
+            self.outcome.views += len(scene.stored) - before
+            self.outcome.skipped += len(scene.skipped)
+        self._progress.state("finishing")
+        facts = {**self._rig.facts, "note": self._goal.note, "recorded_in": time.time() - began}
+        meta = {"kind": "recorded", "seed": scene.plan["seed"], "viewpoints": scene.plan["viewpoints"]}
+        scene.finish(facts, scene.plan["objects"], meta)
+        self.outcome.scenes += 1
+
+    def _approach(self, scene: PartialScene, taken: list[np.ndarray]) -> Approach:
+        pattern, rig = self._pattern, self._rig
+        if isinstance(pattern, FreehandPattern):
+            pose = rig.taker.camera_pose
+            return FreehandApproach(rig.arm, pose, taken, pattern.min_distance, pattern.min_angle)
+        return DrivenApproach(rig.arm, rig.planner, [np.array(view["joints"]) for view in scene.plan["views"]])
+
+
+def scene_seed(seed: int, number: int) -> int:
+    """The seed of scene `number` of a session: the same whatever was recorded before."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def software_version() -> str:
+    """Which lds_scenes recorded."""
+    return f"lds_scenes {importlib.metadata.version('lds_scenes')}"

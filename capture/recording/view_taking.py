@@ -1,0 +1,137 @@
+"""One view, taken where the camera is: wait for rest, take a frame from after it, judge it, find its pose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from capture.arms.arm import Arm, Interrupted
+from capture.cameras.camera import Camera, Frame, Intrinsics
+from capture.errors import CameraError, CameraLost, CaptureError, MotionError, PoseError
+from capture.storage.recorded_view import RecordedView
+from capture.quality import QualityCheck
+
+
+class ViewRejected(CaptureError):
+    """No frame at this viewpoint was good enough. The message says why."""
+
+
+@dataclass(frozen=True)
+class ViewLimits:
+    """How long a view may take, in seconds, and how often it is tried.
+
+    Attributes:
+        attempts: frames that are judged before the view is given up.
+        rest: for the arm to come to rest.
+        frame: for a frame to come.
+        lag: for the picture to come to rest after the arm has: how late a camera may be.
+        drift: metres and radians that the camera may have moved between rest and exposure.
+    """
+
+    attempts: int = 4
+    rest: float = 4.0
+    frame: float = 2.0
+    lag: float = 2.0
+    drift: tuple[float, float] = (1e-3, 2e-3)
+
+
+class ViewTaker:
+    """Takes views with a camera on an arm.
+
+    Args:
+        T_world_base, T_tool_camera: float64 [4,4], where the arm stands, and where on its mount the camera sits.
+        note: told of everything that is worth a line in the journal: an event's name, and facts.
+    """
+
+    def __init__(
+        self, arm: Arm, camera: Camera, intrinsics: Intrinsics, T_world_base: np.ndarray, T_tool_camera: np.ndarray,
+        quality: QualityCheck, limits: ViewLimits = ViewLimits(),
+    ) -> None:  # fmt: skip
+        self._arm, self._camera, self._intrinsics = arm, camera, intrinsics
+        self._T_world_base, self._T_tool_camera = T_world_base, T_tool_camera
+        self._quality, self._limits = quality, limits
+
+    def take(self, note: Callable[..., None], interrupted: Callable[[], bool]) -> RecordedView:
+        """Take a view from where the camera is now.
+
+        Args:
+            note: told of every frame that was not good enough: `note("retried", reason=...)`.
+
+        Raises:
+            ViewRejected: no frame was good enough; says why.
+            CameraLost: the camera is gone.
+            Interrupted: `interrupted()` became true.
+        """
+        for attempt in range(self._limits.attempts):
+            try:
+                return self._attempt(note, interrupted)
+            except CameraLost:
+                raise
+            except (CameraError, MotionError, PoseError, ViewRejected) as error:
+                reason = str(error)
+                note("retried", attempt=attempt + 1, reason=reason)
+        raise ViewRejected(reason)
+
+    def _attempt(self, note: Callable[..., None], interrupted: Callable[[], bool]) -> RecordedView:
+        still = self._arm.still_since(self._limits.rest, interrupted)
+        frame = self._frame_at_rest(still, note, interrupted)
+        pose = self._pose_at_rest(still, frame.stamp)
+        verdict = self._quality.check(frame, pose)
+        if verdict.reasons:
+            raise ViewRejected("; ".join(verdict.reasons))
+        joints = self._arm.joints()
+        return RecordedView(
+            image=frame.image,
+            stamp=frame.stamp,
+            T_world_camera=pose,
+            K=self._intrinsics.K,
+            distortion=self._intrinsics.distortion,
+            depth=frame.depth,
+            truth=frame.truth,
+            joint_positions=None if joints is None else joints.positions,
+            quality=verdict.measures,
+        )
+
+    def _frame_at_rest(self, still: float, note: Callable[..., None], interrupted: Callable[[], bool]) -> Frame:
+        """The second of the first two frames after `still` that show the same.
+
+        A camera whose stamps are late still shows motion then (user_pains 9): the picture has to be at rest, too.
+        """
+        earlier = first = self._camera.frame_after(still, self._limits.frame)
+        while True:
+            later = self._camera.frame_after(earlier.stamp, self._limits.frame)
+            if self._quality.settled(earlier, later):
+                break
+            if later.stamp > still + self._limits.lag:
+                raise ViewRejected(
+                    f"the picture still moves {later.stamp - still:.1f} s after the arm has come to rest: "
+                    "the camera's stamps are late, its mount shakes, or something moves on the table"
+                )
+            if interrupted():
+                raise Interrupted
+            earlier = later
+        if earlier is not first:
+            note("late_picture", seconds=round(earlier.stamp - still, 3))
+        return later
+
+    def _pose_at_rest(self, still: float, stamp: float) -> np.ndarray:
+        """T_world_camera at `stamp`, float64 [4,4], provided that the camera has not moved since `still`."""
+        before, at_exposure = self.camera_pose(still), self.camera_pose(stamp)
+        distance, angle = motion_between(before, at_exposure)
+        if distance > self._limits.drift[0] or angle > self._limits.drift[1]:
+            raise ViewRejected(
+                f"the arm moved by {1e3 * distance:.1f} mm and {np.rad2deg(angle):.2f} degrees while the frame was taken"
+            )
+        return at_exposure
+
+    def camera_pose(self, stamp: float) -> np.ndarray:
+        """T_world_camera at `stamp`, float64 [4,4]. Raises PoseError where it is not known for that very time."""
+        return self._T_world_base @ self._arm.T_base_tool(stamp) @ self._T_tool_camera
+
+
+def motion_between(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Distance (metres) and angle (radians) between two poses [4,4]."""
+    cosine = (np.trace(a[:3, :3].T @ b[:3, :3]) - 1) / 2
+    return float(np.linalg.norm(a[:3, 3] - b[:3, 3])), float(np.arccos(np.clip(cosine, -1, 1)))
