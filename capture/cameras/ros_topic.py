@@ -17,6 +17,7 @@ from capture.cameras.camera import Camera, Frame, Intrinsics
 from capture.cameras.settings import RosTopicSettings
 from capture.errors import CameraError, CameraLost
 from lds_ros.messages import depth_from_message, image_from_message, intrinsics_from_message, labels_from_message
+from lds_ros.publishers import Silence, explain_silence
 
 BUFFER = 2**24  # bytes; a buffer smaller than a frame makes rospy work through old frames
 KEPT = 16  # messages of each topic: about a second of a slow camera
@@ -60,14 +61,21 @@ class RosTopicCamera(Camera):
     def frame_after(self, stamp: float, timeout: float) -> Frame:
         deadline, before = time.monotonic() + timeout, self._images.count
         with self._changed:
-            while True:
-                for image in self._images.arrivals:
-                    if image.stamp > stamp and not self._clock_problem(image):
-                        parts = {part: self._companion(topic, image) for part, topic in self._companions.items()}
-                        if all(parts.values()):
-                            return self._frame(image, parts)
+            while (found := self._first_complete(stamp)) is None:
                 if not self._changed.wait(deadline - time.monotonic()):
-                    raise self._no_frame(stamp, timeout, self._images.count - before)
+                    break
+        if found is None:
+            raise self._no_frame(stamp, timeout, self._images.count - before)
+        return self._frame(*found)
+
+    def _first_complete(self, stamp: float) -> tuple[_Arrival, dict[str, _Arrival]] | None:
+        """The first image after `stamp` that has all its companions, and these."""
+        for image in self._images.arrivals:
+            if image.stamp > stamp and not self._clock_problem(image):
+                parts = {part: self._companion(topic, image) for part, topic in self._companions.items()}
+                if all(parts.values()):
+                    return image, parts
+        return None
 
     def _subscribe(self, name: str, kind: type) -> _Topic:
         self._topics.append(_Topic(name, kind, self._changed))
@@ -99,7 +107,7 @@ class RosTopicCamera(Camera):
     def _read_intrinsics(self, topic: _Topic, width: int, height: int) -> Intrinsics | None:
         with self._changed:
             if not self._changed.wait_for(lambda: topic.arrivals, self._settings.startup):
-                reason = topic.silence() or "its publisher is silent"
+                reason = topic.silence().reason
                 raise CameraError(f"{topic.name}: no camera_info: {reason}; or leave camera_info out of the settings")
         info = topic.arrivals[-1].message
         lens = topic.read(topic.arrivals[-1], lambda info: intrinsics_from_message(info, self._settings.rectified))
@@ -134,9 +142,8 @@ class RosTopicCamera(Camera):
         images, asked = self._images, f"no frame within {timeout:g} s: "
         if not count:
             silence = images.silence()
-            if silence and images.count:
-                return CameraLost(f"{images.name}: {asked}{silence}")
-            return CameraError(f"{images.name}: {asked}{silence or 'its publisher is silent; is the camera plugged in?'}")
+            kind = CameraError if silence.has_publisher else CameraLost
+            return kind(f"{images.name}: {asked}{silence.reason}")
         newest = images.arrivals[-1]
         if problem := self._clock_problem(newest):
             return CameraError(f"{images.name}: {asked}{problem}")
@@ -150,7 +157,7 @@ class RosTopicCamera(Camera):
     def _missing_companion(self, image: _Arrival) -> str:
         for part, topic in self._companions.items():
             if not topic.arrivals:
-                return f"its {part} is missing: {topic.name}: {topic.silence() or 'its publisher is silent'}"
+                return f"its {part} is missing: {topic.name}: {topic.silence().reason}"
             if self._companion(topic, image) is None:
                 apart = topic.arrivals[-1].stamp - image.stamp
                 return (
@@ -174,7 +181,7 @@ class _Topic:
 
     def __init__(self, name: str, kind: type, changed: threading.Condition) -> None:
         self.name = rospy.resolve_name(name)
-        self.arrivals: deque[_Arrival] = deque(maxlen=KEPT)
+        self._arrivals: deque[_Arrival] = deque(maxlen=KEPT)
         self.count = 0
         self._type, self._changed = kind._type, changed
         self._subscriber = rospy.Subscriber(self.name, kind, self._receive, queue_size=1, buff_size=BUFFER)
@@ -182,9 +189,13 @@ class _Topic:
     def _receive(self, message: Any) -> None:
         stamp = message.header.stamp.to_sec()
         with self._changed:
-            self.arrivals.append(_Arrival(message, stamp, rospy.get_time() - stamp))
+            self._arrivals.append(_Arrival(message, stamp, rospy.get_time() - stamp))
             self.count += 1
             self._changed.notify_all()
+
+    @property
+    def arrivals(self) -> tuple[_Arrival, ...]:
+        return tuple(self._arrivals)
 
     @property
     def period(self) -> float:
@@ -199,24 +210,9 @@ class _Topic:
         except ValueError as error:
             raise CameraError(f"{self.name}: {error}") from error
 
-    def silence(self) -> str | None:
-        """Why nothing comes, and what to do, where no publisher is connected; None where one is."""
-        if self._subscriber.get_num_connections():
-            return None
-        try:
-            published = dict(rospy.get_published_topics())
-        except (OSError, rospy.ROSException):
-            return "roscore does not answer; start it, and the camera's node again"
-        kind = published.get(self.name)
-        if kind is not None and kind != self._type:
-            return f"it carries {kind}, and must carry {self._type}; name another topic"
-        if kind is not None:
-            return (
-                "its publisher does not answer: start its node again where it has ended; between two computers, "
-                "set ROS_IP on both"
-            )
-        others = sorted(name for name, kind in published.items() if kind == self._type)
-        return f"nobody publishes it; start the camera's node, or name one of: {', '.join(others) or 'none is there'}"
+    def silence(self) -> Silence:
+        """Why nothing comes, and what to do."""
+        return explain_silence(self.name, self._type)
 
     def close(self) -> None:
         self._subscriber.unregister()

@@ -11,14 +11,17 @@ import pytest
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from lds_ros.messages import (
     IMAGE_ENCODINGS,
     camera_info_message,
+    depth_from_message,
+    depth_message,
     image_from_message,
     image_message,
+    intrinsics_from_message,
     label_message,
     labels_from_message,
     transform_message,
@@ -29,7 +32,7 @@ CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "8UC1": 1,
 PEER = """
 import sys, numpy as np
 from cv_bridge import CvBridge
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 bridge, folder = CvBridge(), sys.argv[1]
 for encoding in sys.argv[2:]:
     pixels = np.load(f"{folder}/{encoding}.npy")
@@ -37,7 +40,10 @@ for encoding in sys.argv[2:]:
         bridge.cv2_to_imgmsg(pixels, encoding).serialize(file)
     colour = "passthrough" if encoding.startswith("8U") else "rgb8"
     np.save(f"{folder}/{encoding}_rgb.npy", bridge.imgmsg_to_cv2(bridge.cv2_to_imgmsg(pixels, encoding), colour))
-for name in ("image", "label"):
+for encoding in ("16UC1", "32FC1"):
+    with open(f"{folder}/{encoding}.msg", "wb") as file:
+        bridge.cv2_to_imgmsg(np.load(f"{folder}/{encoding}.npy"), encoding).serialize(file)
+for name in ("image", "label", "depth"):
     message = Image()
     message.deserialize(open(f"{folder}/{name}.msg", "rb").read())
     np.save(f"{folder}/{name}.npy", bridge.imgmsg_to_cv2(message))
@@ -64,7 +70,13 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("Debian's cv_bridge is not installed: ./run test installs it")
     for encoding, channels in CHANNELS.items():
         np.save(folder / f"{encoding}.npy", picture(7, 5, channels).squeeze())
-    ours = {"image": image_message(picture(7, 5, 3), header()), "label": label_message(labels(), header())}
+    np.save(folder / "32FC1.npy", depth())
+    np.save(folder / "16UC1.npy", np.rint(1000 * np.nan_to_num(depth())).astype(np.uint16))
+    ours = {
+        "image": image_message(picture(7, 5, 3), header()),
+        "label": label_message(labels(), header()),
+        "depth": depth_message(np.nan_to_num(depth()), header()),
+    }
     for name, message in ours.items():
         with (folder / f"{name}.msg").open("wb") as file:
             message.serialize(file)
@@ -74,6 +86,13 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def labels() -> np.ndarray:
     return np.arange(35, dtype=np.int32).reshape(7, 5) * 100_000
+
+
+def depth() -> np.ndarray:
+    """Whole millimetres up to 64 m, in metres; unknown (NaN) in one place."""
+    made = np.random.default_rng(0).integers(1, 2**16, (7, 5)).astype(np.float32) / 1000
+    made[2, 3] = np.nan
+    return made
 
 
 def test_every_encoding_that_is_taken_is_tested() -> None:
@@ -95,6 +114,37 @@ def test_images_are_read_as_cv_bridge_reads_them(peer: Path, encoding: str) -> N
 def test_cv_bridge_reads_what_we_write(peer: Path) -> None:
     np.testing.assert_array_equal(np.load(peer / "image.npy"), picture(7, 5, 3))
     np.testing.assert_array_equal(np.load(peer / "label.npy"), labels())
+    np.testing.assert_array_equal(np.load(peer / "depth.npy"), depth())
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
+def test_depth_that_cv_bridge_writes_is_read_in_metres_with_zero_for_unknown(peer: Path, encoding: str) -> None:
+    message = Image()
+    message.deserialize((peer / f"{encoding}.msg").read_bytes())
+    read = depth_from_message(message)
+    assert read.dtype == np.float32
+    np.testing.assert_allclose(read, np.nan_to_num(depth()), rtol=1e-6)
+
+
+@pytest.mark.parametrize("unknown", [np.nan, np.inf, -np.inf, -1.0, 0.0])
+def test_whatever_drivers_write_for_unknown_depth_is_read_as_zero(unknown: float) -> None:
+    far = Image(header(), 1, 2, "32FC1", 0, 8, np.array([unknown, 2.5], "<f4").tobytes())
+    np.testing.assert_array_equal(depth_from_message(far), [[0, 2.5]])
+
+
+def test_depth_is_read_in_the_byte_order_that_the_message_names() -> None:
+    message = Image(header(), 1, 2, "16UC1", 1, 4, np.array([0, 1234], ">u2").tobytes())
+    np.testing.assert_allclose(depth_from_message(message), [[0, 1.234]])
+
+
+def test_depth_keeps_its_numbers_from_us_to_us() -> None:
+    known = np.nan_to_num(depth())
+    np.testing.assert_array_equal(depth_from_message(depth_message(known, header())), known)
+
+
+def test_colour_images_are_no_depth() -> None:
+    with pytest.raises(ValueError, match="32FC1 .metres. or 16UC1 .millimetres.*'rgb8'"):
+        depth_from_message(image_message(picture(7, 5, 3), header()))
 
 
 def test_padding_at_the_end_of_rows_is_left_out() -> None:
@@ -149,3 +199,53 @@ def test_camera_info_holds_the_intrinsics() -> None:
     assert (info.height, info.width, info.distortion_model) == (480, 640, "plumb_bob")
     assert tuple(info.K) == tuple(K.ravel())
     np.testing.assert_array_equal(np.reshape(info.P, (3, 4)), np.column_stack([K, np.zeros(3)]))
+
+
+K = np.array([[500.0, 0, 319.5], [0, 510.0, 239.5], [0, 0, 1]])
+
+
+def info(**fields: object) -> CameraInfo:
+    message = camera_info_message(K, 480, 640, header())
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("model", "terms"),
+    [
+        ("plumb_bob", [0.1, -0.2, 0.01, 0.02, 0.3]),
+        ("plumb_bob", [0.1, -0.2, 0.01, 0.02]),
+        ("rational_polynomial", [0.1, -0.2, 0.01, 0.02, 0.3, 0, 0, 0]),
+        ("", []),
+    ],
+)
+def test_distortion_is_read_in_opencvs_order(model: str, terms: list[float]) -> None:
+    read_K, distortion = intrinsics_from_message(info(distortion_model=model, D=terms))
+    np.testing.assert_array_equal(read_K, K)
+    np.testing.assert_array_equal(distortion, [*terms, 0, 0, 0, 0, 0][:5])
+
+
+@pytest.mark.parametrize(
+    ("model", "terms"), [("rational_polynomial", [0.1, 0, 0, 0, 0, 0.5, 0, 0]), ("equidistant", [0.0] * 4)]
+)
+def test_distortion_that_five_terms_do_not_express_is_refused(model: str, terms: list[float]) -> None:
+    with pytest.raises(ValueError, match=f"'{model}'.*only plumb_bob.*image_proc"):
+        intrinsics_from_message(info(distortion_model=model, D=terms))
+
+
+def test_rectified_images_have_the_projection_and_no_distortion() -> None:
+    projection = np.array([[480.0, 0, 310, 0], [0, 480, 230, 0], [0, 0, 1, 0]])
+    read_K, distortion = intrinsics_from_message(info(D=[0.1, 0, 0, 0, 0], P=projection.ravel().tolist()), True)
+    np.testing.assert_array_equal(read_K, projection[:, :3])
+    assert not distortion.any()
+
+
+def test_an_uncalibrated_camera_says_nothing() -> None:
+    assert intrinsics_from_message(info(K=[0.0] * 9)) is None
+
+
+@pytest.mark.parametrize("fields", [{"binning_x": 2}, {"roi": RegionOfInterest(x_offset=8, width=320, height=240)}])
+def test_cropped_and_binned_images_are_refused(fields: dict) -> None:
+    with pytest.raises(ValueError, match="crops or bins"):
+        intrinsics_from_message(info(**fields))
