@@ -29,8 +29,10 @@ class BackgroundFinisher:
 
     def submit(self, scene: PartialScene) -> None:
         """Finish `scene` in its turn. Raises what went wrong with an earlier one."""
-        self._results.append(self._thread.submit(self._finish, scene))
-        self.collect(MAX_WAITING)
+        try:
+            self.collect(MAX_WAITING - 1)
+        finally:
+            self._results.append(self._thread.submit(self._finish, scene))
 
     def collect(self, at_most: int = MAX_WAITING) -> None:
         """Wait until no more than `at_most` scenes are unfinished. Raises, once, what went wrong with one of them."""

@@ -19,6 +19,7 @@ from datasets.atomic import sync
 from datasets.scene_file import OWN_ATTRIBUTES
 
 _JOURNAL = "journal.jsonl"
+_OWN_EVENTS = ("begun", "stored", "adopted", "lost", "skipped", "finishing", "finished")
 
 
 class PartialScene:
@@ -51,7 +52,7 @@ class PartialScene:
         self.journal.repair()
         events = self.journal.read()
         if not events or events[0]["event"] != "begun":
-            raise StorageError(f"{self.journal.path}: has lost its first line; move the folder to safety, it holds views")
+            raise StorageError(f"{self.journal.path}: has lost its first line; move its folder to safety")
         self.plan: dict[str, Any] = events[0]["plan"]
         noted: set[int] = set()
         for event in events[1:]:
@@ -104,7 +105,9 @@ class PartialScene:
 
     def note(self, event: str, **facts: Any) -> None:
         """Write anything else worth knowing into the journal. Raises StorageError."""
-        self.journal.append("note", what=event, **facts)
+        if event in _OWN_EVENTS:
+            raise ValueError(f"'{event}' is an event that storage itself writes")
+        self.journal.append(event, **facts)
 
     def finish(
         self, attributes: Mapping[str, Any], objects: Sequence[Mapping[str, Any]] = (), meta: Mapping[str, Any] = {}

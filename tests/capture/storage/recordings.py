@@ -1,0 +1,58 @@
+"""Small recordings for the tests of storage: every view is known from the numbers of its scene and its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from capture.storage.partial_scene import PartialScene
+from capture.storage.recorded_view import RecordedView
+from capture.storage.recording_folder import RecordingFolder
+from capture.storage.space import view_bytes
+
+HEIGHT, WIDTH, VIEWS = 12, 16, 3
+BYTES = view_bytes(HEIGHT, WIDTH, depth=True, truth=True)
+
+
+def drawn_view(scene: int, index: int, size: tuple[int, int] = (HEIGHT, WIDTH)) -> RecordedView:
+    rng = np.random.default_rng([scene, index])
+    pose = np.eye(4)
+    pose[:3, 3] = rng.normal(size=3)
+    return RecordedView(
+        image=rng.integers(0, 256, (*size, 3), dtype=np.uint8),
+        stamp=1e9 + 100 * scene + index,
+        T_world_camera=pose,
+        K=np.diag([300.0 + scene, 301, 1]),
+        distortion=rng.normal(size=5),
+        depth=rng.integers(0, 9000, size).astype(np.float32) / 10000,
+        truth=rng.integers(0, 3, size, dtype=np.uint8),
+        joint_positions=rng.normal(size=6),
+        quality={"sharpness": float(index), "overexposed": 0.25},
+    )
+
+
+def begin(folder: RecordingFolder) -> PartialScene:
+    return folder.begin_scene({"viewpoints": "ring"}, VIEWS, BYTES)
+
+
+def number_of(scene: PartialScene) -> int:
+    return int(scene.name.removeprefix("scene_"))
+
+
+def record(folder: RecordingFolder, views: int = VIEWS) -> str:
+    """Record one whole scene; its name."""
+    scene = begin(folder)
+    for index in range(views):
+        scene.store(index, drawn_view(number_of(scene), index))
+    finish(scene)
+    return scene.name
+
+
+def finish(scene: PartialScene) -> None:
+    scene.finish({"robot": "simulated"}, [{"position": [0, 0, 0]}, {"position": [0, 1, 0]}], {"seed": 7})
+
+
+def contents(root: Path) -> list[str]:
+    """Everything in a folder, but the lock."""
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.name != ".recorder.lock")
