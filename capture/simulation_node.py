@@ -4,7 +4,7 @@
 Action: arm_controller/follow_joint_trajectory (FollowJointTrajectory); a trajectory starts when its goal comes.
 Publishes: joint_states (four times as often as pictures); camera/image_raw (rgb8), camera/camera_info,
     camera/depth/image_raw (32FC1) and camera/masks (32SC1: which cube each pixel shows), all with the stamp of the
-    exposure, which is one of joint_states as well; ~objects (SceneObjects, latched, frame world); tf world -> base_link.
+    exposure, which joint_states has as well; ~objects (SceneObjects, latched, frame world); tf world -> base_link.
     Images are rendered only while someone listens to them.
 Services: ~rearrange (RearrangeCubes), ~show_board (SetBool: the calibration board in place of the cubes), ~set_fault
     (SetFault; the parameter ~faults lists them).
@@ -216,7 +216,7 @@ def _result(code: int, message: str = "") -> FollowJointTrajectoryResult:
 
 
 def _trajectory(goal: FollowJointTrajectoryGoal) -> Trajectory:
-    """The goal's trajectory; the arm stops at points without velocities. Raises MotionError where its sizes do not fit."""
+    """The goal's trajectory; the arm stops at points without velocities. Raises MotionError where sizes do not fit."""
     points, joints = goal.trajectory.points, len(goal.trajectory.joint_names)
     positions = [point.positions for point in points]
     velocities = [point.velocities or (0.0,) * joints for point in points]
@@ -234,7 +234,7 @@ def _trajectory(goal: FollowJointTrajectoryGoal) -> Trajectory:
 def main() -> int:
     if not rosgraph.is_master_online():
         where = os.environ.get("ROS_MASTER_URI", "an unset ROS_MASTER_URI")
-        print(f"simulation_node: no roscore at {where}: start one with `roscore`, or set ROS_MASTER_URI", file=sys.stderr)
+        print(f"simulation_node: no roscore at {where}: start one, or set ROS_MASTER_URI", file=sys.stderr)
         return 1
     os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's; more threads hardly help, and keep others from their core
     rospy.init_node("simulation")

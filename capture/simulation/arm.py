@@ -40,8 +40,8 @@ def read_joint_limits() -> JointLimits:
     """Of the simulated arm's moving joints, from base to tool."""
     joints = [joint for joint in ElementTree.parse(URDF).iter("joint") if joint.get("type") == "revolute"]
     limits = [joint.find("limit") for joint in joints]
-    lower, upper, speed = (np.array([float(limit.get(key)) for limit in limits]) for key in ("lower", "upper", "velocity"))
-    return JointLimits(tuple(joint.get("name") for joint in joints), lower, upper, speed)
+    values = np.array([[float(limit.get(key)) for key in ("lower", "upper", "velocity")] for limit in limits])
+    return JointLimits(tuple(joint.get("name") for joint in joints), *values.T)
 
 
 class SimulatedArm:
@@ -108,7 +108,8 @@ class SimulatedArm:
     def _checked(self, trajectory: Trajectory) -> CubicHermiteSpline:
         names = trajectory.joint_names
         if sorted(names) != sorted(self.limits.names):
-            raise MotionError(f"the trajectory moves the joints {', '.join(names)}, the arm has {', '.join(self.limits.names)}")
+            ours = ", ".join(self.limits.names)
+            raise MotionError(f"the trajectory moves the joints {', '.join(names)}, but the arm has {ours}")
         order = [names.index(name) for name in self.limits.names]
         times, positions, velocities = trajectory.times, trajectory.positions[:, order], trajectory.velocities[:, order]
         if not len(times):
@@ -128,10 +129,10 @@ class SimulatedArm:
     def _check_way(self, spline: CubicHermiteSpline) -> None:
         away = np.abs(spline(0) - self.positions)
         self._refuse(away > START_TOLERANCE, away, "the trajectory starts {:.3f} rad from where {} is")
-        # Dense enough to see between the points as well
-        moments = np.unique(np.concatenate([np.linspace(a, b, 5) for a, b in zip(spline.x, spline.x[1:], strict=False)]))
-        angles, speeds = spline(moments), np.abs(spline(moments, 1)).max(0)
-        outside = np.maximum(self.limits.lower - angles, angles - self.limits.upper).max(0)
+        share = np.linspace(0, 1, 5)[:, None]  # of the way from point to point: the spline may swing out between them
+        moments = spline.x[:-1] + share * np.diff(spline.x)
+        angles, speeds = spline(moments), np.abs(spline(moments, 1)).max((0, 1))
+        outside = np.maximum(self.limits.lower - angles, angles - self.limits.upper).max((0, 1))
         self._refuse(outside > 1e-3, outside, "the trajectory goes {:.3f} rad beyond the limit of {}")
         self._refuse(speeds > 1.02 * self.limits.speed, speeds, "the trajectory asks for {:.2f} rad/s, too much for {}")
 

@@ -40,7 +40,7 @@ FAULTS = {
         Fault("arm_stalls", "the arm stands, while its goal stays active"),
         Fault("trajectory_aborted", "the controller gives up every trajectory this long after its start", "s", 0.3),
         Fault("trajectory_refused", "the controller refuses every trajectory"),
-        Fault("joint_noise", "joint angles are read with noise, rad, and velocities with ten times as much", "rad", 0.02),
+        Fault("joint_noise", "joint angles are read with noise, and velocities with ten times as much", "rad", 0.02),
         Fault("tf_gap", "no joint states come, so that tf does not know where the arm is"),
     )
 }  # fmt: skip

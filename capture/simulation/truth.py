@@ -27,7 +27,7 @@ T_WORLD_BASE = _pose([-0.75, 0.0, 0.0], Rotation.identity())
 # Where the camera is on its mount: its optical frame in tool0. Screwed on a little askew, as cameras are.
 T_TOOL_CAMERA = _pose([0.056, -0.003, 0.047], Rotation.from_euler("ZYX", [92.1, 1.7, -10.6], degrees=True))
 
-# Where the calibration board lies while it is shown: a little turned and tilted, with its middle over the world's origin.
+# Where the calibration board lies while it is shown: a little turned and tilted, its middle over the world's origin.
 _BOARD_TURN = Rotation.from_euler("ZYX", [-14.0, 1.5, 181.0], degrees=True)
 T_WORLD_BOARD = _pose([0.0, 0.0, 0.01] - _BOARD_TURN.apply([BOARD.width / 2, BOARD.height / 2, 0.0]), _BOARD_TURN)
 

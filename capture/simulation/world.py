@@ -26,8 +26,7 @@ def rig_model(width: int, height: int) -> mujoco.MjModel:
     mujoco = import_mujoco()
     spec = table_spec(width, height)
     extent = spec.copy().compile().stat.extent  # MuJoCo measures shadows and clipping in it: the arm must not change it
-    # Shadows of what is within 35 cm of the middle and, since this lamp hangs low, none of the arm: a room's light comes
-    # from all around, and the shadow of what is half a metre above the table is too soft to see.
+    # Shadows of what is within 35 cm of the middle; sharp ones, since they are all that there is to see of the lamp.
     spec.visual.map.shadowclip = 0.35 / extent
     spec.visual.quality.shadowsize = 512  # a third of the time that 1024 take, and 1.4 mm on the table
     _give_the_table_a_body(mujoco, spec)

@@ -12,7 +12,9 @@ from datasets.synthesis.rendering import import_mujoco
 from datasets.synthesis.table import Cube, Table
 
 _HIDDEN = -10.0  # metres: under the table, out of every view
-_KEY_LIGHT_DISTANCE = 0.3  # metres from the table's middle: under the arm, over the cubes
+# Metres from the table's middle: over the cubes and under the arm, which thus casts no shadow. In a room's light, the
+# shadow of what is half a metre above the table is too soft to see.
+_KEY_LIGHT_DISTANCE = 0.3
 _PATTERN_EXTRA = 64  # pixels that the noise pattern is larger than a picture
 
 
@@ -64,11 +66,10 @@ class WristCamera:
         self._pose(view)
         self._colour.update_scene(self._data, camera="wrist")
         image = self._colour.render()
-        if gain != 1:
-            image = cv2.convertScaleAbs(image, alpha=gain)
         if blur:
             image = cv2.GaussianBlur(image, (0, 0), blur)
-        return cv2.add(image, self._noise(), dtype=cv2.CV_8U)
+        image = cv2.add(image, self._noise(), dtype=cv2.CV_8U)
+        return image if gain == 1 else cv2.convertScaleAbs(image, alpha=gain)  # clips, as a sensor does
 
     def truth(self, view: View) -> np.ndarray:
         """Which cube each pixel shows, uint8 [H,W]: i + 1 for cube i of the view, 0 for all else."""

@@ -76,7 +76,7 @@ def _free_place(rng: np.random.Generator, edge: float, others: list[Cube]) -> np
 
 
 def table_spec(width: int, height: int) -> mujoco.MjSpec:
-    """The model, not yet compiled, for pictures of up to width x height pixels. What is added to it comes after the cubes."""
+    """The model, not yet compiled, for pictures of up to width x height pixels."""
     cubes = "".join(_CUBE.format(i=i) for i in range(MAX_CUBES))
     return import_mujoco().MjSpec.from_string(_MODEL.format(width=width, height=height, cubes=cubes))
 
