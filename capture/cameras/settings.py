@@ -133,10 +133,10 @@ def load_camera(name_or_path: str) -> CameraSettings:
         given = OmegaConf.to_container(OmegaConf.load(file))
     except (OSError, ValueError, OmegaConfBaseException, yaml.YAMLError) as error:
         raise CameraError(f"{file}: is no readable YAML: {_first_line(error)}") from error
-    if not isinstance(given, dict) or given.get("kind") not in KINDS:
-        kind = given.get("kind") if isinstance(given, dict) else None
+    kind = str(given.pop("kind", None)) if isinstance(given, dict) else None
+    if kind not in KINDS:
         raise CameraError(f"{file}: kind is '{kind}'; choose from {', '.join(KINDS)}")
-    settings = KINDS[given.pop("kind")]
+    settings = KINDS[kind]
     known = [field.name for field in fields(settings)]
     for key in given:
         if key not in known:
