@@ -75,8 +75,6 @@ def _in_words(path: Path, error: OSError, needed: int) -> str:
 
 def readable(size: float) -> str:
     """A number of bytes as people read it."""
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
+    if size < 1e6:
+        return f"{size / 1e3:.0f} kB"
+    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import random
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from crashing import CRASHED, heard, hold, open_and_crash, record_and_crash, record_for_ever, start
+from recordings import VIEWS, drawn_view
+from test_recorded_view import same
+
+from capture.errors import StorageError
+from capture.storage.recording_folder import RecordingFolder
+from datasets.loading import open_dataset
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "data"
+
+
+def expect_all(root: Path, stored: set[tuple[int, int]]) -> None:
+    """Open the folder as the next recorder does: every view of `stored` must be there, bit for bit, and nothing else."""
+    with RecordingFolder(root) as folder:
+        assert folder.notices == [] or "now it is" in folder.notices[0]
+        finished, interrupted = folder.finished, folder.interrupted
+        views = interrupted.views() if interrupted else {}
+    for index, view in views.items():
+        assert same(view, drawn_view(int(interrupted.name[-6:]), index))
+    found = {(int(interrupted.name[-6:]), index) for index in views} if interrupted else set()
+    dataset = open_dataset(root) if finished else []
+    assert sorted(finished) == sorted(scene.name for scene in dataset)
+    for scene in dataset:
+        expect_recorded(scene)
+        found |= {(int(scene.name[-6:]), index) for index in scene.meta["view_numbers"]}
+    assert stored <= found
+    assert not [path for path in root.rglob("*") if path.name.endswith(".writing")]
+    partial = [f"{interrupted.name}.partial"] if interrupted else []
+    assert [path.name for path in root.glob("*.partial")] == partial
+    assert sorted(path.stem for path in (root / "journals").glob("*")) == sorted(finished)
+
+
+def expect_recorded(scene) -> None:
+    views = [drawn_view(int(scene.name[-6:]), index) for index in scene.meta["view_numbers"]]
+    np.testing.assert_array_equal(scene.images, [view.image for view in views])
+    np.testing.assert_array_equal(scene.masks, [view.truth for view in views])
+    np.testing.assert_array_equal(scene.T_world_camera, [view.T_world_camera for view in views])
+    np.testing.assert_allclose(scene.depth, [view.depth for view in views], atol=0.5e-4)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_views_survive_sigkill_at_random_moments(root, seed):
+    rng = random.Random(seed)
+    stored: set[tuple[int, int]] = set()
+    for _ in range(6):
+        recorder, pipe = start(record_for_ever, root)
+        pipe.poll(20)  # until it is at work
+        time.sleep(rng.uniform(0, 0.06))
+        recorder.kill()
+        recorder.join()
+        told = heard(pipe)
+        assert told and not stored & set(told), "what was stored is not recorded again"
+        stored |= set(told)
+        expect_all(root, stored)
+    assert len(open_dataset(root)) > 2
+
+
+def test_a_crash_between_any_two_changes_of_the_file_system_loses_nothing(tmp_path):
+    rng = random.Random(6)
+    for at in range(1, 1000):
+        root = tmp_path / f"{at}"
+        recorder, pipe = start(record_and_crash, root, at)
+        told = heard(pipe)
+        recorder.join()
+        root.mkdir(exist_ok=True)
+        opener, _ = start(open_and_crash, root, rng.randint(1, 40))  # what opening repairs may be cut off as well
+        opener.join()
+        assert {recorder.exitcode, opener.exitcode} <= {0, CRASHED}
+        expect_all(root, {view for view in told if view != "finishing"})
+        assert ("finishing" in told) <= (root / "scene_000000.h5").exists()
+        if recorder.exitcode == 0:
+            break
+    assert at > 60
+
+
+def test_a_scene_is_completed_after_any_crash(tmp_path):
+    for at in range(1, 1000, 7):
+        root = tmp_path / f"{at}"
+        first, _ = start(record_and_crash, root, at)
+        first.join()
+        second, pipe = start(record_and_crash, root, 10_000)
+        heard(pipe)
+        second.join()
+        assert second.exitcode == 0
+        dataset = open_dataset(root)
+        assert dataset[0].num_views == VIEWS
+        expect_recorded(dataset[0])
+        if first.exitcode == 0:
+            break
+
+
+def test_the_folder_belongs_to_one_recorder_until_that_one_ends(root):
+    holder, pipe = start(hold, root)
+    assert pipe.recv() == "locked"
+    words = rf"another recorder is at work there \(process {holder.pid} on .+, since \d{{4}}-"
+    with pytest.raises(StorageError, match=words), RecordingFolder(root):
+        pass
+    holder.kill()
+    holder.join()
+    with RecordingFolder(root) as folder:
+        with pytest.raises(StorageError, match=f"{re.escape(str(root))}: another recorder"), RecordingFolder(root):
+            pass
+        assert folder.finished == []
