@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Takes views of the calibration board into a folder, guided by hand or driven by the arm. `lds capture calibrate` starts it.
+
+Argument: a capture.calibration.session.Request as JSON.
+Uses: the camera's topics, tf, and with `auto` the arm's FollowJointTrajectory action and /robot_description (where its
+    profile names no URDF); in simulation the service /simulation/show_board (std_srvs/SetBool).
+Exit codes: 0 the views are in the folder, 1 they are not (the reason is the last line of stderr).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+import numpy as np
+import rosgraph
+import rospy
+from scipy.spatial.transform import Rotation
+from std_srvs.srv import SetBool
+
+from capture.arms.arm import Interrupted
+from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
+from capture.arms.freehand import FreehandArm
+from capture.calibration.driving import drive_around_board
+from capture.calibration.poses import pose
+from capture.calibration.session import Request, start_collecting
+from capture.cameras.opening import open_camera
+from capture.cameras.settings import load_camera
+from capture.errors import CaptureError
+from capture.planning import Planner
+from capture.robot_profile import load_robot_profile
+from lds_ros.packages import find_mesh
+
+SHOW_BOARD = "/simulation/show_board"
+RIG_TIMEOUT = 60.0  # seconds that the simulated rig may take to come up
+
+
+def take_views(request: Request) -> None:
+    """Raises CaptureError where it does not go on, Interrupted where somebody asked to stop."""
+    with ExitStack() as stack:
+        if request.simulated:
+            stack.enter_context(_board_shown())
+        camera = stack.enter_context(open_camera(load_camera(request.camera)))
+        if not request.auto:
+            arm = None if request.for_lens else stack.enter_context(FreehandArm(load_robot_profile(request.robot)))
+            start_collecting(request, camera, arm, rospy.is_shutdown).by_hand()
+            return
+        profile = load_robot_profile(request.robot)
+        urdf = profile.urdf.read_text() if profile.urdf else rospy.get_param("/robot_description", "")
+        planner = Planner(profile, urdf, find_mesh)
+        arm = stack.enter_context(FollowJointTrajectoryArm(profile, planner.joint_names))
+        collector = start_collecting(request, camera, arm, rospy.is_shutdown)
+        position, quaternion = np.split(np.array(request.camera_on_tool), [3])
+        T_tool_camera = pose(Rotation.from_quat(quaternion).as_matrix(), position)
+        drive_around_board(collector, planner, T_tool_camera, request.views, request.for_lens)
+
+
+@contextmanager
+def _board_shown() -> Iterator[None]:
+    """The simulated rig shows the board meanwhile, in place of the cubes."""
+    show = rospy.ServiceProxy(SHOW_BOARD, SetBool)
+    try:
+        rospy.wait_for_service(SHOW_BOARD, RIG_TIMEOUT)
+        show(True)
+    except (rospy.ROSException, rospy.ServiceException) as error:
+        raise CaptureError(f"{SHOW_BOARD}: the simulated rig does not answer ({error})") from error
+    try:
+        yield
+    finally:
+        with suppress(rospy.ServiceException):  # the rig may have ended before us
+            show(False)
+
+
+def main() -> int:
+    if not rosgraph.is_master_online():
+        where = os.environ.get("ROS_MASTER_URI", "an unset ROS_MASTER_URI")
+        print(
+            f"calibrate_node: no roscore at {where}: start the robot's driver, or set ROS_MASTER_URI", file=sys.stderr
+        )
+        return 1
+    rospy.init_node("calibrate", anonymous=True)
+    try:
+        take_views(Request.from_json(rospy.myargv()[1]))
+    except Interrupted:
+        print("\nstopped as asked; the arm stands still", file=sys.stderr)
+        return 1
+    except CaptureError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
