@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Takes views of the calibration board into a folder, guided by hand or driven by the arm. `lds capture calibrate` starts it.
+"""Takes views of the calibration board into a folder, guided by hand or driven by the arm.
+
+The part of `lds capture calibrate` that needs ROS, started by it.
 
 Argument: a capture.calibration.session.Request as JSON.
 Uses: the camera's topics, tf, and with `auto` the arm's FollowJointTrajectory action and /robot_description (where its

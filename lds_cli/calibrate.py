@@ -15,7 +15,6 @@ import typer
 from lds_cli.console import console
 
 if TYPE_CHECKING:
-    from capture.calibration.board import Board
     from capture.calibration.calibration import Calibration, HandEye, IntrinsicsResult
     from capture.calibration.session import Request
     from capture.calibration.view_folder import Setup
@@ -123,8 +122,8 @@ def handeye(
 ) -> None:
     """Find where the camera sits on the arm's tool (eye in hand), by views of a board that does not move.
 
-    By hand: guide the arm (free drive, pendant) to look at the board from many sides, tilted and rolled; a view is taken
-    whenever it rests. With --auto the arm goes around the board by itself.
+    By hand: guide the arm (free drive, pendant) to look at the board from many sides, tilted and rolled; a view is
+    taken whenever it rests. With --auto the arm goes around the board by itself.
 
     Example: lds capture calibrate handeye --robot ur5e --camera realsense --auto --camera-on-tool "0 0.05 0.08 0 0 0 1"
     """

@@ -30,7 +30,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class Setup:
-    """What does not change from picture to picture: names of robot and camera, the board, the lens as the camera tells."""
+    """What all pictures share: serial number of the camera, board, name of the robot, the lens as the camera tells."""
 
     camera: str
     board: Board
@@ -94,7 +94,7 @@ def read_setup(folder: Path) -> Setup | None:
 
 
 def read_pictures(folder: Path) -> dict[str, np.ndarray]:
-    """All pictures of a folder by name, uint8 [H,W,3] RGB. Raises CalibrationError where one cannot be read, or none is."""
+    """All pictures of a folder by name, uint8 [H,W,3] RGB. Raises CalibrationError where none is, or one unreadable."""
     if not folder.is_dir():
         raise CalibrationError(f"{folder}: there is no such folder")
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES)
@@ -132,8 +132,8 @@ def _read_picture(file: Path) -> np.ndarray:
 def _read_poses(file: Path) -> dict[str, np.ndarray]:
     if not file.exists():
         raise CalibrationError(
-            f"{file}: is missing: hand-eye calibration needs it, with the columns {','.join(HEADER)} (where the tool was "
-            "in the arm's base frame, metres and quaternion)"
+            f"{file}: is missing: hand-eye calibration needs it, with the columns {','.join(HEADER)} (where the tool "
+            "was in the arm's base frame, metres and quaternion)"
         )
     with file.open(newline="") as opened:
         rows = csv.DictReader(opened, strict=True)
