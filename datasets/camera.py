@@ -1,8 +1,16 @@
-"""Pinhole camera geometry. Poses are T_world_camera in the OpenCV optical frame (x right, y down, z forward), metres."""
+"""Camera geometry. Poses are T_world_camera in the OpenCV optical frame (x right, y down, z forward), metres."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from datasets.scene import Scene
+
+TYPICAL_VIEW = np.deg2rad(42)  # vertical, where a scene does not tell its intrinsics
+FRUSTUM_LENGTH = 0.12  # of the cameras' mean distance from the world's origin
 
 
 def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.ndarray:
@@ -46,3 +54,15 @@ def project(
     else:
         pixels = (camera @ K.T)[:, :2] / np.where(depth > 0, depth, 1)
     return np.where(depth > 0, pixels, np.nan)
+
+
+def frusta(scene: Scene) -> np.ndarray:
+    """World points [V,5,3] to draw cameras by: each one's centre, and its picture's corners in order around it."""
+    height, width = scene.image_size
+    K = np.broadcast_to(pinhole(height, width, TYPICAL_VIEW), (scene.num_views, 3, 3)) if scene.K is None else scene.K
+    pixels = np.array([[0, 0, 1], [width - 1, 0, 1], [width - 1, height - 1, 1], [0, height - 1, 1]], np.float64)
+    poses = scene.T_world_camera
+    length = FRUSTUM_LENGTH * float(np.linalg.norm(poses[:, :3, 3], axis=1).mean())
+    rays = length * np.einsum("vij,cj->vci", np.linalg.inv(K), pixels)
+    corners = np.concatenate([np.zeros((len(poses), 1, 3)), rays], axis=1)
+    return np.einsum("vij,vcj->vci", poses[:, :3, :3], corners) + poses[:, None, :3, 3]

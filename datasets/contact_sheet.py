@@ -10,7 +10,7 @@ import numpy as np
 from datasets.atomic import whole_file
 from datasets.palette import object_colours
 from datasets.scene import Scene
-from datasets.scene_dataset import SceneDataset
+from datasets.scene_dataset import SceneDataset, spread
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -31,15 +31,11 @@ def save_contact_sheet(dataset: SceneDataset, path: Path, scenes: int = 6, views
     Raises:
         DatasetError: a scene cannot be read, or the picture cannot be written.
     """
-    shown = [dataset[int(i)] for i in _spread(len(dataset), scenes)]
+    shown = [dataset[int(i)] for i in spread(len(dataset), scenes)]
     sheet = _draw(dataset, shown, views)
     with whole_file(path) as temporary:
         sheet.save(temporary, format="PNG")
     return len(shown)
-
-
-def _spread(count: int, limit: int) -> np.ndarray:
-    return np.linspace(0, count - 1, min(count, limit)).round().astype(int)
 
 
 def _draw(dataset: SceneDataset, scenes: list[Scene], views: int) -> Image.Image:
@@ -97,7 +93,7 @@ def _scene_row(scene: Scene, views: int) -> Image.Image:
 
     height, width = scene.image_size
     size = (TILE, max(1, round(TILE * height / width)))
-    chosen = _spread(scene.num_views, views)
+    chosen = spread(scene.num_views, views)
     lines = 1 if scene.masks is None else 2
     row = Image.new("RGB", (len(chosen) * (TILE + TIGHT) - TIGHT, lines * (size[1] + TIGHT) - TIGHT), PAGE)
     colours = object_colours(max(scene.num_objects, 1))

@@ -14,6 +14,7 @@ from datasets.scene import DatasetError
 from datasets.scene_file import open_scene_file
 
 QUALITY = "quality/"
+SHOWN_DIGEST = 16  # hexadecimal digits
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,20 @@ class RecordingFacts:
         facts: flat facts (robot, camera, calibration digest, ...).
         quality: measure's name -> values [V].
         skipped: viewpoints that gave no view: `view` (the viewpoint's number) and `reason`.
+        view_numbers: the viewpoint's number of each view [V]; empty where they are not told.
         journal: events in order, as the recorder wrote them.
     """
 
     facts: dict[str, Any]
     quality: dict[str, np.ndarray]
     skipped: list[dict[str, Any]]
+    view_numbers: list[int]
     journal: list[dict[str, Any]]
+
+    @classmethod
+    def none(cls) -> RecordingFacts:
+        """Of a scene that no recorder made."""
+        return cls({}, {}, [], [], [])
 
     @property
     def by_a_robot(self) -> bool:
@@ -45,24 +53,32 @@ def recording_facts(path: Path) -> RecordingFacts:
         DatasetError: the scene file cannot be read.
     """
     with open_scene_file(path) as file:
-        facts = file.facts()
+        facts, meta = file.facts(), file.json("meta", dict)
     per_view = {name: value for name, value in read_per_view(path).items() if name.startswith(QUALITY)}
     quality = {name.removeprefix(QUALITY): value for name, value in per_view.items() if value.ndim == 1}
     journal = path.parent / "journals" / f"{path.stem}.jsonl"
-    return RecordingFacts(facts, quality, _skipped(path, facts.pop("skipped", "[]")), _read_journal(journal))
+    try:
+        skipped = [{"view": int(s["view"]), "reason": str(s["reason"])} for s in meta.get("skipped_views", [])]
+        numbers = [int(number) for number in meta.get("view_numbers", [])]
+    except (TypeError, ValueError, KeyError) as error:
+        raise DatasetError(f"{path}: skipped_views or view_numbers are not as recorders write them") from error
+    return RecordingFacts(facts, quality, skipped, numbers, _read_journal(journal))
+
+
+def readable(facts: dict[str, Any]) -> dict[str, str]:
+    """Facts as people read them; matrices are left out, and of digests the end."""
+    told = {}
+    for name, value in facts.items():
+        if isinstance(value, list) or value == "":
+            continue
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+        told[name.replace("_", " ")] = text[:SHOWN_DIGEST] if name.endswith("digest") else text
+    return told
 
 
 def unfinished_scenes(root: Path) -> list[Path]:
     """Folders of scenes whose recording was interrupted."""
     return sorted(path for path in root.glob("*.partial") if path.is_dir())
-
-
-def _skipped(path: Path, text: Any) -> list[dict[str, Any]]:
-    try:
-        listed = json.loads(text)
-        return [{"view": int(entry["view"]), "reason": str(entry["reason"])} for entry in listed]
-    except (TypeError, ValueError, KeyError) as error:
-        raise DatasetError(f"{path}: its attribute 'skipped' is no list of views and reasons; record it again") from error
 
 
 def _read_journal(path: Path) -> list[dict[str, Any]]:

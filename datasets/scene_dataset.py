@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from datasets.scene import DatasetError, Scene
 
 # No array of a scene may declare more than this; files that do are damaged or hostile (a 100-view recording in full HD
@@ -70,6 +72,11 @@ class SceneDataset(Sequence[Scene]):
         if split is not None and split not in self.splits:
             raise DatasetError(f"{self.root}: has no split '{split}'; it has {', '.join(self.splits) or 'none'}")
         return list(self.splits) if split is None else [split]
+
+
+def spread(count: int, limit: int) -> np.ndarray:
+    """Up to `limit` of the indices below `count`, from the first to the last, evenly."""
+    return np.linspace(0, count - 1, min(count, limit)).round().astype(int)
 
 
 def inside(root: Path, relative: str, source: object) -> Path:
