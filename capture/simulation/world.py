@@ -26,9 +26,9 @@ def rig_model(width: int, height: int) -> mujoco.MjModel:
     mujoco = import_mujoco()
     spec = table_spec(width, height)
     extent = spec.copy().compile().stat.extent  # MuJoCo measures shadows and clipping in it: the arm must not change it
-    # Shadows of what is within 75 cm of the middle, drawn 2 mm fine. Beyond, the table would get dotted ones; larger maps
-    # take longer than all else in a picture.
-    spec.visual.map.shadowclip = 0.75 / extent
+    # Shadows of what is within 90 cm of the middle, drawn 2 mm fine. Beyond, the table would get dotted ones; drawn
+    # finer, they would take longer than all else in a picture.
+    spec.visual.map.shadowclip = 0.9 / extent
     spec.visual.quality.shadowsize = 768
     _give_the_table_a_body(mujoco, spec)
     _add_board(mujoco, spec)

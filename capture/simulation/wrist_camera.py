@@ -11,6 +11,8 @@ from capture.simulation.world import rig_model
 from datasets.synthesis.rendering import import_mujoco
 from datasets.synthesis.table import Cube, Table
 
+_ROOM = 262  # a seed of `Table.light`: mild light nearly from above, a neutral table; the same for all scenes
+_EXPOSURE = 0.9  # leaves the white table some way from clipping
 _HIDDEN = -10.0  # metres: under the table, out of every view
 # Metres from the table's middle: over the cubes and under the arm, which thus casts no shadow. In a room's light, the
 # shadow of what is half a metre above the table is too soft to see.
@@ -27,7 +29,7 @@ class View:
     board: bool = False
 
     def looks_like(self, other: View) -> bool:
-        """Whether a picture would show no difference: joints within 0.01 mm at the camera, the same things on the table."""
+        """Whether a picture shows no difference: the camera is within about 0.01 mm, the same things are on the table."""
         same_things = self.cubes is other.cubes and self.board == other.board
         return same_things and np.abs(self.joints - other.joints).max() < 1e-5
 
@@ -47,7 +49,7 @@ class WristCamera:
         self._model = rig_model(width, height)
         self._data = mujoco.MjData(self._model)
         self._table = Table(self._model, self._data)
-        self._table.light(np.random.default_rng(1))  # one room, whatever stands on the table
+        self._table.light(np.random.default_rng(_ROOM))
         key = self._model.light("key").id
         self._model.light_pos[key] = -_KEY_LIGHT_DISTANCE * self._model.light_dir[key]
         self._size = height, width
@@ -75,7 +77,7 @@ class WristCamera:
         if blur:
             image = cv2.GaussianBlur(image, (0, 0), blur)
         image = cv2.add(image, self._noise(), dtype=cv2.CV_8U)
-        return image if gain == 1 else cv2.convertScaleAbs(image, alpha=gain)  # clips, as a sensor does
+        return cv2.convertScaleAbs(image, alpha=_EXPOSURE * gain)  # clips, as a sensor does
 
     def truth(self, view: View) -> np.ndarray:
         """Which cube each pixel shows, uint8 [H,W]: i + 1 for cube i of the view, 0 for all else."""
