@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from capture.cameras.camera import Camera
-from capture.cameras.settings import CameraSettings, RealSenseSettings, WebcamSettings
+from capture.cameras.settings import CameraSettings
+from capture.errors import CameraError
+
+# Kind -> where its class is, and what it needs. Loaded when it is used, since not everyone has every library.
+_CLASSES = {
+    "ros_topic": ("capture.cameras.ros_topic", "RosTopicCamera", "ROS: start with ./run"),
+    "webcam": ("capture.cameras.webcam", "Webcam", "pip install opencv-python-headless"),
+    "realsense": ("capture.cameras.realsense", "RealSense", "pip install pyrealsense2"),
+}
 
 
 def open_camera(settings: CameraSettings) -> Camera:
@@ -12,14 +22,9 @@ def open_camera(settings: CameraSettings) -> Camera:
     Raises:
         CameraError: the library that this kind of camera needs is not installed.
     """
-    if isinstance(settings, WebcamSettings):
-        from capture.cameras.webcam import Webcam
-
-        return Webcam(settings)
-    if isinstance(settings, RealSenseSettings):
-        from capture.cameras.realsense import RealSense
-
-        return RealSense(settings)
-    from capture.cameras.ros_topic import RosTopicCamera
-
-    return RosTopicCamera(settings)
+    module, name, remedy = _CLASSES[settings.kind]
+    try:
+        camera = getattr(import_module(module), name)
+    except ImportError as error:
+        raise CameraError(f"a {settings.kind} camera cannot be used here: {error}; it needs {remedy}") from error
+    return camera(settings)
