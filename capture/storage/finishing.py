@@ -25,6 +25,9 @@ TEST_EVERY = 10  # of ten scene numbers in a row the last one is for testing, wh
 def finish_scene(root: Path, scene: PartialScene) -> None:
     """Write the scene's file, list it in dataset.json, keep its journal, remove its folder; in this order.
 
+    The scene's `meta` gains `view_numbers`, the plan's number of each view, and `skipped_views`, a list of
+    {"view": number, "reason": words}.
+
     Raises:
         StorageError: the disk refuses; what was there before is still there.
     """
@@ -38,7 +41,6 @@ def finish_scene(root: Path, scene: PartialScene) -> None:
     scene.journal.append("finished", views=list(views))
     kept = kept_journal(root, scene.name)
     with explained(kept):
-        kept.parent.mkdir(exist_ok=True)
         os.replace(scene.journal.path, kept)
         sync(kept.parent)
     remove_finished(root, scene.name)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from capture.errors import StorageError
-from capture.storage.journal import Journal, as_json
+from capture.storage.journal import Journal
 from capture.storage.names import partial_folder, view_file, view_files
 from capture.storage.recorded_view import RecordedView, read_view, write_view
 from capture.storage.space import explained
 from datasets.atomic import sync
+from datasets.scene import DatasetError
 from datasets.scene_file import OWN_ATTRIBUTES
 
 _JOURNAL = "journal.jsonl"
@@ -110,14 +112,14 @@ class PartialScene:
         self.journal.append(event, **facts)
 
     def finish(
-        self, attributes: Mapping[str, Any], objects: Sequence[Mapping[str, Any]] = (), meta: Mapping[str, Any] = {}
+        self, attributes: Mapping[str, Any], objects: Sequence[Mapping[str, Any]], meta: Mapping[str, Any]
     ) -> None:
         """Let the scene become a file of the dataset, in the background. A scene without a view leaves its journal.
 
         It is finished even if this program ends now: then it happens when the folder is opened again.
 
         Args:
-            attributes: flat facts about the recording (text, numbers, lists of one kind of these).
+            attributes: flat facts about the recording (text, numbers, lists of text, lists of numbers).
             objects, meta: as in `Scene`.
 
         Raises:
@@ -128,18 +130,21 @@ class PartialScene:
         for name, value in attributes.items():
             if name in OWN_ATTRIBUTES or not _is_flat(value):
                 raise StorageError(f"{self.path}: '{name}' cannot be an attribute with the value {value!r}")
-        final = {"attributes": dict(attributes), "objects": list(objects), "meta": dict(meta)}
-        self.journal.append("finishing", **final)
-        self.final = final
+        self.journal.append("finishing", attributes=dict(attributes), objects=list(objects), meta=dict(meta))
+        self._replay(self.journal.read()[-1], set())  # what is finished is what would be after a crash
         self._hand_over(self)
 
     def views(self) -> dict[int, RecordedView]:
-        """The stored views by index; one whose file is damaged is left out, and the journal says so."""
+        """The stored views by index; one whose file is damaged is left out, and the journal says so.
+
+        Raises:
+            StorageError: the disk does not let them be read now.
+        """
         views = {}
         for index in self.stored:
             try:
                 views[index] = read_view(view_file(self.path, index))
-            except StorageError as error:
+            except DatasetError as error:
                 self._lose(index, str(error))
         return views
 
@@ -163,7 +168,7 @@ class PartialScene:
         for index, path in files.items():
             try:
                 view = read_view(path)
-            except StorageError as error:
+            except DatasetError as error:
                 if index in noted:
                     self._lose(index, str(error))
                 continue
@@ -199,5 +204,5 @@ class PartialScene:
 
 def _is_flat(value: Any) -> bool:
     if isinstance(value, list | tuple):
-        return len({type(item) for item in value}) <= 1 and all(isinstance(item, str | int | float) for item in value)
-    return isinstance(value, str | int | float)
+        return any(all(isinstance(item, kind) for item in value) for kind in (str, Real))
+    return isinstance(value, str | Real)

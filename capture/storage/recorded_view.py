@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from capture.errors import StorageError
-from capture.storage.space import explained
+from capture.storage.space import explained, in_words
 from datasets.atomic import whole_file
 from datasets.named_arrays import read_named_arrays
+from datasets.scene import DatasetError
 
 _OPTIONAL = {"depth": np.float32, "truth": np.uint8, "joint_positions": np.float64}
 _NAMES = ("image", "stamp", "T_world_camera", "K", "distortion", *_OPTIONAL, "quality")
@@ -87,12 +88,20 @@ def write_view(path: Path, view: RecordedView) -> None:
 
 
 def read_view(path: Path) -> RecordedView:
-    """Read a view's file. Raises StorageError where it is missing, damaged or holds what no view is."""
-    with explained(path):
-        arrays = read_named_arrays(path, _NAMES)
-    absent = {name: None for name in _OPTIONAL if not arrays[name].size}
+    """Read a view's file.
+
+    Raises:
+        DatasetError: it is missing, damaged or holds what no view is.
+        StorageError: the disk does not let it be read now; the view may well be there.
+    """
     try:
+        arrays = read_named_arrays(path, _NAMES)
+        absent = {name: None for name in _OPTIONAL if not arrays[name].size}
         quality = json.loads(arrays["quality"].tobytes())
         return RecordedView(**{**arrays, "stamp": float(arrays["stamp"]), "quality": quality, **absent})
+    except DatasetError as error:
+        if isinstance(error.__cause__, OSError):
+            raise StorageError(in_words(path, error.__cause__)) from error
+        raise
     except (StorageError, TypeError, ValueError) as error:
-        raise StorageError(f"{path}: is no recorded view: {error}") from error
+        raise DatasetError(f"{path}: is no recorded view: {error}") from error

@@ -17,7 +17,7 @@ from capture.storage.lock import FolderLock
 from capture.storage.names import INDEX, JOURNALS, LOCK, SESSION, kept_journal, scene_name, scene_number
 from capture.storage.partial_scene import PartialScene
 from capture.storage.space import explained
-from datasets.atomic import whole_file
+from datasets.atomic import sync, whole_file
 from datasets.dataset_index import read_dataset_index
 from datasets.json_file import read_json
 from datasets.loading import LOADERS
@@ -40,8 +40,7 @@ class RecordingFolder:
     def __enter__(self) -> RecordingFolder:
         """Raises StorageError: another recorder is at work there, the dataset was not recorded, the disk refuses."""
         _refuse_foreign(self.root)
-        with explained(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+        _make(self.root)
         self._lock = FolderLock(self.root / LOCK)
         try:
             self._recover()
@@ -154,6 +153,16 @@ def _refuse_foreign(root: Path) -> None:
             kind = next((name for name in kinds if root.is_dir() and LOADERS[name].recognises(root)), KIND)
     if kind != KIND:
         raise StorageError(f"{root}: holds a dataset of kind '{kind}', not a recorded one; record into another folder")
+
+
+def _make(root: Path) -> None:
+    """Make the folder, with those above and in it; they are on the disk when this returns. Raises StorageError."""
+    journals = root / JOURNALS
+    with explained(root):
+        new = [path for path in (journals, *journals.parents) if not path.exists()]
+        journals.mkdir(parents=True, exist_ok=True)
+        for path in new:
+            sync(path.parent)
 
 
 def _clear_temporaries(root: Path) -> None:

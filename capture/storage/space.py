@@ -57,12 +57,13 @@ def explained(path: Path, needed: int = 0) -> Iterator[None]:
     except DatasetError as error:
         if not isinstance(error.__cause__, OSError):
             raise StorageError(str(error)) from error
-        raise StorageError(_in_words(path, error.__cause__, needed)) from error
+        raise StorageError(in_words(path, error.__cause__, needed)) from error
     except OSError as error:
-        raise StorageError(_in_words(path, error, needed)) from error
+        raise StorageError(in_words(path, error, needed)) from error
 
 
-def _in_words(path: Path, error: OSError, needed: int) -> str:
+def in_words(path: Path, error: OSError, needed: int = 0) -> str:
+    """What the disk or the file system refuses at `path`, and what to do."""
     if error.errno not in _FULL:
         reason = error.strerror or error
         return f"{path}: cannot be read or written ({reason}); see to the disk and to permissions there"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,17 @@ def drawn_view(scene: int, index: int, size: tuple[int, int] = (HEIGHT, WIDTH)) 
         joint_positions=rng.normal(size=6),
         quality={"sharpness": float(index), "overexposed": 0.25},
     )
+
+
+def same(a: RecordedView, b: RecordedView) -> bool:
+    """Whether two views are equal bit for bit."""
+
+    def equal(x, y) -> bool:
+        if isinstance(x, np.ndarray):
+            return isinstance(y, np.ndarray) and x.dtype == y.dtype and np.array_equal(x, y)
+        return x == y
+
+    return all(equal(getattr(a, field.name), getattr(b, field.name)) for field in dataclasses.fields(RecordedView))
 
 
 def begin(folder: RecordingFolder) -> PartialScene:

@@ -3,8 +3,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from recordings import BYTES, VIEWS, begin, contents, drawn_view, finish, record
-from test_recorded_view import same
+from recordings import BYTES, VIEWS, begin, contents, drawn_view, finish, record, same
 
 from capture.errors import StorageError
 from capture.storage import space
@@ -55,8 +54,10 @@ def test_a_recording_that_fills_the_disk_keeps_every_view_and_goes_on_when_there
         if folder.interrupted:
             finish(folder.continue_scene())
     dataset = open_dataset(disk / "data")
-    images = {(int(s.name[-6:]), index): s.images[row] for s in dataset for row, index in enumerate(s.meta["view_numbers"])}
-    assert all((images[view] == drawn_view(*view, LARGE).image).all() for view in stored)
+    for number, index in stored:
+        recorded = dataset[number]
+        image = recorded.images[recorded.meta["view_numbers"].index(index)]
+        assert (image == drawn_view(number, index, LARGE).image).all()
 
 
 def test_a_disk_that_is_full_when_a_scene_is_finished_keeps_the_scene(small_disk):
@@ -85,13 +86,13 @@ def test_a_scene_does_not_begin_on_a_disk_without_room(small_disk):
     with RecordingFolder(disk / "data") as folder:
         with pytest.raises(StorageError, match="no room for another scene: 24 views may need 4.7 MB.*4.2 MB are free"):
             folder.begin_scene({}, views=24, bytes_per_view=BYTES)
-        assert contents(folder.root) == []
+        assert contents(folder.root) == ["journals"]
 
 
 def test_a_disk_that_cannot_be_written_is_named(small_disk):
     disk = small_disk(1024)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    with pytest.raises(StorageError, match="data: cannot be read or written .Read-only"), RecordingFolder(disk / "data"):
+    with pytest.raises(StorageError, match="data: cannot be .*Read-only"), RecordingFolder(disk / "data"):
         pass
 
 

@@ -6,12 +6,12 @@ import os
 
 import numpy as np
 import pytest
-from recordings import begin, drawn_view, finish
-from test_recorded_view import same
+from recordings import begin, drawn_view, finish, same
 
 from capture.errors import StorageError
 from capture.storage.names import view_file
 from capture.storage.recording_folder import RecordingFolder
+from datasets.recorded import read_scene
 
 
 def events(scene) -> list[tuple]:
@@ -115,8 +115,16 @@ def test_a_finished_scene_takes_no_more_views(two_views):
 def test_attributes_that_no_scene_file_holds_are_refused_at_once(two_views, value):
     with RecordingFolder(two_views) as folder:
         with pytest.raises(StorageError):
-            folder.continue_scene().finish({"robot": value})
+            folder.continue_scene().finish({"robot": value}, [], {})
         assert folder.interrupted.final is None
+
+
+def test_attributes_of_numpy_are_stored_plainly(two_views):
+    values = {"a": np.float32(0.5), "b": np.int64(3), "c": [1, 2.5], "d": (), "e": ["x", "y"], "f": True}
+    with RecordingFolder(two_views) as folder:
+        folder.continue_scene().finish(values, [], {"seed": np.int64(3)})
+    meta = read_scene(two_views / "scene_000000.h5").meta
+    assert {name: meta[name] for name in values} == {**values, "d": []} and meta["seed"] == 3
 
 
 def test_a_journal_without_its_beginning_is_refused_with_the_folder_to_save(two_views):

@@ -6,19 +6,11 @@ import pickle
 
 import numpy as np
 import pytest
-from recordings import drawn_view
+from recordings import drawn_view, same
 
 from capture.errors import StorageError
-from capture.storage.recorded_view import RecordedView, read_view, write_view
-
-
-def same(a: RecordedView, b: RecordedView) -> bool:
-    def equal(x, y) -> bool:
-        if isinstance(x, np.ndarray):
-            return isinstance(y, np.ndarray) and x.dtype == y.dtype and np.array_equal(x, y)
-        return x == y
-
-    return all(equal(getattr(a, field.name), getattr(b, field.name)) for field in dataclasses.fields(RecordedView))
+from capture.storage.recorded_view import read_view, write_view
+from datasets.scene import DatasetError
 
 
 @pytest.mark.parametrize("absent", [(), ("depth",), ("truth",), ("depth", "truth", "joint_positions")])
@@ -37,7 +29,7 @@ def test_a_flipped_bit_anywhere_in_the_arrays_is_found(tmp_path):
     for part in (view.image, view.depth, view.truth, view.T_world_camera):
         place = content.index(part.tobytes()) + part.nbytes // 2
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        with pytest.raises(StorageError, match="view.npz"):
+        with pytest.raises(DatasetError, match="view.npz"):
             read_view(path)
 
 
@@ -46,22 +38,28 @@ def test_a_truncated_file_is_found(tmp_path, keep):
     path = tmp_path / "view.npz"
     write_view(path, drawn_view(0, 0))
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(StorageError, match="view.npz"):
+    with pytest.raises(DatasetError, match="view.npz"):
         read_view(path)
 
 
 def test_a_pickle_is_refused(tmp_path):
     path = tmp_path / "view.npz"
     path.write_bytes(pickle.dumps({"image": 1}))
-    with pytest.raises(StorageError, match="refused"):
+    with pytest.raises(DatasetError, match="refused"):
         read_view(path)
     np.savez(path, **{name: np.array([{}], object) for name in ("image", "stamp", "T_world_camera")})
-    with pytest.raises(StorageError):
+    with pytest.raises(DatasetError):
         read_view(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(StorageError, match="view.npz"):
+    with pytest.raises(DatasetError, match="view.npz"):
+        read_view(tmp_path / "view.npz")
+
+
+def test_a_file_that_the_disk_does_not_give_now_is_not_taken_for_damaged(tmp_path):
+    (tmp_path / "view.npz").mkdir()
+    with pytest.raises(StorageError, match="view.npz: cannot be read or written .Is a directory"):
         read_view(tmp_path / "view.npz")
 
 

@@ -136,7 +136,7 @@ def test_what_was_being_written_at_a_crash_is_cleared(root):
         (root / name).write_bytes(b"half")
     (root / ".scene_000001.partial.writing").mkdir()
     with RecordingFolder(root) as folder:
-        assert contents(root) == ["scene_000000.partial", "scene_000000.partial/journal.jsonl"]
+        assert contents(root) == ["journals", "scene_000000.partial", "scene_000000.partial/journal.jsonl"]
 
 
 def synthesise(root):
@@ -268,7 +268,7 @@ def test_a_scene_for_which_there_is_no_room_does_not_begin(root, monkeypatch):
         assert folder.scenes_that_fit(VIEWS, BYTES) == 0
         with pytest.raises(StorageError, match="no room for another scene: 3 views may need .* free"):
             begin(folder)
-    assert contents(root) == []
+    assert contents(root) == ["journals"]
 
 
 def test_a_view_takes_no_more_room_than_told(root):

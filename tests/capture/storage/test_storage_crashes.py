@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from crashing import CRASHED, heard, hold, open_and_crash, record_and_crash, record_for_ever, start
-from recordings import VIEWS, drawn_view
-from test_recorded_view import same
+from recordings import VIEWS, drawn_view, same
 
 from capture.errors import StorageError
 from capture.storage.recording_folder import RecordingFolder
@@ -22,7 +21,7 @@ def root(tmp_path):
 
 
 def expect_all(root: Path, stored: set[tuple[int, int]]) -> None:
-    """Open the folder as the next recorder does: every view of `stored` must be there, bit for bit, and nothing else."""
+    """Open the folder as the next recorder does: all views of `stored` must be there, bit for bit, and no rubbish."""
     with RecordingFolder(root) as folder:
         assert folder.notices == [] or "now it is" in folder.notices[0]
         finished, interrupted = folder.finished, folder.interrupted
