@@ -29,7 +29,7 @@ class View:
     board: bool = False
 
     def looks_like(self, other: View) -> bool:
-        """Whether a picture shows no difference: the camera is within about 0.01 mm, the same things are on the table."""
+        """Whether a picture shows no difference: camera within about 0.01 mm, the same things on the table."""
         same_things = self.cubes is other.cubes and self.board == other.board
         return same_things and np.abs(self.joints - other.joints).max() < 1e-5
 
