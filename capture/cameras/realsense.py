@@ -14,6 +14,7 @@ from capture.cameras.realsense_lens import intrinsics_from_realsense
 from capture.cameras.settings import RealSenseSettings
 from capture.errors import CameraError, CameraLost
 
+GLANCE = 0.3  # seconds without a frame, after which to see whether the camera is still there
 SETTLED = 5  # framesets that were exposed before the controls were fixed, at most
 
 # What the colour sensor sets by itself unless told not to: its automatic, its value, and what a frame says of it.
@@ -149,19 +150,24 @@ class RealSense(Camera):
 
     def _next(self, timeout: float) -> rs.composite_frame | None:
         """The next frameset; None where none came in time. Raises CameraLost."""
-        try:
-            came, frames = self._pipeline.try_wait_for_frames(max(1, int(1000 * timeout)))
-        except RuntimeError as error:
-            raise CameraLost(f"{self._name}: {_first_line(error)}") from error
-        if came:
-            return frames
-        device = self._pipeline.get_active_profile().get_device()
-        if device.is_playback():
-            if device.as_playback().current_status() == rs.playback_status.stopped:
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                came, frames = self._pipeline.try_wait_for_frames(int(1000 * min(left, GLANCE)) + 1)
+            except RuntimeError as error:
+                raise CameraLost(f"{self._name}: {_first_line(error)}") from error
+            if came:
+                return frames
+            self._refuse_absence()
+        return None
+
+    def _refuse_absence(self) -> None:
+        if self._settings.file:
+            playback = self._pipeline.get_active_profile().get_device().as_playback()
+            if playback.current_status() == rs.playback_status.stopped:
                 raise CameraLost(f"{self._name}: the recording has ended")
         elif self.serial not in self._serials():
             raise CameraLost(f"{self._name}: is gone: unplugged? Plug it in, and go on")
-        return None
 
     def _stamp(self, color: rs.video_frame) -> float:
         """When a frame was exposed, in Unix seconds."""
