@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from capture.robot_description import RobotDescription
@@ -9,11 +11,11 @@ from capture.robot_model import compiled, robot_spec
 
 POSITION_TOLERANCE = 0.5e-3  # m
 DIRECTION_TOLERANCE = np.deg2rad(0.1)
-ATTEMPTS = 12
-ITERATIONS = 60
+ATTEMPTS = 10
+ITERATIONS = 25
 DAMPING = 0.03
 PULL = 0.1  # how much of the way to the wanted angles the freedom that is left is used for, each step
-LARGEST_STEP = 0.35  # rad; a step beyond this leaves the region where the Jacobian holds
+LARGEST_STEP = 0.7  # rad; a step beyond this leaves the region where the Jacobian holds
 SAME = 0.05  # rad; solutions closer than this in all joints are one
 
 
@@ -39,6 +41,7 @@ class Kinematics:
         self._data = mujoco.MjData(self._model)
         self._address = [self._model.joint(name).qposadr[0] for name in self.joint_names]
         self._dof = [self._model.joint(name).dofadr[0] for name in self.joint_names]
+        self._jacobian = np.zeros((6, self._model.nv))
         self._base = self._model.body(robot.base_frame).id
         self._tool = self._model.body(robot.tool_frame).id
         self.home = np.zeros(len(robot.joints)) if home is None else np.asarray(home, np.float64)
@@ -98,7 +101,7 @@ class Kinematics:
         identity = np.eye(6)
         for _ in range(ITERATIONS):
             error, jacobian = self._error(T_root_camera, T_tool_camera, q)
-            if np.linalg.norm(error[:3]) < POSITION_TOLERANCE and np.linalg.norm(error[3:]) < DIRECTION_TOLERANCE:
+            if math.hypot(*error[:3]) < POSITION_TOLERANCE and math.hypot(*error[3:]) < DIRECTION_TOLERANCE:
                 return self._nearest_turn(q, near)
             pull = PULL * (near - q)
             square = jacobian @ jacobian.T + (DAMPING**2 * min(1.0, error @ error) + 1e-9) * identity
@@ -114,18 +117,17 @@ class Kinematics:
         self._set(q)
         now = self._frame(self._tool) @ T_tool_camera
         sight, wanted = now[:3, 2], T_root_camera[:3, 2]
-        turn = np.cross(sight, wanted)
-        sine, cosine = np.linalg.norm(turn), sight @ wanted
+        turn = _cross_matrix(sight) @ wanted
+        sine, cosine = math.sqrt(turn @ turn), sight @ wanted
         if sine > 1e-9:
-            turn *= np.arctan2(sine, cosine) / sine
+            turn *= math.atan2(sine, cosine) / sine
         elif cosine < 0:
             turn = np.pi * now[:3, 0]
-        position, rotation = np.zeros((3, self._model.nv)), np.zeros((3, self._model.nv))
+        jacobian = self._jacobian
         self._mujoco.mj_comPos(self._model, self._data)
-        self._mujoco.mj_jac(self._model, self._data, position, rotation, now[:3, 3], self._tool)
-        position, rotation = position[:, self._dof], rotation[:, self._dof]
-        rotation = rotation - np.outer(sight, sight @ rotation)
-        return np.concatenate([T_root_camera[:3, 3] - now[:3, 3], turn]), np.vstack([position, rotation])
+        self._mujoco.mj_jac(self._model, self._data, jacobian[:3], jacobian[3:], now[:3, 3], self._tool)
+        jacobian[3:] -= sight[:, None] * (sight @ jacobian[3:])
+        return np.concatenate([T_root_camera[:3, 3] - now[:3, 3], turn]), jacobian[:, self._dof]
 
     def _nearest_turn(self, q: np.ndarray, near: np.ndarray) -> np.ndarray:
         """The same angles, each by whole turns as close to `near` as its limits allow."""
@@ -141,3 +143,9 @@ class Kinematics:
         T[:3, :3] = self._data.xmat[body].reshape(3, 3)
         T[:3, 3] = self._data.xpos[body]
         return T
+
+
+def _cross_matrix(v: np.ndarray) -> np.ndarray:
+    """The matrix [3,3] whose product with a vector is the cross product of v with it (numpy's own is slow)."""
+    x, y, z = v
+    return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
