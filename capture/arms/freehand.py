@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import rospy
 from scipy.spatial.transform import Rotation
 
 from capture.arms.arm import Arm, Interrupted

@@ -55,7 +55,7 @@ class JointHistory:
             raise MotionError(f"{self.topic} has been silent for {age:.1f} s: see the arm's driver and its connection")
         if abs(behind := rospy.get_time() - state.stamp) > max(STALE, age + STALE):
             raise MotionError(
-                f"the stamps on {self.topic} are {behind:.1f} s behind this computer's clock: synchronise the clocks (chrony)"
+                f"the stamps on {self.topic} are {behind:.1f} s behind this computer's clock: synchronise them (chrony)"
             )
         return state
 

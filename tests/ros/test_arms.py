@@ -1,0 +1,340 @@
+"""Arms against a driver that this process plays: a trajectory action, joint states and tf."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from capture.arms.arm import Arm, Interrupted
+from capture.errors import MotionError, PoseError
+from capture.robot_profile import RobotProfile
+from capture.timing import timed
+from capture.trajectory import Trajectory
+
+NAMES = ("shoulder", "elbow")
+PERIOD = 0.01  # s between joint states
+number = itertools.count()
+
+
+class Driver:
+    """An arm of two joints. tf puts `tool` at (shoulder angle, elbow angle, 0) m from `base`.
+
+    Attributes:
+        behaviour: of the action: follow, abort, stall (after a third of the way), lie (say that it is there at once).
+        noise: of the reported joint angles, rad; drift: rad/s.
+        silent: nothing is published; tf_silent: no tf is.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        import actionlib
+        import rospy
+        import tf2_ros
+        from control_msgs.msg import FollowJointTrajectoryAction
+        from sensor_msgs.msg import JointState
+
+        self.prefix, self.behaviour = prefix, "follow"
+        self.noise = self.drift = 0.0
+        self.silent = self.tf_silent = False
+        self.q, self.v = np.zeros(2), np.zeros(2)
+        self._rng = np.random.default_rng(0)
+        self._publisher = rospy.Publisher(f"{prefix}/joint_states", JointState, queue_size=10)
+        self._tf = tf2_ros.TransformBroadcaster()
+        self.server = actionlib.SimpleActionServer(
+            f"{prefix}/follow", FollowJointTrajectoryAction, self._follow, auto_start=False
+        )
+        self.server.start()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._publish)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+        with self.server.terminate_mutex:  # its thread would keep this process alive
+            self.server.need_to_terminate = True
+        self.server.action_server.stop()
+
+    def refuse_goals(self) -> None:
+        from control_msgs.msg import FollowJointTrajectoryResult as Result
+
+        def refuse(goal: object) -> None:
+            goal.set_rejected(Result(Result.INVALID_JOINTS, "no such joint"))
+
+        self.server.action_server.register_goal_callback(refuse)
+
+    def _publish(self) -> None:
+        import rospy
+        from geometry_msgs.msg import TransformStamped
+        from sensor_msgs.msg import JointState
+
+        while not self._ended.wait(PERIOD):
+            stamp = rospy.Time.now()
+            self.q = self.q + self.drift * PERIOD
+            if not self.silent:
+                message = JointState(name=["gripper", *reversed(NAMES)])
+                message.header.stamp = stamp
+                q = self.q + self._rng.normal(0, self.noise, 2) if self.noise else self.q
+                message.position, message.velocity = [0.0, *q[::-1]], [0.0, *self.v[::-1]]
+                self._publisher.publish(message)
+            if not self.tf_silent:
+                transform = TransformStamped(child_frame_id=f"{self.prefix}/tool")
+                transform.header.stamp, transform.header.frame_id = stamp, f"{self.prefix}/base"
+                place = transform.transform.translation
+                place.x, place.y = self.q
+                transform.transform.rotation.w = 1.0
+                self._tf.sendTransform(transform)
+
+    def _follow(self, goal: object) -> None:
+        from control_msgs.msg import FollowJointTrajectoryResult as Result
+
+        columns = [goal.trajectory.joint_names.index(name) for name in NAMES]
+        points = goal.trajectory.points
+        times = np.array([point.time_from_start.to_sec() for point in points])
+        path = np.array([point.positions for point in points])[:, columns]
+        begun = time.monotonic()
+        if self.behaviour == "lie":
+            self.server.set_succeeded(Result())
+            return
+        while (t := time.monotonic() - begun) < times[-1]:
+            if self.behaviour == "abort" and t > times[-1] / 2:
+                self.v = np.zeros(2)
+                self.server.set_aborted(Result(Result.PATH_TOLERANCE_VIOLATED, "elbow: 0.3 rad off the path"))
+                return
+            if self.server.is_preempt_requested():
+                self.v = np.zeros(2)
+                self.server.set_preempted()
+                return
+            if self.behaviour == "stall":
+                t, begun = min(t, times[-1] / 3), time.monotonic() - min(t, times[-1] / 3)
+            self.q = np.array([np.interp(t, times, path[:, joint]) for joint in range(2)])
+            time.sleep(PERIOD)
+        self.q = path[-1]
+        self.server.set_succeeded(Result())
+
+
+@pytest.fixture
+def driver(ros: None) -> Iterator[Driver]:
+    driver = Driver(f"/arm{next(number)}")
+    yield driver
+    driver.end()
+
+
+def profile_of(prefix: str) -> RobotProfile:
+    return RobotProfile(
+        name="two joints", tried="", base_frame=f"{prefix}/base".lstrip("/"), tool_frame=f"{prefix}/tool".lstrip("/"),
+        trajectory_action=f"{prefix}/follow", joint_states=f"{prefix}/joint_states", T_world_base=np.eye(4),
+        max_velocity=1.0, max_acceleration=2.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def arm(driver: Driver) -> Iterator[Arm]:
+    from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
+
+    with FollowJointTrajectoryArm(profile_of(driver.prefix), NAMES) as arm:
+        yield arm
+
+
+def never() -> bool:
+    return False
+
+
+def trajectory(start: list[float], goal: list[float], speed: float = 2.0) -> Trajectory:
+    return timed(NAMES, [np.array(start), np.array(goal)], np.full(2, speed), np.full(2, 4 * speed))
+
+
+def test_joint_angles_come_in_the_order_asked_for(arm: Arm, driver: Driver) -> None:
+    driver.q = np.array([0.1, 0.2])
+    time.sleep(0.1)
+    assert arm.joints().names == NAMES
+    assert arm.joints().positions == pytest.approx([0.1, 0.2])
+
+
+def test_arm_arrives_and_then_rests(arm: Arm, driver: Driver) -> None:
+    import rospy
+
+    arm.follow(trajectory([0, 0], [0.5, -0.3]), never)
+    arrived = rospy.get_time()
+    assert arm.joints().positions == pytest.approx([0.5, -0.3], abs=0.01)
+    assert arrived - 0.5 < arm.still_since(2.0, never) < arrived + 0.2
+
+
+def test_motion_that_begins_elsewhere_is_not_sent(arm: Arm, driver: Driver) -> None:
+    with pytest.raises(MotionError, match="not where the motion begins: elbow is off by -0.400 rad"):
+        arm.follow(trajectory([0, 0.4], [0.5, 0]), never)
+    assert not driver.server.is_active()
+
+
+def test_abort_tells_the_drivers_reason(arm: Arm, driver: Driver) -> None:
+    driver.behaviour = "abort"
+    with pytest.raises(MotionError, match=r"aborted the motion: left the path: lower .*; elbow: 0.3 rad off the path"):
+        arm.follow(trajectory([0, 0], [0.5, 0]), never)
+
+
+def test_refusal_tells_the_drivers_reason(arm: Arm, driver: Driver) -> None:
+    driver.refuse_goals()
+    with pytest.raises(
+        MotionError, match="refused the motion: other joints than the controller's: see .*; no such joint"
+    ):
+        arm.follow(trajectory([0, 0], [0.5, 0]), never)
+
+
+def test_stalled_arm_is_stopped(arm: Arm, driver: Driver) -> None:
+    driver.behaviour = "stall"
+    with pytest.raises(MotionError, match="stalled: no joint has moved for 1.5 s, and shoulder is .* from its goal"):
+        arm.follow(trajectory([0, 0], [0.5, 0]), never)
+    time.sleep(0.1)
+    assert not driver.server.is_active()
+
+
+def test_word_of_arrival_is_not_believed_blindly(arm: Arm, driver: Driver) -> None:
+    driver.behaviour = "lie"
+    with pytest.raises(MotionError, match="says that it is there, and shoulder is off by -0.500 rad"):
+        arm.follow(trajectory([0, 0], [0.5, 0]), never)
+
+
+def test_interruption_stops_the_arm(arm: Arm, driver: Driver) -> None:
+    asked = threading.Event()
+    threading.Timer(0.3, asked.set).start()
+    with pytest.raises(Interrupted):
+        arm.follow(trajectory([0, 0], [2, 0], speed=1.0), asked.is_set)
+    time.sleep(0.1)
+    assert not driver.server.is_active()
+    assert 0 < driver.q[0] < 1
+    assert arm.still_since(2.0, never)
+
+
+def test_arm_moves_again_after_an_interruption(arm: Arm) -> None:
+    with pytest.raises(Interrupted):
+        arm.follow(trajectory([0, 0], [1, 0]), lambda: True)
+    arm.still_since(2.0, never)
+    arm.follow(trajectory(arm.joints().positions, [0.3, 0]), never)
+    assert arm.joints().positions == pytest.approx([0.3, 0], abs=0.01)
+
+
+def test_motion_that_someone_else_cancels_is_told(arm: Arm, driver: Driver) -> None:
+    import rospy
+    from actionlib_msgs.msg import GoalID
+
+    cancel = rospy.Publisher(f"{driver.prefix}/follow/cancel", GoalID, queue_size=1)
+    timer = threading.Timer(0.5, lambda: cancel.publish(GoalID()))
+    timer.start()
+    with pytest.raises(MotionError, match="cancelled by someone else"):
+        arm.follow(trajectory([0, 0], [2, 0], speed=1.0), never)
+
+
+def test_joint_states_that_end_stop_the_motion(arm: Arm, driver: Driver) -> None:
+    def silence() -> None:
+        driver.silent = True
+
+    threading.Timer(0.3, silence).start()
+    with pytest.raises(MotionError, match="joint_states has been silent for"):
+        arm.follow(trajectory([0, 0], [2, 0], speed=1.0), never)
+    time.sleep(0.1)
+    assert not driver.server.is_active()
+
+
+def test_small_noise_is_rest(arm: Arm, driver: Driver) -> None:
+    driver.noise = 3e-4
+    assert arm.still_since(2.0, never)
+
+
+@pytest.mark.parametrize(("fault", "strength"), [("noise", 0.02), ("drift", 0.05)])
+def test_arm_that_does_not_rest_is_told(arm: Arm, driver: Driver, fault: str, strength: float) -> None:
+    setattr(driver, fault, strength)
+    time.sleep(0.1)
+    with pytest.raises(MotionError, match=r"did not come to rest within 0.6 s: (shoulder|elbow) moved or jittered by"):
+        arm.still_since(0.6, never)
+
+
+def test_moving_joints_are_named(arm: Arm, driver: Driver) -> None:
+    driver.v = np.array([0.0, 0.3])
+    time.sleep(0.05)
+    with pytest.raises(MotionError, match="elbow moves at 0.300 rad/s"):
+        arm.still_since(0.3, never)
+
+
+def test_waiting_for_rest_can_be_interrupted(arm: Arm, driver: Driver) -> None:
+    driver.v = np.array([0.0, 0.3])
+    time.sleep(0.05)
+    with pytest.raises(Interrupted):
+        arm.still_since(30.0, lambda: True)
+
+
+def test_pose_is_that_of_the_very_time(arm: Arm, driver: Driver) -> None:
+    import rospy
+
+    time.sleep(0.2)
+    before = rospy.get_time()
+    driver.q = np.array([0.7, 0.1])
+    time.sleep(0.1)
+    assert arm.T_base_tool(before - 0.05)[:3, 3] == pytest.approx([0, 0, 0])
+    assert arm.T_base_tool(rospy.get_time())[:3, 3] == pytest.approx([0.7, 0.1, 0])
+
+
+def test_pose_in_a_gap_is_not_made_up(arm: Arm, driver: Driver) -> None:
+    import rospy
+
+    time.sleep(0.1)
+    driver.tf_silent = True
+    time.sleep(0.25)
+    within = rospy.get_time()
+    time.sleep(0.25)
+    driver.tf_silent = False
+    time.sleep(0.2)
+    with pytest.raises(PoseError, match=r"no place of arm\d+/tool for 0\.[4-9]\d s around the image's time"):
+        arm.T_base_tool(within)
+    assert arm.T_base_tool(rospy.get_time()) is not None
+
+
+def test_pose_before_or_after_all_that_is_known_is_refused(arm: Arm) -> None:
+    import rospy
+
+    time.sleep(0.1)
+    with pytest.raises(PoseError, match="before the image was taken: either tf has stopped"):
+        arm.T_base_tool(rospy.get_time() + 5)
+    with pytest.raises(PoseError, match="its stamp is too old"):
+        arm.T_base_tool(rospy.get_time() - 100)
+
+
+def test_what_is_missing_is_named_on_connecting(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    from capture.arms import follow_joint_trajectory
+
+    monkeypatch.setattr(follow_joint_trajectory, "CONNECTING", 0.3)
+    profile = profile_of(driver.prefix)
+    for wrong, names, message in (
+        (replace(profile, joint_states="/nowhere"), NAMES, "nothing comes on /nowhere: is the arm's driver running"),
+        (profile, ("shoulder", "wrist"), "tells of elbow, gripper, shoulder, not of wrist"),
+        (replace(profile, trajectory_action="/nothing"), NAMES, "no action /nothing: is the arm's driver running"),
+    ):
+        arm = follow_joint_trajectory.FollowJointTrajectoryArm(wrong, names)
+        with pytest.raises(MotionError, match=message):
+            arm.__enter__()
+
+
+def test_a_free_hand_rests_where_tf_does(driver: Driver) -> None:
+    from capture.arms.freehand import FreehandArm
+
+    with FreehandArm(profile_of(driver.prefix)) as hand:
+        assert hand.joints() is None
+        since = hand.still_since(2.0, never)
+        assert hand.T_base_tool(since)[:3, 3] == pytest.approx([0, 0, 0])
+        with pytest.raises(MotionError, match="no motion can be commanded"):
+            hand.follow(trajectory([0, 0], [1, 0]), never)
+        driver.drift = 0.05
+        with pytest.raises(MotionError, match="the camera did not rest within 0.6 s: it moved by"):
+            hand.still_since(0.6, never)
+
+
+def test_free_hand_without_tf_says_so(ros: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from capture.arms import freehand
+
+    monkeypatch.setattr(freehand, "CONNECTING", 0.3)
+    with pytest.raises(MotionError, match="tf does not connect nowhere/base with nowhere/tool"):
+        freehand.FreehandArm(profile_of("nowhere")).__enter__()
