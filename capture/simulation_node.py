@@ -108,11 +108,15 @@ class TrajectoryController:
 
 
 class SimulationNode:
+    """Raises ValueError where its parameters do not do."""
+
     def __init__(self) -> None:
         self._rate = float(rospy.get_param("~rate", 15))
         self._size = int(rospy.get_param("~width", 640)), int(rospy.get_param("~height", 480))
-        self._noise = float(rospy.get_param("~noise", 0.008))
-        self._rig = Rig(int(rospy.get_param("~seed", 0)), float(rospy.get_param("~light", 1)))
+        self._noise, light = float(rospy.get_param("~noise", 0.008)), float(rospy.get_param("~light", 1))
+        if min(self._rate, *self._size) <= 0 or min(self._noise, light) < 0:
+            raise ValueError("~rate, ~width and ~height must be more than 0, ~noise and ~light at least 0")
+        self._rig = Rig(int(rospy.get_param("~seed", 0)), light)
         self._exposures: Newest[Exposure] = Newest()
         self._image = rospy.Publisher("camera/image_raw", Image, queue_size=2)
         self._info = rospy.Publisher("camera/camera_info", CameraInfo, queue_size=2)
@@ -240,7 +244,7 @@ def main() -> int:
     rospy.init_node("simulation")
     try:
         SimulationNode().run()
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         rospy.logfatal("simulation_node cannot start: %s", error)
         return 1
     return 0

@@ -52,12 +52,13 @@ class Rig:
         self.cubes: tuple[Cube, ...] = ()
         self.rearrange(seed)
         self._now = 0.0
-        self._rng = np.random.default_rng(seed)
+        self._rng = np.random.default_rng(0)
         self._delayed: deque[tuple[float, View]] = deque()
 
     def rearrange(self, seed: int) -> None:
-        """Put other cubes on the table: the same for the same seed. The board goes."""
-        self.cubes, self.board_shown = tuple(random_cubes(np.random.default_rng(seed))), False
+        """Put other cubes on the table: the same for the same seed, any whole number. The board goes."""
+        rng = np.random.default_rng(seed % 2**64)  # which numpy wants to be positive
+        self.cubes, self.board_shown = tuple(random_cubes(rng)), False
 
     def move(self, trajectory: Trajectory) -> None:
         """Follow a trajectory from now on. Raises MotionError where the controller refuses it."""

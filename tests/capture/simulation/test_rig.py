@@ -60,6 +60,12 @@ def test_same_seed_puts_the_same_cubes(rig: Rig) -> None:
     assert described(rig.cubes) == first == described(Rig(seed=2).cubes)
 
 
+def test_any_seed_will_do(rig: Rig) -> None:
+    for seed in (-1, 0, 2**63 - 1, -(2**63)):
+        rig.rearrange(seed)
+        assert 2 <= len(rig.cubes) <= 4
+
+
 def test_without_faults_every_picture_shows_where_the_arm_is_at_its_stamp(rig: Rig) -> None:
     rig.move(wave(rig))
     for now in 50.0 + PERIOD * np.arange(1, 20):
