@@ -33,22 +33,24 @@ from capture.recording.progress import Progress, ProgressReporter
 from capture.recording.rig import RigSettings, open_rig
 from capture.recording.session import Goal, Outcome, Session, begun_session
 from capture.viewpoints import load_viewpoints
+from lds_ros.nodes import node_lives
 from lds_ros.objects import scene_objects
 
-CLIENT_GONE = 3.0  # seconds without anyone who listens to the feedback, after which the arm stops
+CLIENT_CHECK = 1.0  # seconds between two looks whether the client still lives
 
 
 class CaptureNode:
     def __init__(self) -> None:
         self._next_scene = threading.Event()
-        self._client_seen = rospy.get_time()
+        self._client_lives = True
+        rospy.Timer(rospy.Duration(CLIENT_CHECK), self._look_for_client)
         rospy.Service("~next_scene", Trigger, self._operator_is_ready)
         self._server = actionlib.SimpleActionServer("~record", RecordScenesAction, self._execute, auto_start=False)
         self._server.start()
         rospy.loginfo("ready to record: %s", rospy.resolve_name("~record"))
 
     def _execute(self, wanted: RecordScenesGoal) -> None:
-        self._client_seen = rospy.get_time()
+        self._client_lives = True
         outcome = Outcome()
         try:
             outcome = self._record(wanted, outcome)
@@ -96,10 +98,12 @@ class CaptureNode:
         self._server.publish_feedback(RecordScenesFeedback(**vars(progress)))
 
     def _interrupted(self) -> bool:
-        now = rospy.get_time()
-        if self._server.action_server.feedback_pub.get_num_connections():
-            self._client_seen = now
-        return rospy.is_shutdown() or self._server.is_preempt_requested() or now - self._client_seen > CLIENT_GONE
+        return rospy.is_shutdown() or self._server.is_preempt_requested() or not self._client_lives
+
+    def _look_for_client(self, _: object) -> None:
+        if self._server.is_active():
+            client = self._server.current_goal.get_goal_id().id.partition("-")[0]  # actionlib: NODE-NUMBER-TIME
+            self._client_lives = node_lives(client)
 
     def _why_interrupted(self) -> str:
         if self._server.is_preempt_requested():

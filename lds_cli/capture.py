@@ -13,12 +13,10 @@ from typing import Annotated
 
 import typer
 
-from lds_cli import calibrate
 from lds_cli.console import console
 from lds_cli.launching import Launch, choose_master, nodes_of
 
 app = typer.Typer(help="Record scenes with an arm and a camera; calibrate them.", no_args_is_help=True)
-app.add_typer(calibrate.app, name="calibrate")
 
 CAPTURE_NODE, SIMULATION_NODE = "/capture", "/simulation"
 
@@ -113,7 +111,14 @@ def _calibration(rig: _Rig, scratch: Path) -> Path | str:
     """The calibration to record with; in simulation, without another, the truth."""
     if rig.calibration is not None:
         return rig.calibration.resolve()
-    return ""
+    if not rig.simulated:
+        return ""
+    from capture.calibration.calibration import save_calibration
+    from capture.simulation.true_calibration import true_calibration
+
+    path = scratch / "calibration.yaml"
+    save_calibration(path, true_calibration())
+    return path
 
 
 def _name_or_file(name: str) -> str:

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from lds_cli import bench, data, demo, evaluate, train, weights
+from lds_cli import bench, capture, data, demo, evaluate, train, weights
 from lds_cli.console import print_error
 from lds_models.presets import preset_names
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.add_typer(capture.app, name="capture")
 app.command("train", epilog=f"Presets: {', '.join(preset_names())}")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("demo")(demo.demo)

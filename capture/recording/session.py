@@ -51,6 +51,8 @@ def begun_session(folder: RecordingFolder, goal: Goal | None) -> Goal:
         CaptureError: a scene was interrupted and is to be resumed first; or there is nothing to resume.
     """
     if goal is not None:
+        if not goal.scenes or not goal.views:
+            raise CaptureError(f"at least one scene of one view is to be asked for, not {goal.scenes} of {goal.views}")
         if folder.interrupted:
             raise CaptureError(
                 f"{folder.root}: {folder.interrupted.name} was interrupted and is not complete: go on with it by "
@@ -60,7 +62,10 @@ def begun_session(folder: RecordingFolder, goal: Goal | None) -> Goal:
         return goal
     if folder.session is None:
         raise CaptureError(f"{folder.root}: holds no session to resume: record with `lds capture record {folder.root}`")
-    return Goal(**folder.session["goal"])
+    begun = Goal(**folder.session["goal"])
+    if not folder.interrupted and len(folder.finished) - folder.session["scenes_before"] >= begun.scenes:
+        raise CaptureError(f"{folder.root}: all {begun.scenes} scenes that were asked for are recorded")
+    return begun
 
 
 class Session:
@@ -129,7 +134,7 @@ class Session:
     def _record(self, number: int, scene: PartialScene) -> None:
         began, before = time.time(), len(scene.stored)
         self._progress.scene(number + 1, stored=before)
-        taken = [view.T_world_camera for view in scene.views().values()]
+        taken = scene.poses
         recorder = SceneRecorder(
             scene, self._goal.views, self._approach(scene, taken), self._rig.taker, self._rig.camera,
             self._progress, self._interrupted, taken,

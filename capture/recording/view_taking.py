@@ -26,13 +26,15 @@ class ViewLimits:
         attempts: frames that are judged before the view is given up.
         rest: for the arm to come to rest.
         frame: for a frame to come.
-        lag: for the picture to come to rest after the arm has: how late a camera may be.
+        usual_lag, lag: for the picture to come to rest after the arm has: what is not worth a word, and how late a camera
+            may be at most.
         drift: metres and radians that the camera may have moved between rest and exposure.
     """
 
     attempts: int = 4
     rest: float = 4.0
     frame: float = 2.0
+    usual_lag: float = 0.25
     lag: float = 2.0
     drift: tuple[float, float] = (1e-3, 2e-3)
 
@@ -112,8 +114,9 @@ class ViewTaker:
             if interrupted():
                 raise Interrupted
             earlier = later
-        if earlier is not first:
-            note("late_picture", seconds=round(earlier.stamp - still, 3))
+        lag = earlier.stamp - first.stamp
+        if lag > self._limits.usual_lag:
+            note("late_picture", seconds=lag, reason=f"the picture came to rest {lag:.1f} s after the arm")
         return later
 
     def _pose_at_rest(self, still: float, stamp: float) -> np.ndarray:

@@ -25,13 +25,13 @@ TEST_EVERY = 10  # of ten scene numbers in a row the last one is for testing, wh
 def finish_scene(root: Path, scene: PartialScene) -> None:
     """Write the scene's file, list it in dataset.json, keep its journal, remove its folder; in this order.
 
-    The scene's `meta` gains `view_numbers`, the plan's number of each view, and `skipped_views`, a list of
+    Views are in the order in which they were taken. The scene's `meta` gains `view_numbers`, the plan's number of each view, and `skipped_views`, a list of
     {"view": number, "reason": words}.
 
     Raises:
         StorageError: the disk refuses; what was there before is still there.
     """
-    views = scene.views()
+    views = dict(sorted(scene.views().items(), key=lambda view: view[1].stamp))  # some were put off and taken later
     if views:
         file = scene_file(root, scene.name)
         with explained(file, sum(view.nbytes for view in views.values())):
