@@ -14,7 +14,7 @@ import numpy as np
 from capture.calibration.board import Board, Detection
 
 NEW = 0.2  # sum of absolute differences of the measures, from which on a view adds something
-ENOUGH = {"x": 0.6, "y": 0.6, "size": 0.35, "tilt": 0.4, "area": 0.7}  # span of each measure; share of the cells
+ENOUGH = {"x": 0.5, "y": 0.5, "size": 0.25, "tilt": 0.3, "area": 0.7}  # spans; greatest tilt; share of the cells
 GRID = (8, 6)  # cells of the picture, across and down
 ADVICE = {
     "x": "move the board to the left and the right edge of the picture",
@@ -81,11 +81,11 @@ class Coverage:
     @property
     def progress(self) -> dict[str, float]:
         """How far each of x, y, size, tilt and area is, 0 to 1."""
-        spans = {"area": self._cells.mean()}
-        for name in ("x", "y", "size", "tilt"):
+        reached = {"area": self._cells.mean(), "tilt": max((view.tilt for view in self._views), default=0.0)}
+        for name in ("x", "y", "size"):
             values = [getattr(view, name) for view in self._views]
-            spans[name] = max(values) - min(values) if values else 0.0
-        return {name: float(min(1.0, spans[name] / enough)) for name, enough in ENOUGH.items()}
+            reached[name] = max(values) - min(values) if values else 0.0
+        return {name: float(min(1.0, reached[name] / enough)) for name, enough in ENOUGH.items()}
 
     @property
     def advice(self) -> str:

@@ -13,7 +13,7 @@ from capture.errors import CalibrationError
 from capture.planning import Planner
 
 SPARE = 1.5  # times as many poses as views are asked for, since some will not do
-LENS_AIM = 0.08  # metres beside the board's middle: for a lens the board is to be in the picture's corners, too
+LENS_AIM = 0.07  # metres beside the board's middle: for a lens the board is to be in the picture's corners, too
 SEARCH_VIEWS = 6
 
 

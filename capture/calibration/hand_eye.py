@@ -8,21 +8,18 @@ from datetime import datetime
 
 import numpy as np
 
+from capture.calibration.agreement import Agreeing, agreeing_views, disagreement
 from capture.calibration.board import MIN_CORNERS, Detection
 from capture.calibration.calibration import HandEye, Verdict
 from capture.calibration.motion import motion_finding, rotation_spread
-from capture.calibration.poses import board_pose, difference, inverse, mean_pose, project
+from capture.calibration.poses import board_pose, difference, project
 from capture.calibration.refinement import Refined, refine
-from capture.calibration.solvers import solve_all
 from capture.cameras.camera import Intrinsics
 from capture.errors import CalibrationError
 
 MIN_VIEWS = 8
 ENOUGH_VIEWS = 15
 MAX_BOARD_RMS = 2.0  # pixels of a view by itself, without the arm; above, the detection or the lens is wrong
-MAX_DROPPED = 0.2  # of all views
-OUTLIER = 4.0  # times the median disagreement of the views
-OUTLIER_FLOOR = (0.6, 6.0)  # degrees, millimetres; what a far or half-seen board alone can make of a view
 DISAGREEMENT_BAD = (1.5, 8)  # degrees, millimetres; median over the views
 
 
@@ -53,13 +50,39 @@ def calibrate_hand_eye(views: Sequence[View], lens: Intrinsics, robot: str, came
     findings: list[tuple[str, str]] = []
     solvable = _solvable(views, lens, findings)
     _require_enough(len(solvable), len(views))
-    spread = rotation_spread(np.array([view.T_base_tool for view in solvable]))
-    finding = motion_finding(spread)
+    tools = np.array([view.T_base_tool for view in solvable])
+    finding = motion_finding(rotation_spread(tools))
     if finding is not None and finding[0] == "bad":
         raise CalibrationError(f"no hand-eye calibration from these {len(solvable)} views: {finding[1]}")
     findings += [finding] if finding is not None else []
-    kept, refined, solutions = _fit_without_outliers(solvable, lens, findings)
-    return _result(kept, lens, refined, solutions, findings, robot, camera, made)
+    boards = np.array([board_pose(view.detection, lens) for view in solvable])
+    agreeing = agreeing_views(tools, boards, MIN_VIEWS)
+    findings += _agreement_findings(solvable, agreeing)
+    tools, boards, start = tools[agreeing.kept], boards[agreeing.kept], agreeing.start
+    detections = [solvable[i].detection for i in agreeing.kept]
+    refined = refine(tools, detections, lens, start.T_tool_camera, start.T_base_board)
+    off = np.median(disagreement(tools, boards, refined.T_tool_camera, refined.T_base_board), axis=0)
+    solvers = np.max([difference(T, refined.T_tool_camera) for T in start.solutions.values()], axis=0)
+    left_out = _standard_error(refined.steps)
+    return HandEye(
+        T_tool_camera=refined.T_tool_camera,
+        robot=robot,
+        camera=camera,
+        made=made.replace(microsecond=0),
+        rms=refined.rms,
+        solver_deg=float(solvers[0]),
+        solver_mm=float(solvers[1]),
+        leave_one_out_deg=left_out[0],
+        leave_one_out_mm=left_out[1],
+        views=len(tools),
+        verdict=Verdict.of([*_judge(len(tools), off, solvers, left_out, refined), *findings]),
+    )
+
+
+def _standard_error(steps: np.ndarray) -> tuple[float, float]:
+    """Degrees and millimetres, from the steps [N,6] that leaving out one view makes (jackknife; Efron 1982)."""
+    variance = (len(steps) - 1) / len(steps) * (steps**2).sum(0)
+    return float(np.rad2deg(np.sqrt(variance[:3].sum()))), float(1000 * np.sqrt(variance[3:].sum()))
 
 
 def _solvable(views: Sequence[View], lens: Intrinsics, findings: list[tuple[str, str]]) -> list[View]:
@@ -97,83 +120,18 @@ def _require_enough(solvable: int, given: int) -> None:
         )
 
 
-def _fit_without_outliers(
-    views: list[View], lens: Intrinsics, findings: list[tuple[str, str]]
-) -> tuple[list[View], Refined, dict[str, np.ndarray]]:
-    """Fit, leave out the view that agrees least, fit again, until all agree or too many would be gone."""
-    kept, dropped = list(views), []
-    while True:
-        refined, solutions = _fit(kept, lens)
-        errors = _disagreement(kept, lens, refined)
-        excess = (errors / np.maximum(OUTLIER * np.median(errors, axis=0), OUTLIER_FLOOR)).max(1)
-        worst = int(excess.argmax())
-        if excess[worst] <= 1:
-            break
-        if len(dropped) + 1 > MAX_DROPPED * len(views) or len(kept) <= MIN_VIEWS:
-            findings.append((
-                "bad",
-                f"more than {len(dropped)} of {len(views)} views disagree with the others; the board or the camera's "
-                "mount moved, or the poses are not those of the pictures: fix both and take the views anew",
-            ))  # fmt: skip
-            break
-        angle, distance = errors[worst]
-        dropped.append(f"{kept[worst].name} (by {angle:.1f} deg, {distance:.1f} mm)")
-        del kept[worst]
-    if dropped:
-        findings.append(("good", f"left out for disagreeing with the others: view {', '.join(dropped)}"))
-    return kept, refined, solutions
-
-
-def _fit(views: list[View], lens: Intrinsics) -> tuple[Refined, dict[str, np.ndarray]]:
-    """The refined answer, begun from the solver whose views agree best, and what each solver said."""
-    T_base_tool = np.array([view.T_base_tool for view in views])
-    T_camera_board = np.array([board_pose(view.detection, lens) for view in views])
-    solutions = solve_all(T_base_tool, T_camera_board)
-    if not solutions:
-        raise CalibrationError("no hand-eye solver finds an answer from these views: take new ones, more varied")
-    boards = {name: T_base_tool @ solution @ T_camera_board for name, solution in solutions.items()}
-    best = min(boards, key=lambda name: np.median(np.linalg.norm(boards[name] - mean_pose(boards[name]), axis=(1, 2))))
-    detections = [view.detection for view in views]
-    return refine(T_base_tool, detections, lens, solutions[best], mean_pose(boards[best])), solutions
-
-
-def _disagreement(views: list[View], lens: Intrinsics, refined: Refined) -> np.ndarray:
-    """How far each view's tool would have to be elsewhere for its picture to fit; float64 [N,2], degrees and mm."""
-    needed = [
-        refined.T_base_board @ inverse(board_pose(view.detection, lens)) @ inverse(refined.T_tool_camera)
-        for view in views
-    ]
-    return np.array([difference(T, view.T_base_tool) for T, view in zip(needed, views, strict=True)])
-
-
-def _result(
-    views: list[View],
-    lens: Intrinsics,
-    refined: Refined,
-    solutions: dict[str, np.ndarray],
-    findings: list[tuple[str, str]],
-    robot: str,
-    camera: str,
-    made: datetime,
-) -> HandEye:
-    apart = [difference(solution, refined.T_tool_camera) for solution in solutions.values()]
-    jackknife = np.sqrt((len(views) - 1) / len(views) * (refined.steps**2).sum(0))
-    left_out = np.rad2deg(np.linalg.norm(jackknife[:3])), 1000 * np.linalg.norm(jackknife[3:])
-    disagreement = np.median(_disagreement(views, lens, refined), axis=0)
-    findings = [*_judge(len(views), disagreement, np.max(apart, axis=0), left_out, refined), *findings]
-    return HandEye(
-        T_tool_camera=refined.T_tool_camera,
-        robot=robot,
-        camera=camera,
-        made=made.replace(microsecond=0),
-        rms=refined.rms,
-        solver_deg=float(np.max(apart, axis=0)[0]),
-        solver_mm=float(np.max(apart, axis=0)[1]),
-        leave_one_out_deg=float(left_out[0]),
-        leave_one_out_mm=float(left_out[1]),
-        views=len(views),
-        verdict=Verdict.of(findings),
-    )
+def _agreement_findings(views: Sequence[View], agreeing: Agreeing) -> list[tuple[str, str]]:
+    findings: list[tuple[str, str]] = []
+    if agreeing.dropped:
+        named = ", ".join(f"{views[i].name} (by {angle:.1f} deg, {mm:.1f} mm)" for i, angle, mm in agreeing.dropped)
+        findings.append(("good", f"left out for disagreeing with the others: view {named}"))
+    if agreeing.more:
+        findings.append((
+            "bad",
+            f"more than {len(agreeing.dropped)} of {len(views)} views disagree with the others: the board or the "
+            "camera's mount moved, or the poses are not those of the pictures; mend both and take the views anew",
+        ))  # fmt: skip
+    return findings
 
 
 def _judge(

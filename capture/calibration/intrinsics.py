@@ -152,7 +152,14 @@ def _judge(detections: Sequence[Detection], fit: _Fit, held_out: float, board: B
     coverage = Coverage(board)
     for detection in detections:
         coverage.add(detection)
-    area = coverage.progress["area"]
+    area, tilt = coverage.progress["area"], coverage.progress["tilt"]
+    # Of a board that is never tilted, focal length and distance cannot be told apart; the fit and its deviations then
+    # look fine, and the focal length may be three times too large.
+    check(
+        1 - tilt, 0.3, 0.6,
+        f"the board was tilted by too little ({100 * tilt:.0f} % of what is wanted), so the focal length cannot be "
+        f"told: {ADVICE['tilt']}",
+    )  # fmt: skip
     check(
         1 - area, 0.2, 0.6, f"corners were seen in {100 * area:.0f} % of the area they should be in: {ADVICE['area']}"
     )
