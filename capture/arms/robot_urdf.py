@@ -1,0 +1,35 @@
+"""The robot's URDF and its meshes, as ROS knows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rospkg
+import rospy
+
+from capture.errors import CaptureError
+from capture.robot_profile import RobotProfile
+
+
+def robot_urdf(profile: RobotProfile) -> str:
+    """The XML text: the profile's file, or what the robot's launch file set. Raises CaptureError without either."""
+    if profile.urdf is not None:
+        return profile.urdf.read_text()
+    try:
+        return rospy.get_param("/robot_description")
+    except KeyError as error:
+        raise CaptureError(
+            "the parameter /robot_description is not set: start the arm's driver, or name a URDF file as `urdf` in the "
+            f"robot profile {profile.name}"
+        ) from error
+
+
+def find_mesh(address: str) -> Path:
+    """The file that package://PACKAGE/PATH or file://PATH means. Raises CaptureError where there is no such package."""
+    if address.startswith("file://"):
+        return Path(address.removeprefix("file://"))
+    package, _, path = address.removeprefix("package://").partition("/")
+    try:
+        return Path(rospkg.RosPack().get_path(package)) / path
+    except rospkg.ResourceNotFound as error:
+        raise CaptureError(f"{address}: there is no package '{package}' here: install or source it") from error
