@@ -35,7 +35,8 @@ def write_pages(dataset: SceneDataset, out: Path, progress: Callable[[int], None
     try:
         return _write(dataset, out, progress)
     except OSError as error:
-        raise DatasetError(f"{error.filename or out}: cannot be written ({error.strerror}); see to space and permissions")
+        where, reason = error.filename or out, error.strerror or error
+        raise DatasetError(f"{where}: cannot be written ({reason}); see to space and permissions there") from error
 
 
 def _write(dataset: SceneDataset, out: Path, progress: Callable[[int], None]) -> Path:

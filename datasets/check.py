@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from datasets.checks.epipolar import check_epipolar
+from datasets.checks.epipolar import EpipolarCheck
 from datasets.checks.findings import Findings, listed
 from datasets.checks.objects import check_masks, check_positions
 from datasets.checks.pictures import check_pictures
@@ -24,6 +24,7 @@ def check_dataset(dataset: SceneDataset, progress: Callable[[int], None] = lambd
     """
     findings = Findings()
     seen: dict[bytes, str] = {}
+    epipolar = EpipolarCheck(findings)
     recorded = dataset.files() if dataset.format == "recorded" else []
     if recorded:
         check_folder(findings, dataset, recorded)
@@ -35,8 +36,9 @@ def check_dataset(dataset: SceneDataset, progress: Callable[[int], None] = lambd
         except DatasetError as error:
             findings.problems.append(str(error))
         else:
-            _check_scene(findings, scene, seen)
+            _check_scene(findings, scene, seen, epipolar)
         progress(1)
+    epipolar.finish()
     if len(findings.image_sizes) > 1:
         sizes = ", ".join(f"{width} x {height}" for height, width in findings.image_sizes)
         findings.notes.append(f"images come in several sizes: {sizes}")
@@ -48,7 +50,7 @@ def check_dataset(dataset: SceneDataset, progress: Callable[[int], None] = lambd
     return findings
 
 
-def _check_scene(findings: Findings, scene: Scene, seen: dict[bytes, str]) -> None:
+def _check_scene(findings: Findings, scene: Scene, seen: dict[bytes, str], epipolar: EpipolarCheck) -> None:
     findings.scenes += 1
     findings.views[scene.num_views] += 1
     findings.image_sizes[scene.image_size] += 1
@@ -57,7 +59,7 @@ def _check_scene(findings: Findings, scene: Scene, seen: dict[bytes, str]) -> No
     check_pictures(findings, scene, seen)
     check_poses(findings, scene)
     if len(findings.problems) == problems:  # pictures and poses that are none cannot be compared
-        check_epipolar(findings, scene)
+        epipolar.add(scene)
     if scene.masks is not None:
         check_masks(findings, scene)
         check_positions(findings, scene)

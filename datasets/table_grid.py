@@ -37,8 +37,9 @@ def picture_path(scene: Scene, view: int, lines: np.ndarray) -> str:
     height, width = scene.image_size
     along = np.linspace(0, 1, SAMPLES)[:, None]
     parts = []
+    camera = scene.T_world_camera[view], scene.K[view], scene.distortion_of(view)
     for start, end in lines:
-        pixels = project(start + along * (end - start), scene.T_world_camera[view], scene.K[view], scene.distortion_of(view))
+        pixels = project(start + along * (end - start), *camera)
         near = (np.abs(pixels - [width / 2, height / 2]) < [width, height]).all(1)  # False for NaN: behind the camera
         pen = "M"
         for (x, y), shown in zip(pixels, near, strict=True):

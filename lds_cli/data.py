@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from lds_cli import data_convert
 from lds_cli.console import console, print_error, progress_bar
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from datasets.check import Findings
+from lds_cli.data_tables import plain_table, print_lines, statistics
 
 app = typer.Typer(help="Make, check and look at datasets.", no_args_is_help=True)
+app.command()(data_convert.convert)
 
 DatasetPath = Annotated[Path, typer.Argument(metavar="PATH", help="The dataset's own folder.", show_default=False)]
 Split = Annotated[str | None, typer.Option(help="Only this split (train, test, ...).", show_default="all splits")]
-
-MAX_SHOWN = 20  # problems or notes that `check` prints
 
 
 @app.command()
@@ -53,8 +49,9 @@ def synth(
 def check(path: DatasetPath, split: Split = None) -> None:
     """Read every scene and prove that the dataset is sound. Exits with 1 if it is not.
 
-    Looks for unreadable or inconsistent files, blank and repeated images, poses that are none, and object ids that
-    differ between views or disagree with the objects' projected positions.
+    Looks for unreadable or inconsistent files, blank and repeated images, poses that are none or that the pictures
+    contradict (another view's, or of a wrong hand-eye calibration), object ids that differ between views or disagree
+    with the objects' projected positions, and for what an interrupted recording left.
 
     Example: lds data check shared/data/clevr_mv
     """
@@ -64,9 +61,9 @@ def check(path: DatasetPath, split: Split = None) -> None:
     dataset = open_dataset(path, split)
     with progress_bar(f"Checking {dataset.name}", len(dataset)) as progress:
         findings = check_dataset(dataset, progress)
-    console.print(_statistics(findings))
-    _print_lines(findings.notes, "[yellow]note[/]")
-    _print_lines(findings.problems, "[red]problem[/]")
+    console.print(statistics(findings))
+    print_lines(findings.notes, "[yellow]note[/]")
+    print_lines(findings.problems, "[red]problem[/]")
     if findings.problems:
         print_error(f"{path} is {findings.verdict}")
         raise typer.Exit(1)
@@ -75,25 +72,31 @@ def check(path: DatasetPath, split: Split = None) -> None:
 
 @app.command()
 def info(path: DatasetPath, split: Split = None) -> None:
-    """Say what a dataset holds, from its index and its first scene.
+    """Say what a dataset holds, from its index and its first scene: also who recorded it, and with which calibration.
 
     Example: lds data info shared/data/clevr_mv --split test
     """
     from datasets.loading import open_dataset
+    from datasets.recording_facts import readable, recording_facts, unfinished_scenes
 
     dataset = open_dataset(path, split)
     scene = dataset[0]
     height, width = scene.image_size
     known = ("T_world_camera", "K", "distortion", "masks", "amodal_masks", "depth", "stamps")
-    table = _table(dataset.name)
+    table = plain_table(dataset.name)
     table.add_row("format", f"{dataset.format} (kind {dataset.kind})")
     table.add_row("splits", ", ".join(f"{name} {count}" for name, count in dataset.splits.items()))
     table.add_row("scenes", f"{len(dataset)}" + (f" in {split}" if split else ""))
     size = f"{scene.num_views} views of {width} x {height}, {scene.num_objects} objects"
     table.add_row("first scene", f"{scene.name}: {size}")
     table.add_row("has", ", ".join(["images", *(name for name in known if getattr(scene, name) is not None)]))
+    if dataset.format == "recorded":
+        for name, value in readable(recording_facts(dataset.files()[0]).facts).items():
+            table.add_row(name, value)
     table.add_row("digest", dataset.digest())
     console.print(table)
+    for partial in unfinished_scenes(dataset.root):
+        console.print(f"[yellow]unfinished[/] {partial}; go on with it: lds capture resume {path}", soft_wrap=True)
 
 
 @app.command()
@@ -106,14 +109,45 @@ def view(
 ) -> None:
     """Draw a contact sheet: scenes as rows, views as columns, and the masks under the images.
 
+    Where cameras stood is drawn as a second picture beside it, such as sheet_poses.png.
+
     Example: lds data view shared/data/dolphin --split test --out dolphin.png
     """
     from datasets.contact_sheet import save_contact_sheet
     from datasets.loading import open_dataset
+    from datasets.pose_plot import save_pose_plot
 
     dataset = open_dataset(path, split)
     shown = save_contact_sheet(dataset, out, scenes, views)
     console.print(f"[green]Wrote[/] {out}: {shown} of {len(dataset)} scenes of {dataset.name}", soft_wrap=True)
+    poses = out.with_name(f"{out.stem}_poses.png")
+    shown = save_pose_plot(dataset, poses, scenes)
+    if shown:
+        console.print(f"[green]Wrote[/] {poses}: where the cameras of {shown} scenes stood", soft_wrap=True)
+
+
+@app.command()
+def browse(
+    path: DatasetPath,
+    out: Annotated[Path, typer.Option(help="Folder to write the pages to.")] = Path("browse"),
+    split: Split = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Show them in the browser.")] = False,
+) -> None:
+    """Write pages to look through a dataset: scenes, views, masks, poses, quality, what was skipped, the journal.
+
+    They need no network and no server, and can be carried elsewhere as a folder.
+
+    Example: lds data browse runs/data/table --out /tmp/table_pages --open
+    """
+    from datasets.browse import write_pages
+    from datasets.loading import open_dataset
+
+    dataset = open_dataset(path, split)
+    with progress_bar(f"Writing pages of {dataset.name}", len(dataset)) as progress:
+        page = write_pages(dataset, out, progress)
+    console.print(f"[green]Wrote[/] {page}", soft_wrap=True)
+    if open_page:
+        typer.launch(page.resolve().as_uri())
 
 
 @app.command()
@@ -136,48 +170,3 @@ def pack(
     with progress_bar(f"Packing {dataset.name}", len(dataset)) as progress:
         write_packed(out, dataset, str(path), split, dataset.digest(), size, progress)
     console.print(f"[green]Wrote[/] {out}: {len(dataset)} scenes, {out.stat().st_size / 1e6:.1f} MB")
-
-
-def _statistics(findings: Findings) -> Table:
-    import numpy as np
-
-    table = _table("Statistics")
-    table.add_row("scenes read", str(findings.scenes))
-    table.add_row("views", _histogram(findings.views))
-    table.add_row("images", ", ".join(f"{width} x {height}" for height, width in findings.image_sizes) or "none")
-    table.add_row("objects", _histogram(findings.objects))
-    if findings.visible_pixels:
-        low, median, high = np.quantile(findings.visible_pixels, [0, 0.5, 1])
-        table.add_row("visible pixels", f"{low:.0f} to {high:.0f} an object and view, median {median:.0f}")
-        table.add_row("fully hidden", f"{findings.hidden} times an object in a view")
-    if findings.centre_errors:
-        median, high = np.quantile(findings.centre_errors, [0.5, 1])
-        table.add_row("positions on masks", f"{median:.2f} px off (median), {high:.2f} px at most")
-    if findings.identity_views:
-        table.add_row("ids agree", f"in {findings.identity_agrees} of {findings.identity_views} views, by position")
-    return table
-
-
-def _histogram(counts: dict[int, int]) -> str:
-    """`3 (in 12), 4 (in 8 scenes)`; only the number where all scenes have the same."""
-    if len(counts) < 2:
-        return str(next(iter(counts), "none"))
-    return ", ".join(f"{value} (in {scenes})" for value, scenes in sorted(counts.items())) + " scenes"
-
-
-def _table(title: str) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1), show_header=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    return table
-
-
-def _print_lines(lines: list[str], label: str) -> None:
-    from rich.markup import escape
-
-    for line in lines[:MAX_SHOWN]:
-        console.print(f"{label} {escape(line)}", soft_wrap=True)
-    if len(lines) > MAX_SHOWN:
-        console.print(f"... and {len(lines) - MAX_SHOWN} more")

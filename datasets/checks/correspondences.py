@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ RATIO = 0.8  # Lowe's: a match must be so much better than the second best
 INLIER = 1.0  # pixels that a verified match may be off
 MIN_INLIERS, MIN_SHARE = 12, 0.5  # matches of a pair that must agree with one motion; fewer agree by chance
 MOVED = 1.0  # pixels; what moves less may be fixed to the camera (a finger of the gripper, dirt on the lens)
+NEAREST_VIEWS = 0.01  # metres; nearer views give no epipolar line
 FEATURES = 800
 CONTRAST = 0.02  # half of SIFT's default, as table tops show little
 
@@ -24,7 +25,8 @@ class Correspondences:
     Attributes:
         first, second: int [M], the views.
         p, q: float64 [M,3], the points in `first` and `second` as directions (x, y, 1) of an ideal camera.
-        focal: pixels.
+        focal: in pixels, were the picture 640 pixels wide; all errors are in such pixels.
+        T_world_camera: float64 [V,4,4], the poses as they were recorded.
     """
 
     first: np.ndarray
@@ -32,9 +34,39 @@ class Correspondences:
     p: np.ndarray
     q: np.ndarray
     focal: float
+    T_world_camera: np.ndarray
 
     def __len__(self) -> int:
         return len(self.first)
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """The pairs of views that have matches."""
+        return sorted(set(zip(self.first.tolist(), self.second.tolist(), strict=True)))
+
+    def where(self, kept: np.ndarray) -> Correspondences:
+        """Some of the matches, bool [M]."""
+        return replace(self, first=self.first[kept], second=self.second[kept], p=self.p[kept], q=self.q[kept])
+
+    def errors(self, T_world_camera: np.ndarray | None = None) -> np.ndarray:
+        """Pixels [M] by which the points miss their epipolar lines, to first order (Sampson's distance).
+
+        Hartley and Zisserman, "Multiple View Geometry", 2nd ed., equation 11.9 (its square root).
+
+        Args:
+            T_world_camera: poses [V,4,4] to try instead of the recorded ones.
+        """
+        poses = self.T_world_camera if T_world_camera is None else T_world_camera
+        relative = np.linalg.inv(poses)[self.second] @ poses[self.first]
+        rotation, translation = relative[:, :3, :3], relative[:, :3, 3]
+        line_q = np.cross(translation, np.einsum("mij,mj->mi", rotation, self.p))  # E p
+        line_p = -np.einsum("mji,mj->mi", rotation, np.cross(translation, self.q))  # E^T q
+        norm = np.sqrt((line_q[:, :2] ** 2).sum(1) + (line_p[:, :2] ** 2).sum(1))
+        return self.focal * np.abs((self.q * line_q).sum(1)) / np.maximum(norm, 1e-12)
+
+
+def robust(errors: np.ndarray, scale: float = 2.0) -> np.ndarray:
+    """Costs of errors that mismatches hardly sway: a Cauchy distribution's negative log-likelihood, up to constants."""
+    return np.log1p((errors / scale) ** 2)
 
 
 def find_correspondences(scene: Scene) -> Correspondences:
@@ -51,14 +83,22 @@ def find_correspondences(scene: Scene) -> Correspondences:
     focal = float(scene.K[0, 0, 0])
     found = [(np.empty(0, int), np.empty(0, int), np.empty((0, 3)), np.empty((0, 3)))]
     for first in range(scene.num_views):
-        for second in (first + span for span in SPANS if first + span < scene.num_views):
+        for second in _neighbours(scene, first):
             matched = _mutual_matches(features[first][1], features[second][1])
             p, q = rays[first][matched[:, 0]], rays[second][matched[:, 1]]
             moved = np.linalg.norm(p - q, axis=1) * focal > MOVED
             p, q = p[moved], q[moved]
             kept = _rigid(p, q, focal)
             found.append((np.full(kept.sum(), first), np.full(kept.sum(), second), p[kept], q[kept]))
-    return Correspondences(*(np.concatenate(part) for part in zip(*found, strict=True)), focal)
+    first, second, p, q = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Correspondences(first, second, p, q, focal * 640 / scene.image_size[1], scene.T_world_camera)
+
+
+def _neighbours(scene: Scene, view: int) -> list[int]:
+    """The next views, without those from nearly the same place."""
+    following = [view + span for span in SPANS if view + span < scene.num_views]
+    position = scene.T_world_camera[:, :3, 3]
+    return [other for other in following if np.linalg.norm(position[other] - position[view]) > NEAREST_VIEWS]
 
 
 def _rays(scene: Scene, view: int, keypoints: tuple) -> np.ndarray:

@@ -20,8 +20,8 @@ class Findings:
         hidden: in how many views an object is fully hidden.
         centre_errors: pixels between an object's projected centre and where its mask says it is.
         identity_views, identity_agrees: views whose ids were compared with projected positions, and those that agree.
-        epipolar_errors: of each scene that could be judged: pixels (median) by which matched points of neighbouring
-            pictures miss the epipolar lines that the poses give.
+        epipolar_errors: of each scene that could be judged: by how much matched points of neighbouring pictures miss
+            the epipolar lines that the poses give; the median, in pixels of a picture 640 wide.
         unjudged: scenes with poses that the pictures could neither confirm nor refute.
     """
 

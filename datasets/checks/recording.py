@@ -43,13 +43,13 @@ def check_recording(findings: Findings, path: Path) -> None:
 def _quality_problems(recording: RecordingFacts) -> list[str]:
     problems = []
     for measure, values in recording.quality.items():
-        wrong = ~np.isfinite(values)
+        wrong = np.isinf(values)  # NaN: the view has no such value
         if measure in SHARES:
             wrong |= (values < 0) | (values > 1)
         if measure == "sharpness":
-            wrong |= values <= 0
+            wrong |= values < 0
         if wrong.any():
-            problems.append(f"quality value '{measure}' is none in views {listed(np.flatnonzero(wrong))}")
+            problems.append(f"quality value '{measure}' cannot be in views {listed(np.flatnonzero(wrong))}")
     return problems
 
 
@@ -59,5 +59,5 @@ def _quality_notes(recording: RecordingFacts) -> list[str]:
     sharpness = recording.quality.get("sharpness")
     if sharpness is None:
         return []
-    soft = np.flatnonzero(sharpness < SOFT * np.median(sharpness))
+    soft = np.flatnonzero(sharpness < SOFT * np.nanmedian(sharpness))
     return [f"much less sharp than the others in views {listed(soft)}"] if len(soft) else []
