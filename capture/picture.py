@@ -10,6 +10,9 @@ WINDOW = 11  # pixels in which an edge begins and ends
 CONTRAST = 24  # grey levels that make an edge
 EDGE_PIXELS = 60  # of one direction, below which that direction is not judged
 WHITE, BLACK = 254, 12  # levels that count as clipped
+SETTLING = 1.5  # sigma in pixels that differences are smoothed with
+CHANGED = 5e-4  # share of the picture that must have changed for it to count
+FLOOR = 1.5  # grey levels: rounding, compression
 
 
 def sharpness(image: np.ndarray) -> float:
@@ -49,35 +52,61 @@ def brightness(image: np.ndarray) -> float:
     return float(image.mean())
 
 
+def picture_motion(a: np.ndarray, b: np.ndarray) -> float:
+    """By how many pixels picture `b` is shifted, turned, zoomed or sheared against `a`: what a moving camera does.
+
+    One affine motion of the whole picture, by least squares on the brightness constancy equation (Lucas and Kanade,
+    IJCAI 1981): thousands of edge pixels outvote the noise. Exact for motion below a pixel; too small for one of many
+    pixels, which `picture_change` shows.
+
+    Args:
+        a, b: uint8 [H,W,3].
+
+    Returns:
+        Root mean square of the motion over the picture, pixels.
+    """
+    a, b = _at_one_brightness(a, b)
+    mean = cv2.GaussianBlur((a + b) / 2, (0, 0), SETTLING)
+    slope_x, slope_y = (cv2.Sobel(mean, cv2.CV_32F, *axis, ksize=1, scale=0.5) for axis in ((1, 0), (0, 1)))
+    edges = np.hypot(slope_x, slope_y) > 2
+    if np.count_nonzero(edges) < EDGE_PIXELS:
+        return 0.0
+    change = cv2.GaussianBlur(a - b, (0, 0), SETTLING)[edges]
+    height, width = edges.shape
+    y, x = np.nonzero(edges)
+    x, y = x / width - 0.5, y / height - 0.5  # in [-0.5, 0.5], of variance 1/12
+    one = np.ones_like(x)
+    terms = np.stack([g * t for g in (slope_x[edges], slope_y[edges]) for t in (one, x, y)], axis=1)
+    shift_x, x_by_x, x_by_y, shift_y, y_by_x, y_by_y = np.linalg.lstsq(terms, change, rcond=None)[0]
+    return float(np.sqrt(shift_x**2 + shift_y**2 + (x_by_x**2 + x_by_y**2 + y_by_x**2 + y_by_y**2) / 12))
+
+
 def picture_change(a: np.ndarray, b: np.ndarray) -> float:
     """How far two pictures of the same size differ beyond what noise explains: up to 1 it is noise alone.
 
     The difference is smoothed, which leaves a little of the noise and most of what has moved, and is compared with
-    what noise of the pair's own level leaves. That level is found where the pictures are quiet (Immerkaer, "Fast noise
-    variance estimation", CVIU 1996, in blocks). A change of the overall brightness (flicker of lamps) is taken out.
+    what is left of the noise where the pair is quiet: in the quietest quarter of its blocks. So the noise may be of any
+    strength and grain, and compressed. A change of the overall brightness (flicker of lamps) is taken out.
 
     Args:
         a, b: uint8 [H,W,3].
     """
+    a, b = _at_one_brightness(a, b)
+    smooth = cv2.GaussianBlur(b - a, (0, 0), SETTLING)
+    unclipped = (np.minimum(a, b) > 5) & (np.maximum(a, b) < 250)  # clipping hides the noise
+    noise = np.sqrt(_blocks(smooth**2).mean((1, 3))[_blocks(unclipped).all((1, 3))])
+    left = np.percentile(noise, 25) if len(noise) else 0.0
+    return float(np.quantile(np.abs(smooth), 1 - CHANGED) / (8 * left + FLOOR))
+
+
+def _at_one_brightness(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Grey float32 [H,W] of both pictures, the first as bright as the second."""
     a, b = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) for image in (a, b))
-    gain = np.median(b[a > 16] / a[a > 16]) if np.any(a > 16) else 1.0
-    difference = b - gain * a
-    noise = _noise(difference, quiet=np.minimum(a, b) > 5, unclipped=np.maximum(a, b) < 250)
-    smooth = np.abs(cv2.GaussianBlur(difference, (0, 0), SETTLING))
-    left = noise / (2 * np.sqrt(np.pi) * SETTLING)  # of white noise after a Gaussian filter
-    return float(np.quantile(smooth, 1 - CHANGED) / (6 * left + FLOOR))
+    lit = a > 16
+    return (a * np.median(b[lit] / a[lit]) if lit.any() else a), b
 
 
-SETTLING = 1.5  # sigma in pixels
-CHANGED = 5e-4  # share of the picture that must have changed
-FLOOR = 1.5  # grey levels: compression, rounding
-
-
-def _noise(difference: np.ndarray, quiet: np.ndarray, unclipped: np.ndarray) -> float:
-    """Standard deviation of the noise in a difference of two pictures."""
-    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6  # has unit gain for white noise
-    height, width = (size // 16 * 16 for size in difference.shape)
-    energy = cv2.filter2D(difference, -1, kernel)[:height, :width] ** 2
-    blocks = energy.reshape(height // 16, 16, width // 16, 16).mean((1, 3))
-    usable = (quiet & unclipped)[:height, :width].reshape(height // 16, 16, width // 16, 16).all((1, 3))
-    return float(np.sqrt(np.percentile(blocks[usable], 25))) if np.any(usable) else 0.0
+def _blocks(pixels: np.ndarray) -> np.ndarray:
+    """[H,W] as [H/16,16,W/16,16], without the rest at the edges."""
+    height, width = (size // 16 for size in pixels.shape)
+    return pixels[: height * 16, : width * 16].reshape(height, 16, width, 16)
