@@ -12,8 +12,10 @@ Exit codes: 0 the views are in the folder, 1 they are not (the reason is the las
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
@@ -39,7 +41,7 @@ SHOW_BOARD = "/simulation/show_board"
 RIG_TIMEOUT = 60.0  # seconds that the simulated rig may take to come up
 
 
-def take_views(request: Request) -> None:
+def take_views(request: Request, interrupted: Callable[[], bool]) -> None:
     """Raises CaptureError where it does not go on, Interrupted where somebody asked to stop."""
     with ExitStack() as stack:
         if request.simulated:
@@ -47,13 +49,13 @@ def take_views(request: Request) -> None:
         camera = stack.enter_context(open_camera(load_camera(request.camera)))
         if not request.auto:
             arm = None if request.for_lens else stack.enter_context(FreehandArm(load_robot_profile(request.robot)))
-            start_collecting(request, camera, arm, rospy.is_shutdown).by_hand()
+            start_collecting(request, camera, arm, interrupted).by_hand()
             return
         profile = load_robot_profile(request.robot)
         urdf = profile.urdf.read_text() if profile.urdf else rospy.get_param("/robot_description", "")
         planner = Planner(profile, urdf, find_mesh)
         arm = stack.enter_context(FollowJointTrajectoryArm(profile, planner.joint_names))
-        collector = start_collecting(request, camera, arm, rospy.is_shutdown)
+        collector = start_collecting(request, camera, arm, interrupted)
         position, quaternion = np.split(np.array(request.camera_on_tool), [3])
         T_tool_camera = pose(Rotation.from_quat(quaternion).as_matrix(), position)
         drive_around_board(collector, planner, T_tool_camera, request.views, request.for_lens)
@@ -82,15 +84,21 @@ def main() -> int:
             f"calibrate_node: no roscore at {where}: start the robot's driver, or set ROS_MASTER_URI", file=sys.stderr
         )
         return 1
-    rospy.init_node("calibrate", anonymous=True)
+    # Without rospy's own handling of signals, which would cut the line to the arm before it is stopped
+    rospy.init_node("calibrate", anonymous=True, disable_signals=True)
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: asked_to_stop.set())
     try:
-        take_views(Request.from_json(rospy.myargv()[1]))
+        take_views(Request.from_json(rospy.myargv()[1]), asked_to_stop.is_set)
     except Interrupted:
         print("\nstopped as asked; the arm stands still", file=sys.stderr)
         return 1
     except CaptureError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    finally:
+        rospy.signal_shutdown("done")
     return 0
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -150,7 +152,7 @@ def _request(options: dict, before: Calibration, for_lens: bool) -> Request:
 
     simulated, images = options["simulated"], options["images"]
     if simulated:
-        options |= {"auto": True, "robot": "simulated", "camera": "simulated"}
+        options |= {"auto": True, "camera": "simulated"}
     guess = options["camera_on_tool"] or (SIMULATED_GUESS if simulated else None)
     return Request(
         for_lens=for_lens,
@@ -223,11 +225,23 @@ def _run_node(request: Request) -> None:
             console.print(f"[dim]roscore at {master}; what the rig says: {log}[/]", soft_wrap=True)
             _wait_for_master(master)
         node = ["rosrun", "lds_scenes", "calibrate_node.py", request.to_json()]
-        ended = subprocess.run(node, env={**os.environ, "ROS_MASTER_URI": master})
-    if ended.returncode:
+        process = subprocess.Popen(node, env={**os.environ, "ROS_MASTER_URI": master})
+        with _ctrl_c_for_the_node():
+            ended = process.wait()
+    if ended:
         kept = f"; the views so far are kept: go on from them with --images {request.folder}"
         some = any(Path(request.folder).glob("view_*.png"))
         raise CalibrationFailed(f"no calibration, for the reason above{kept if some else ''}")
+
+
+@contextmanager
+def _ctrl_c_for_the_node() -> Iterator[None]:
+    """Ctrl-C reaches the node as well, which stops the arm; nothing here may kill it before that."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _wait_for_master(master: str, timeout: float = 60.0) -> None:

@@ -1,0 +1,161 @@
+"""Hand-eye calibration with the simulated rig, from the command to the file, and what an interruption leaves."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT, wait_for
+from scipy.spatial.transform import Rotation
+from typer.testing import CliRunner, Result
+
+pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
+
+import rospy
+from sensor_msgs.msg import JointState
+from std_srvs.srv import SetBool
+
+from capture.calibration.calibration import load_calibration
+from capture.calibration.poses import difference
+from capture.calibration.session import Request
+from capture.calibration.view_folder import HEADER
+from capture.simulation.truth import T_TOOL_CAMERA
+from lds_cli.calibrate import SIMULATED_GUESS, app
+
+VIEWS = 18
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def quick_robot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    profile = yaml.safe_load((ROOT / "config/robots/simulated.yaml").read_text())
+    profile |= {"urdf": str(ROOT / "config/robots/simulated.urdf"), "speed": {"velocity": 2.5, "acceleration": 9.0}}
+    file = tmp_path_factory.mktemp("robot") / "quick.yaml"
+    file.write_text(yaml.safe_dump(profile))
+    return file
+
+
+@pytest.fixture(scope="module")
+def rig(ros: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    log = tmp_path_factory.mktemp("rig") / "log"
+    with log.open("wb") as output:
+        launch = subprocess.Popen(["roslaunch", "lds_scenes", "sim.launch"], stdout=output, stderr=subprocess.STDOUT)
+    rospy.wait_for_service("/simulation/show_board", 60)
+    yield
+    launch.send_signal(signal.SIGINT)
+    launch.wait(30)
+
+
+@pytest.fixture(scope="module")
+def calibrated(rig: None, quick_robot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that `lds capture calibrate handeye --simulated` made."""
+    out = tmp_path_factory.mktemp("calibrated") / "calibration.yaml"
+    result = run("handeye", "--simulated", "--robot", quick_robot, "--views", VIEWS, "--out", out)
+    assert result.exit_code == 0, f"{result.output}\n{result.exception}"
+    return out
+
+
+def test_arm_finds_the_board_and_the_camera_on_itself(calibrated: Path) -> None:
+    hand_eye = load_calibration(calibrated).hand_eye
+    angle, distance = difference(hand_eye.T_tool_camera, T_TOOL_CAMERA)
+    assert angle < 0.1 and distance < 1.0
+    assert hand_eye.verdict.grade == "good", hand_eye.verdict
+    assert (hand_eye.robot, hand_eye.camera) == ("simulated", "simulated")
+    assert hand_eye.views >= VIEWS - 2
+
+
+def test_truth_is_found_under_realistic_errors_of_the_arm(calibrated: Path, tmp_path: Path) -> None:
+    """The rig's pictures, with poses off by 0.1 deg and 0.5 mm; root mean square over three draws of these errors."""
+    (views,) = (calibrated.parent / "calibration_views").glob("handeye_*")
+    errors = []
+    for seed in range(3):
+        noisy = tmp_path / str(seed)
+        _copy_with_errors(views, noisy, np.random.default_rng(seed))
+        out = tmp_path / f"{seed}.yaml"
+        result = run("handeye", "--images", noisy, "--out", out)
+        assert result.exit_code == 0, f"{result.output}\n{result.exception}"
+        errors.append(difference(load_calibration(out).hand_eye.T_tool_camera, T_TOOL_CAMERA))
+    assert (np.sqrt(np.square(errors).mean(0)) < [0.1, 1.0]).all(), errors
+
+
+def _copy_with_errors(views: Path, to: Path, rng: np.random.Generator) -> None:
+    """Errors of 0.1 deg in all, about any axis, and of 0.5 mm, in any direction."""
+    to.mkdir()
+    for file in views.glob("*"):
+        (to / file.name).symlink_to(file)
+    (to / "views.csv").unlink()
+    with (views / "views.csv").open() as source, (to / "views.csv").open("w") as target:
+        writer = csv.DictWriter(target, HEADER)
+        writer.writeheader()
+        for row in csv.DictReader(source):
+            numbers = np.array([float(row[key]) for key in HEADER[1:]])
+            numbers[:3] += rng.normal(0, 0.0005 / np.sqrt(3), 3)
+            off = Rotation.from_rotvec(rng.normal(0, np.deg2rad(0.1) / np.sqrt(3), 3))
+            numbers[3:] = (Rotation.from_quat(numbers[3:]) * off).as_quat()
+            writer.writerow({"image": row["image"], **dict(zip(HEADER[1:], numbers, strict=True))})
+
+
+def test_cubes_are_back_on_the_table_afterwards(calibrated: Path) -> None:
+    from lds_scenes.msg import SceneObjects
+
+    assert rospy.wait_for_message("/simulation/objects", SceneObjects, 10).objects
+
+
+def test_interrupting_stops_the_arm_and_keeps_the_views(calibrated: Path, quick_robot: Path, tmp_path: Path) -> None:
+    guess = tuple(float(word) for word in SIMULATED_GUESS.split())
+    request = Request(False, str(tmp_path / "views"), str(quick_robot), "simulated", 0.03, 20, True, guess, True)
+    node = subprocess.Popen(
+        ["rosrun", "lds_scenes", "calibrate_node.py", request.to_json()], stderr=subprocess.PIPE, text=True
+    )
+    wait_for("a second view", lambda: len(list((tmp_path / "views").glob("view_*.png"))) >= 2)
+    wait_for("the arm to move", lambda: _speed() > 0.2)
+    node.send_signal(signal.SIGINT)
+    _, said = node.communicate(timeout=20)
+    assert node.returncode == 1
+    assert "stopped as asked; the arm stands still" in said
+    assert _speed() < 0.02
+    rows = (tmp_path / "views" / "views.csv").read_text().splitlines()[1:]
+    assert len(rows) == len(list((tmp_path / "views").glob("view_*.png")))
+
+
+def _speed() -> float:
+    """Of the fastest joint, rad/s."""
+    return float(np.abs(rospy.wait_for_message("/joint_states", JointState, 10).velocity).max())
+
+
+def test_views_by_hand_are_taken_when_the_arm_rests(rig: None, tmp_path: Path) -> None:
+    """Nothing moves here: one view is taken, and then more variety asked for."""
+    rospy.ServiceProxy("/simulation/show_board", SetBool)(True)
+    request = Request(False, str(tmp_path / "views"), "simulated", "simulated", 0.03, 20)
+    node = subprocess.Popen(
+        ["rosrun", "lds_scenes", "calibrate_node.py", request.to_json()], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        line = ""
+        while "like one that was taken already" not in line:
+            line = node.stdout.readline()
+            assert line, "the node ended"
+    finally:
+        node.send_signal(signal.SIGINT)
+        node.wait(20)
+    assert [file.name for file in (tmp_path / "views").glob("view_*.png")] == ["view_000.png"]
+
+
+def test_node_without_a_roscore_says_so(tmp_path: Path) -> None:
+    import os
+
+    ended = subprocess.run(
+        ["rosrun", "lds_scenes", "calibrate_node.py", "{}"], capture_output=True, text=True, check=False,
+        env={**os.environ, "ROS_MASTER_URI": "http://127.0.0.1:1"},
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "no roscore at http://127.0.0.1:1" in ended.stderr
