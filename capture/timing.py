@@ -13,6 +13,7 @@ import numpy as np
 from capture.trajectory import Trajectory
 
 PERIOD = 0.02  # s between the points of a trajectory
+POINTS = 24  # of each straight piece, at least
 MARGIN = 0.99  # of the bounds is used: controllers interpolate between the points
 
 
@@ -64,7 +65,7 @@ def _ramped(velocity: float, acceleration: float) -> tuple[np.ndarray, np.ndarra
     ramp, cruise = _phases(velocity, acceleration)
     peak = 1 / (ramp + cruise)
     duration = 2 * ramp + cruise
-    t = np.linspace(0, duration, max(4, int(np.ceil(duration / PERIOD)) + 1))
+    t = np.linspace(0, duration, max(POINTS, int(np.ceil(duration / PERIOD)) + 1))
     up, down = np.clip(t / ramp, 0, 1), np.clip((duration - t) / ramp, 0, 1)
     rate = peak * (3 * up**2 - 2 * up**3) * (3 * down**2 - 2 * down**3)
     rising = peak * (ramp * (up**3 - up**4 / 2) + np.clip(t - ramp, 0, cruise))
