@@ -20,7 +20,6 @@ from typing import Any
 
 import actionlib
 import rosgraph
-import rospkg
 import rospy
 from lds_scenes.msg import RecordScenesAction, RecordScenesFeedback, RecordScenesGoal, RecordScenesResult
 from lds_scenes.srv import RearrangeCubes
@@ -66,9 +65,17 @@ class CaptureNode:
             folder = stack.enter_context(RecordingFolder(Path(wanted.dataset)))
             goal = begun_session(folder, None if wanted.resume else asked)
             progress = ProgressReporter(goal.scenes, goal.views, self._publish)
-            progress.state("planning", "connecting to the arm and the camera")
+            for notice in folder.notices:
+                rospy.logwarn("%s: %s", folder.root, notice)
+            progress.state("planning", "; ".join(folder.notices) or "connecting to the arm and the camera")
             pattern = load_viewpoints(goal.viewpoints)
-            rig = stack.enter_context(open_rig(_rig_settings(wanted.accept_calibration), pattern))
+            settings = RigSettings(
+                robot=rospy.get_param("~robot"),
+                camera=rospy.get_param("~camera"),
+                calibration=rospy.get_param("~calibration", ""),
+                accept_calibration=wanted.accept_calibration,
+            )
+            rig = stack.enter_context(open_rig(settings, pattern))
             ask = self._ask_service if goal.auto else self._ask_operator
             arrange = partial(ask, progress=progress)
             session = Session(folder, goal, rig, arrange, pattern, progress, self._interrupted)
@@ -137,28 +144,6 @@ class CaptureNode:
         if not answer.success:
             raise CaptureError(f"{name}: the objects were not rearranged: {answer.message}")
         return scene_objects(answer.objects)
-
-
-def _rig_settings(accept_calibration: bool) -> RigSettings:
-    return RigSettings(
-        robot=rospy.get_param("~robot"),
-        camera=rospy.get_param("~camera"),
-        calibration=rospy.get_param("~calibration", ""),
-        urdf=rospy.get_param("/robot_description", ""),
-        find_mesh=_find_mesh,
-        accept_calibration=accept_calibration,
-    )
-
-
-def _find_mesh(address: str) -> Path:
-    """The file that package://PACKAGE/PATH or file://PATH means."""
-    if address.startswith("file://"):
-        return Path(address.removeprefix("file://"))
-    package, _, path = address.removeprefix("package://").partition("/")
-    try:
-        return Path(rospkg.RosPack().get_path(package)) / path
-    except rospkg.ResourceNotFound as error:
-        raise CaptureError(f"{address}: there is no package '{package}' here; install or source it") from error
 
 
 def main() -> int:

@@ -68,16 +68,16 @@ def _node_rows() -> list[Row]:
     """The node under a real roscore, fed with 640x480 at 30 Hz: stamp to label received, rates, memory."""
     import numpy as np
 
+    from lds_cli.bench_scenes import render_scenes
     from lds_cli.demo import NODES, run_nodes
-    from lds_cli.demo_scenes import record_demo_scenes
     from lds_cli.launching import choose_master
     from perception.score import read_measured
 
     master = choose_master(NODES)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        record_demo_scenes(out / "scenes", SCENES)
-        run_nodes(out, WEIGHTS, master, out / "score", NODE_SECONDS)
+        render_scenes(out / "scenes", SCENES)
+        run_nodes(out / "scenes", out / "nodes.log", WEIGHTS, master, out / "score", NODE_SECONDS)
         measured = read_measured(out / "score")
     latency = 1e3 * float(np.median(measured.latencies))
     return [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from datasets.loading import open_dataset
 from perception.score import Measured
 
 if TYPE_CHECKING:
@@ -20,8 +21,20 @@ TILE = 230  # pixels that a view is wide on the sheet
 INK, MUTED, PAGE = "#1f2530", "#68707d", "#f7f7f5"
 
 
-def summary(measured: Measured) -> list[tuple[str, str, str]]:
+def summary(recording: Path, measured: Measured) -> list[tuple[str, str, str]]:
     """What is told first: name, value, and what it is."""
+    return [_recorded(recording), *_perceived(measured)]
+
+
+def _recorded(recording: Path) -> tuple[str, str, str]:
+    scenes = list(open_dataset(recording))
+    views = sum(scene.num_views for scene in scenes)
+    seconds = sum(scene.meta["recorded_in"] for scene in scenes)
+    skipped = sum(len(scene.meta["skipped_views"]) for scene in scenes)
+    return "Recorded", f"{views} views", f"of {len(scenes)} scenes in {seconds:.0f} s by the simulated arm; {skipped} skipped"
+
+
+def _perceived(measured: Measured) -> list[tuple[str, str, str]]:
     latency = np.percentile(measured.latencies, [50, 99]) * 1e3
     miou, found, true = (
         f"{np.mean(values):.{digits}f}" if values else "–"
@@ -41,7 +54,7 @@ def summary(measured: Measured) -> list[tuple[str, str, str]]:
     ]
 
 
-def write_report(measured: Measured, score: Path, weights: str, out: Path) -> tuple[Path, Path]:
+def write_report(recording: Path, measured: Measured, score: Path, weights: str, out: Path) -> tuple[Path, Path]:
     """Write overlays.png and report.html into `out`, from the frames that a scorer left in the folder `score`.
 
     Returns:
@@ -55,7 +68,7 @@ def write_report(measured: Measured, score: Path, weights: str, out: Path) -> tu
     sheet, page = out / "overlays.png", out / "report.html"
     if views:
         _sheet(views, name).save(sheet)
-    page.write_text(_render(measured, views, name), encoding="utf-8")
+    page.write_text(_render(recording, measured, views, name), encoding="utf-8")
     return sheet, page
 
 
@@ -92,7 +105,7 @@ def _sheet(views: list[_View], weights: str) -> Image.Image:
     return sheet
 
 
-def _render(measured: Measured, views: list[_View], weights: str) -> str:
+def _render(recording: Path, measured: Measured, views: list[_View], weights: str) -> str:
     from markupsafe import Markup
 
     from datasets.page import page_template
@@ -105,7 +118,7 @@ def _render(measured: Measured, views: list[_View], weights: str) -> str:
     }
     return page_template(TEMPLATES / "demo.html.j2", data_uri=_data_uri).render(
         weights=weights,
-        summary=summary(measured),
+        summary=summary(recording, measured),
         views=views,
         charts={title: Markup(figures.themed_svg(figure, title)) for title, figure in charts.items()},
     )

@@ -28,7 +28,7 @@ class ProgressDisplay:
         self._scenes = self._bars.add_task("scenes", total=None)
         self._views = self._bars.add_task("views", total=None)
         self._line = Text()
-        self._live = Live(get_renderable=lambda: Group(self._bars, self._line), console=self._console, refresh_per_second=8)
+        self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=8)
         self._last = ("", "")
 
     def __enter__(self) -> ProgressDisplay:
@@ -36,11 +36,12 @@ class ProgressDisplay:
         return self
 
     def __exit__(self, *failure: object) -> None:
+        self._line = Text()
         self._live.__exit__(*failure)
 
     def show(self, feedback) -> None:
         """Take in new feedback."""
-        self._bars.update(self._scenes, total=feedback.scenes, completed=max(0, feedback.scene - 1))
+        self._bars.update(self._scenes, total=feedback.scenes, completed=feedback.scene - (feedback.state != "finishing"))
         self._bars.update(self._views, total=feedback.views, completed=feedback.stored)
         if feedback.state == "waiting_for_operator":
             self._line = Text(f"Scene {feedback.scene}: {feedback.detail}. Then press Enter", style="bold yellow")
@@ -52,6 +53,9 @@ class ProgressDisplay:
             where = f"scene {feedback.scene}, view {feedback.view}: {WORDS[feedback.state]}"
             self._console.print(Text(f"{where}: {feedback.detail}", style=style), soft_wrap=True)
         self._last = told
+
+    def _render(self) -> Group:
+        return Group(self._bars, self._line) if self._line else Group(self._bars)
 
     def stopping(self) -> None:
         self._line = Text("stopping the arm ...", style="bold yellow")

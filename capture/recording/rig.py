@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,16 +34,12 @@ class RigSettings:
     Attributes:
         robot, camera: names from config/robots and config/cameras, or YAML files.
         calibration: a file of `lds capture calibrate`; empty: none.
-        urdf: the robot's description, where its profile names none.
-        find_mesh: the file that a mesh's `package://` address means.
         accept_calibration: record although the calibration is missing, bad or stale.
     """
 
     robot: str
     camera: str
     calibration: str
-    urdf: str
-    find_mesh: Callable[[str], Path]
     accept_calibration: bool
 
 
@@ -84,7 +80,7 @@ def open_rig(settings: RigSettings, pattern: Pattern) -> Iterator[Rig]:
         lens = _lens(calibration, camera)
         notes = _objections(settings, profile, calibration, camera, lens)
         driven = not isinstance(pattern, FreehandPattern)
-        planner, view_planner = [_planner(settings, profile) if driven else None for _ in range(2)]
+        planner, view_planner = [_planner(profile) if driven else None for _ in range(2)]
         arm = stack.enter_context(_arm(profile, planner))
         T_tool_camera = np.eye(4) if calibration.hand_eye is None else calibration.hand_eye.T_tool_camera
         taker = ViewTaker(arm, camera, lens, profile.T_world_base, T_tool_camera, QualityCheck())
@@ -122,9 +118,10 @@ def _objections(
     return found
 
 
-def _planner(settings: RigSettings, profile: RobotProfile) -> Planner:
-    urdf = profile.urdf.read_text() if profile.urdf else settings.urdf
-    return Planner(profile, urdf, settings.find_mesh)
+def _planner(profile: RobotProfile) -> Planner:
+    from capture.arms.robot_urdf import find_mesh, robot_urdf
+
+    return Planner(profile, robot_urdf(profile), find_mesh)
 
 
 def _arm(profile: RobotProfile, planner: Planner | None) -> Arm:

@@ -13,6 +13,7 @@ from capture.arms.arm import Interrupted
 from capture.cameras.camera import Camera
 from capture.errors import CameraError, CameraLost, CaptureError, MotionError
 from capture.storage.partial_scene import PartialScene
+from capture.storage.recorded_view import RecordedView
 from capture.recording.progress import ProgressReporter
 from capture.recording.view_taking import ViewRejected, ViewTaker
 
@@ -23,11 +24,13 @@ class SceneLimits:
 
     Attributes:
         failures: views in a row that fail before recording stops, as something is broken then.
+        pause: seconds to wait after a view that failed: much passes by itself.
         share: of its views that a scene must have to be worth keeping as a finished one.
         patience: seconds to wait for a lost camera.
     """
 
     failures: int = 5
+    pause: float = 2.0
     share: float = 0.5
     patience: float = 30.0
 
@@ -87,6 +90,7 @@ class SceneRecorder:
                     f"{self._failures} views in a row failed, the last one because {error}. What was stored is kept: "
                     "see to the cause, then go on with `lds capture resume`"
                 ) from error
+            self._pause(self._limits.pause)
             return False
         stored = time.monotonic()
         self._scene.note("timed", view=view, approach=there - began, take=taken - there, store=stored - taken)
@@ -96,7 +100,7 @@ class SceneRecorder:
         self._progress.state("storing", f"view {view + 1} is stored", stored=len(self._scene.stored), **measures)
         return True
 
-    def _take(self):
+    def _take(self) -> RecordedView:
         try:
             return self._taker.take(self._note, self._interrupted)
         except CameraLost as error:
@@ -113,14 +117,20 @@ class SceneRecorder:
                 self._note("camera_back")
                 return
             except CameraError as error:
-                if self._interrupted():
-                    raise Interrupted from error
                 if time.monotonic() > deadline:
                     raise CameraLost(
                         f"the camera did not come back within {self._limits.patience:.0f} s: {error}. What was stored "
                         "is kept: plug it in, then go on with `lds capture resume`"
                     ) from error
-                time.sleep(0.5)
+                self._pause(0.5)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait. Raises Interrupted."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self._interrupted():
+                raise Interrupted
+            time.sleep(min(0.1, seconds))
 
     def _note(self, event: str, **facts: object) -> None:
         self._scene.note(event, view=self._progress.now.view - 1, **facts)

@@ -23,7 +23,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start_demo(out: Path, weights: Path, mark: str, seconds: int = 3) -> subprocess.Popen:
     environment = {k: v for k, v in os.environ.items() if k != "ROS_MASTER_URI"} | {"LDS_TEST_MARK": mark}
-    command = [sys.executable, "-m", "lds_cli.main", "demo", "--scenes", "1", "--seconds", str(seconds)]
+    command = [sys.executable, "-m", "lds_cli.main", "demo", "--scenes", "1", "--views", "3", "--seconds", str(seconds)]
     return subprocess.Popen(
         [*command, "--out", str(out), "--weights", str(weights)], cwd=ROOT, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

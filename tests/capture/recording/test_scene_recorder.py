@@ -37,12 +37,13 @@ class Desk:
         self.told: list[Progress] = []
         self.stop_after = np.inf  # progress reports
 
-    def record(self, limits: SceneLimits = SceneLimits()) -> None:
+    def record(self, failures: int = 5) -> None:
         approach = DrivenApproach(self.arm, StraightPlanner(), [np.array([azimuth]) for azimuth in AZIMUTHS])
         progress = ProgressReporter(1, VIEWS, self.told.append, lambda: self.clock.now)
         progress.scene(1, len(self.scene.stored))
         SceneRecorder(
-            self.scene, VIEWS, approach, self.taker, self.camera, progress, self.interrupted, [], limits
+            self.scene, VIEWS, approach, self.taker, self.camera, progress, self.interrupted, [],
+            SceneLimits(failures, pause=0),
         ).record()
 
     def interrupted(self) -> bool:
@@ -123,14 +124,14 @@ def test_a_picture_that_moves_after_the_arm_rests_is_waited_for(desk: Desk) -> N
 def test_a_picture_that_never_rests_is_refused(desk: Desk) -> None:
     desk.camera.spoil = lambda image, stamp: desk.camera.picture(stamp)
     with pytest.raises(CaptureError, match="3 views in a row failed, the last one because the picture still moves"):
-        desk.record(SceneLimits(failures=3))
+        desk.record(failures=3)
     assert desk.scene.stored == []
 
 
 def test_an_arm_that_creeps_while_it_is_photographed_is_noticed(desk: Desk) -> None:
     desk.arm.drift = 0.1
     with pytest.raises(CaptureError, match=r"the arm moved by \d+\.\d mm"):
-        desk.record(SceneLimits(failures=1))
+        desk.record(failures=1)
 
 
 def test_a_gap_in_the_poses_is_told_and_tried_again(desk: Desk) -> None:
@@ -158,7 +159,7 @@ def test_a_lost_camera_is_opened_again(desk: Desk) -> None:
 def test_recording_stops_where_views_keep_failing_and_what_was_stored_stays(desk: Desk) -> None:
     desk.camera.spoil = lambda image, _: image if desk.arm.azimuth < AZIMUTHS[2] else np.zeros_like(image)
     with pytest.raises(CaptureError, match="3 views in a row failed.*resume"):
-        desk.record(SceneLimits(failures=3))
+        desk.record(failures=3)
     assert desk.scene.stored == [0, 1]
 
 

@@ -1,4 +1,4 @@
-"""Table scenes as a VGA camera sees them, recorded to a folder, for the demo and the bench to play."""
+"""Table scenes as a VGA camera sees them, rendered to a folder, for the benchmarks to play and to store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIELD_OF_VIEW = np.deg2rad(42)  # vertical, of the camera that the weights are t
 _renderer: TableRenderer | None = None
 
 
-def record_demo_scenes(folder: Path, count: int, progress: Callable[[int], None] = lambda scenes: None) -> None:
+def render_scenes(folder: Path, count: int, progress: Callable[[int], None] = lambda scenes: None) -> None:
     """Write `count` scenes of 10 views at 640x480 to a folder. Those that are there already are not made again."""
     from datasets.recorded import write_dataset_index
 
@@ -36,7 +36,7 @@ def record_demo_scenes(folder: Path, count: int, progress: Callable[[int], None]
             for _ in pool.map(_record, missing):
                 progress(1)
     names = [path.name for path in paths]
-    write_dataset_index(folder, "demo", "table_cubes", dict.fromkeys(names, VIEWS), {"demo": names})
+    write_dataset_index(folder, "bench", "table_cubes", dict.fromkeys(names, VIEWS), {"bench": names})
 
 
 def _start_worker() -> None:
