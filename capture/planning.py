@@ -49,7 +49,10 @@ class Planner:
         self.max_velocity = np.minimum(profile.max_velocity, [joint.max_velocity for joint in robot.joints])
         self.max_acceleration = np.full(len(robot.joints), profile.max_acceleration)
         if reason := self.collisions.why_not(self.home):
-            raise MotionError(f"robot profile {profile.name}: the home position is blocked: {reason}")
+            raise MotionError(
+                f"robot profile {profile.name}: the home position is blocked: {reason}; see home, table, keep_out, "
+                "camera_body and allowed_pairs there"
+            )
 
     def plan(self, start: np.ndarray, goal: np.ndarray) -> Trajectory:
         """A motion from start to goal, joint angles [J], at rest at both, that hits nothing on its way.

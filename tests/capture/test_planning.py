@@ -25,7 +25,7 @@ def planner() -> Planner:
 
 
 def as_driven(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Angles, velocities, accelerations [N,J] by finite differences of what controllers drive: cubics between points."""
+    """Angles, velocities, accelerations [N,J] by finite differences of what controllers drive: cubics."""
     spline = CubicHermiteSpline(trajectory.times, trajectory.positions, trajectory.velocities)
     t = np.arange(0, trajectory.duration, 1e-3)
     q = spline(t)
