@@ -12,7 +12,7 @@ EDGE_PIXELS = 60  # of one direction, below which that direction is not judged
 WHITE, BLACK = 254, 12  # levels that count as clipped
 SETTLING = 1.5  # sigma in pixels that differences are smoothed with
 CHANGED = 5e-4  # share of the picture that must have changed for it to count
-FLOOR = 1.5  # grey levels: rounding, compression
+FLOOR = 5.0  # grey levels: compression, which leaves no noise where all is plain and much along edges
 
 
 def sharpness(image: np.ndarray) -> float:
@@ -44,7 +44,9 @@ def sharpness(image: np.ndarray) -> float:
 
 def clipped_shares(image: np.ndarray) -> tuple[float, float]:
     """The shares [0..1] of pixels whose channels all are white, and of those whose channels all are black."""
-    return float(np.mean(image.min(-1) >= WHITE)), float(np.mean(image.max(-1) <= BLACK))
+    white = cv2.inRange(image, (WHITE,) * 3, (255,) * 3)
+    black = cv2.inRange(image, (0,) * 3, (BLACK,) * 3)
+    return cv2.countNonZero(white) / white.size, cv2.countNonZero(black) / black.size
 
 
 def brightness(image: np.ndarray) -> float:
@@ -77,7 +79,7 @@ def picture_motion(a: np.ndarray, b: np.ndarray) -> float:
     x, y = x / width - 0.5, y / height - 0.5  # in [-0.5, 0.5], of variance 1/12
     one = np.ones_like(x)
     terms = np.stack([g * t for g in (slope_x[edges], slope_y[edges]) for t in (one, x, y)], axis=1)
-    shift_x, x_by_x, x_by_y, shift_y, y_by_x, y_by_y = np.linalg.lstsq(terms, change, rcond=None)[0]
+    shift_x, x_by_x, x_by_y, shift_y, y_by_x, y_by_y = np.linalg.lstsq(terms.T @ terms, terms.T @ change)[0]
     return float(np.sqrt(shift_x**2 + shift_y**2 + (x_by_x**2 + x_by_y**2 + y_by_x**2 + y_by_y**2) / 12))
 
 

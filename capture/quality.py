@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 
 from capture.cameras.camera import Frame
-from capture.picture import brightness, clipped_shares, picture_change, sharpness
+from capture.picture import brightness, clipped_shares, picture_change, picture_motion, sharpness
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,16 @@ class QualityLimits:
     Attributes:
         min_sharpness: below it a frame is blurred, whatever came before; see `capture.picture.sharpness`. 24 is what a
             lens of sigma 1.25 pixels gives; defocus of sigma 2 gives 18, motion of 5 pixels 23, a good lens 30 to 36.
-        min_relative_sharpness: of the recording's median; it varies by 5 % between viewpoints.
+        min_relative_sharpness: of the recording's median, once there are three; it varies by 5 % between viewpoints.
         max_overexposed: share of pixels that are clipped to white. A well exposed white table has next to none, one
-            that is clipped in part has half of the picture or more.
+            that is clipped at all has half of the picture or more.
         max_underexposed: share of pixels that are black. A dark table cloth may fill much of a picture.
-        min_brightness: mean grey level, 0 to 255.
+        min_brightness: mean level, 0 to 255.
         moved: metres and radians by which two poses must differ for the same picture to be impossible.
-        change: how far two frames at rest may differ, in multiples of what the pair's noise explains.
+        max_motion: pixels by which the picture of a camera at rest may move from one frame to the next. Noise alone
+            gives 0.1 at most.
+        max_change: how far such frames may differ otherwise, as `capture.picture.picture_change` has it. Noise alone
+            gives 0.3 to 0.8.
         history: frames that the recording's median is taken over.
     """
 
@@ -35,7 +38,8 @@ class QualityLimits:
     max_underexposed: float = 0.8
     min_brightness: float = 25.0
     moved: tuple[float, float] = (2e-3, 5e-3)
-    change: float = 1.0
+    max_motion: float = 0.3
+    max_change: float = 1.0
     history: int = 50
 
 
@@ -87,7 +91,10 @@ class QualityCheck:
             self._repeated = later.stamp if self._is_noisy else None
             return True
         self._is_noisy = True
-        return picture_change(earlier.image, later.image) <= self.limits.change
+        return (
+            picture_motion(earlier.image, later.image) <= self.limits.max_motion
+            and picture_change(earlier.image, later.image) <= self.limits.max_change
+        )
 
     def _blur(self, value: float) -> str | None:
         if len(self._sharpness) >= 3:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ class RealSense(Camera):
         self._settings = settings
         self._name = settings.file or f"RealSense {settings.serial}".strip()
         self._intrinsics: Intrinsics | None = None
+        self._opened = ExitStack()
         self._fixed = {name: getattr(settings, name) for name in CONTROLS if getattr(settings, name) is not None}
 
     def __enter__(self) -> RealSense:
@@ -48,6 +50,7 @@ class RealSense(Camera):
             profile = self._pipeline.start(config)
         except RuntimeError as error:
             raise CameraError(f"{self._name}: cannot be started: {_first_line(error)}") from error
+        self._opened.callback(self._stop)
         try:
             self.serial = profile.get_device().get_info(rs.camera_info.serial_number)
             color = profile.get_stream(rs.stream.color).as_video_stream_profile()
@@ -61,10 +64,11 @@ class RealSense(Camera):
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
+        self._opened.close()
+
+    def _stop(self) -> None:
+        with suppress(RuntimeError):  # it was unplugged
             self._pipeline.stop()
-        except RuntimeError as error:  # it was unplugged
-            log.warning("%s: %s", self._name, _first_line(error))
 
     @property
     def intrinsics(self) -> Intrinsics | None:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,7 @@ class Webcam(Camera):
         given = {control.name: getattr(settings, control.name) for control in CONTROLS}
         self._fixed: dict[str, float] = {name: value for name, value in given.items() if value is not None}
         self._has_told = False
+        self._opened = ExitStack()
 
     def __enter__(self) -> Webcam:
         device = device_path(self._settings.device)
@@ -44,18 +46,20 @@ class Webcam(Camera):
             self.serial = usb_serial(device)
             self._capture = open_device(device, self._settings)
             self._period = 0.0
+        self._opened.callback(self._capture.release)
+        if device is not None:
             self._hold_still()
         self._frames: deque[tuple[float, np.ndarray]] = deque(maxlen=KEPT)
         self._lost: str | None = None
         self._changed, self._ended = threading.Condition(), threading.Event()
-        self._reader = threading.Thread(target=self._read, name="webcam", daemon=True)
-        self._reader.start()
+        reader = threading.Thread(target=self._read, name="webcam", daemon=True)
+        reader.start()
+        self._opened.callback(reader.join)
+        self._opened.callback(self._ended.set)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._reader.join()
-        self._capture.release()
+        self._opened.close()
 
     @property
     def intrinsics(self) -> Intrinsics | None:
