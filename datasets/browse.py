@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from datasets.browse_scene import COPIED, describe, escape_name, write_scene_page
+from datasets.browse_scene import COPIED, describe, write_scene_page
 from datasets.page import TEMPLATES, page_template
 from datasets.recording_facts import RecordingFacts, readable, recording_facts, unfinished_scenes
 from datasets.scene import DatasetError, Scene
@@ -44,7 +44,7 @@ def _write(dataset: SceneDataset, out: Path, progress: Callable[[int], None]) ->
     for name in COPIED:
         shutil.copyfile(TEMPLATES / name, out / name)
     recorded = dataset.files() if dataset.format == "recorded" else []
-    names = [escape_name(path.stem) for path in dataset.files()]
+    names = [f"{index:06d}" for index in range(len(dataset))]  # whatever the scenes are called
     cards, unreadable = [], []
     for index, name in enumerate(names):
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,11 +54,6 @@ def write_scene_page(
     (out / f"{name}.html").write_text(content, encoding="utf-8")
 
 
-def escape_name(name: str) -> str:
-    """A scene's name as that of a file that browsers find without further ado."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
-
-
 def describe(scene: Scene, i: int) -> dict[str, str]:
     """Object i's colour in pictures, as CSS has it, and what it is in words."""
     known = scene.objects[i] if i < len(scene.objects) else {}
@@ -72,10 +66,11 @@ def _write_pictures(folder: Path, scene: Scene, view: int) -> None:
     from PIL import Image
 
     image = Image.fromarray(scene.images[view])
-    image.save(folder / f"{view}.jpg", quality=JPEG_QUALITY)
-    if image.width > THUMBNAIL:
-        small = image.resize((THUMBNAIL, round(THUMBNAIL * image.height / image.width)), Image.Resampling.LANCZOS)
-        small.save(folder / f"{view}_small.jpg", quality=JPEG_QUALITY)
+    small = image.width <= THUMBNAIL  # each of its pixels is seen: colours at full resolution
+    image.save(folder / f"{view}.jpg", quality=97 if small else JPEG_QUALITY, subsampling=0 if small else 2)
+    if not small:
+        size = (THUMBNAIL, round(THUMBNAIL * image.height / image.width))
+        image.resize(size, Image.Resampling.LANCZOS).save(folder / f"{view}_small.jpg", quality=JPEG_QUALITY)
     if scene.masks is not None:
         _mask_picture(scene.masks[view], scene.num_objects).save(folder / f"{view}_mask.png", optimize=True)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from datasets.clevr_mv import ClevrMvDataset
 from datasets.recorded import RecordedDataset
+from datasets.recording_facts import unfinished_scenes
 from datasets.scene import DatasetError
 from datasets.scene_dataset import SceneDataset
 
@@ -32,6 +33,8 @@ def open_dataset(path: str | Path, split: str | None = None) -> SceneDataset:
             if len(dataset) == 0:
                 raise DatasetError(f"{root}: {f'its split {split!r}' if split else 'the dataset'} holds no scenes")
             return dataset
+    if unfinished_scenes(root):
+        raise DatasetError(f"{root}: holds only an interrupted recording; go on with it: lds capture resume {root}")
     raise DatasetError(f"{root}: no dataset known here. {_what_was_looked_for(root)}")
 
 

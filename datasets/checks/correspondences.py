@@ -14,7 +14,7 @@ INLIER = 1.0  # pixels that a verified match may be off
 MIN_INLIERS, MIN_SHARE = 12, 0.5  # matches of a pair that must agree with one motion; fewer agree by chance
 MOVED = 1.0  # pixels; what moves less may be fixed to the camera (a finger of the gripper, dirt on the lens)
 NEAREST_VIEWS = 0.01  # metres; nearer views give no epipolar line
-FEATURES = 800
+FEATURES = 600
 CONTRAST = 0.02  # half of SIFT's default, as table tops show little
 
 
@@ -115,15 +115,13 @@ def _rays(scene: Scene, view: int, keypoints: tuple) -> np.ndarray:
 
 def _mutual_matches(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray:
     """Indices [N,2] of descriptors that are each other's nearest, and clearly so."""
-    import cv2
-
     if first is None or second is None or len(second) < 2:
         return np.empty((0, 2), int)
-    matcher = cv2.BFMatcher()
-    back = {match.queryIdx: match.trainIdx for match in matcher.match(second, first)}
-    forth = matcher.knnMatch(first, second, k=2)
-    pairs = [(m.queryIdx, m.trainIdx) for m, other in forth if m.distance < RATIO * other.distance]
-    return np.array([pair for pair in pairs if back[pair[1]] == pair[0]], int).reshape(-1, 2)
+    squared = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2 * first @ second.T
+    nearest, other = np.partition(squared, 1, axis=1)[:, :2].T
+    chosen = squared.argmin(1)
+    kept = (nearest < RATIO**2 * other) & (squared.argmin(0)[chosen] == np.arange(len(first)))
+    return np.column_stack([np.flatnonzero(kept), chosen[kept]])
 
 
 def _rigid(p: np.ndarray, q: np.ndarray, focal: float) -> np.ndarray:

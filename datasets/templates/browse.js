@@ -10,8 +10,8 @@ function select(view) {
   current = ((view % count) + count) % count;
   const told = scene.views[current];
   byId("image").src = `${scene.folder}/${current}.jpg`;
-  byId("which").textContent = `view ${current + 1} of ${count}`;
-  history.replaceState(null, "", `#${current + 1}`);
+  byId("which").textContent = `view ${current} of 0–${count - 1}`;
+  history.replaceState(null, "", `#${current}`);
   showMask();
   showMarks();
   showFacts(told);
@@ -118,9 +118,9 @@ function viewpoint(width, height) {
   const top = Math.max(...centres.map((p) => p[2]));
   const reach = Math.max(...centres.map((p) => Math.hypot(p[0], p[1], p[2] - top / 2)), 1e-6);
   const [ca, sa, ce, se] = [Math.cos(turn.azimuth), Math.sin(turn.azimuth), Math.cos(turn.elevation), Math.sin(turn.elevation)];
-  const distance = 4.2 * reach, scale = 0.46 * Math.min(width, height) * (distance / reach);
+  const distance = 4.2 * reach, scale = 0.5 * Math.min(width, height) * (distance / reach);
   return ([x, y, z]) => {
-    const right = ca * y - sa * x, towards = ca * x + sa * y, up = z - top * 0.42;
+    const right = ca * y - sa * x, towards = ca * x + sa * y, up = z - top * 0.36;
     const depth = distance - (ce * towards + se * up);
     return [width / 2 + (scale * right) / depth, height / 2 - (scale * (ce * up - se * towards)) / depth, depth];
   };
@@ -143,7 +143,7 @@ function drawPoses() {
     pen.lineWidth = thickness;
     pen.stroke();
   };
-  for (const line of scene.world.grid) draw(line, colour("--line"), 1);
+  for (const line of scene.world.grid) draw(line, `${colour("--muted")}70`, 1);
   scene.world.axes.forEach((axis, i) => draw(axis, ["#e5342a", "#17a04a", "#3b6cf0"][i], 2.5));
   draw(scene.world.frusta.map((frustum) => frustum[0]), colour("--line"), 1);
   for (const object of scene.world.objects) {
@@ -236,4 +236,4 @@ document.addEventListener("keydown", (event) => {
 });
 if (scene.width < 320) for (const image of document.querySelectorAll(".picture img")) image.classList.add("coarse");
 if (byId("show_grid")) byId("show_grid").checked = true;
-select((parseInt(location.hash.slice(1), 10) || 1) - 1);
+select(parseInt(location.hash.slice(1), 10) || 0);

@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bags
+import numpy as np
 import pytest
 
 import datasets
+from datasets.recorded import write_scene
 from lds_cli import main as lds
 
 
@@ -49,7 +52,39 @@ def test_view_writes_a_picture(run, official, tmp_path):
     assert code == 0 and (tmp_path / "pictures" / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("command", ["check", "info", "view"])
+def test_view_draws_the_camera_poses_beside_it(run, official, tmp_path):
+    code, out, _ = run("data", "view", official(), "--out", tmp_path / "sheet.png")
+    assert code == 0 and (tmp_path / "sheet_poses.png").read_bytes().startswith(b"\x89PNG") and "sheet_poses.png" in out
+
+
+def test_info_tells_who_recorded_and_with_which_calibration(run, tmp_path, drawn_scene):
+    facts = {"robot": "ur5e", "calibration_digest": "0123456789abcdef" * 4, "hand_eye_rms_px": 0.3117}
+    write_scene(tmp_path / "set" / "scene_000000.h5", drawn_scene, facts)
+    (tmp_path / "set" / "scene_000001.partial").mkdir()
+    code, out, _ = run("data", "info", tmp_path / "set")
+    assert code == 0
+    for words in ("ur5e", "0123456789abcdef ", "hand eye rms px", "0.3117", "lds capture resume"):
+        assert words in out
+
+
+def test_browse_writes_pages(run, official, tmp_path):
+    code, out, _ = run("data", "browse", official(), "--out", tmp_path / "pages")
+    assert code == 0 and str(tmp_path / "pages" / "index.html") in out and (tmp_path / "pages" / "000002.html").exists()
+
+
+def test_convert_tells_what_was_left_out(run, tmp_path):
+    poses = [np.eye(4) + 0.1 * (time // 2) * np.eye(4)[0][:, None] * np.eye(4)[3] for time in range(6)]
+    picture = np.random.default_rng(0).integers(0, 255, (6, bags.HEIGHT, bags.WIDTH, 3), np.uint8)
+    records = bags.recording(lambda t: poses[int(t)], range(6), lambda i: picture[i], range(6), np.eye(4), np.eye(4))
+    bag = bags.write_bag(tmp_path / "table.bag", records)
+    code, out, _ = run("data", "convert", bag, tmp_path / "out", "--every", "2", "--tf-gap", "1.5")
+    assert code == 0 and "/camera/image_raw" in out and "1, of 3 views" in out
+    assert "3 images: less than 2 s after the last view" in out
+    code, _, err = run("data", "convert", bag, tmp_path / "other", "--image", "/nope")
+    assert code == 1 and f"error: {bag}: has no topic /nope (--image). Its topics: /camera/camera_info" in err
+
+
+@pytest.mark.parametrize("command", ["check", "info", "view", "browse"])
 def test_bad_data_gives_one_line_and_exit_code_1(run, tmp_path, command):
     code, _, err = run("data", command, tmp_path / "nowhere")
     assert code == 1
@@ -85,7 +120,7 @@ def test_synth_passes_its_options_on(run, tmp_path, monkeypatch):
     assert calls == [(tmp_path / "out", 3, 4, 5, 1, 32)]
 
 
-@pytest.mark.parametrize("command", ["synth", "check", "info", "view"])
+@pytest.mark.parametrize("command", ["synth", "check", "info", "view", "browse", "convert", "pack"])
 def test_help_of_every_command_has_an_example(run, command):
     code, out, _ = run("data", command, "--help")
     assert code == 0 and f"Example: lds data {command}" in out
