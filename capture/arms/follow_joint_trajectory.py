@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 
 import actionlib
 import numpy as np
@@ -34,10 +36,6 @@ _CODES = {
     FollowJointTrajectoryResult.PATH_TOLERANCE_VIOLATED: "left the path: lower the profile's speed, look for contact",
     FollowJointTrajectoryResult.GOAL_TOLERANCE_VIOLATED: "missed the goal: lower the profile's speed, look for contact",
 }
-_ENDED = (
-    GoalStatus.SUCCEEDED, GoalStatus.ABORTED, GoalStatus.REJECTED, GoalStatus.PREEMPTED, GoalStatus.RECALLED,
-    GoalStatus.LOST,
-)  # fmt: skip
 
 
 class FollowJointTrajectoryArm(Arm):
@@ -51,13 +49,16 @@ class FollowJointTrajectoryArm(Arm):
     def __init__(self, profile: RobotProfile, joint_names: tuple[str, ...]) -> None:
         self.name = profile.name
         self._profile, self._joint_names = profile, tuple(joint_names)
-        self._running = False
+        self._goal: actionlib.ClientGoalHandle | None = None
 
     def __enter__(self) -> FollowJointTrajectoryArm:
         profile = self._profile
         self._history = JointHistory(profile.joint_states, self._joint_names)
         self._pose = TfPose(profile.base_frame, profile.tool_frame)
-        self._client = actionlib.SimpleActionClient(profile.trajectory_action, FollowJointTrajectoryAction)
+        self._client = actionlib.ActionClient(profile.trajectory_action, FollowJointTrajectoryAction)
+        # On Ctrl-C, rospy closes all topics before those who use them learn of it: the arm would go on to its goal.
+        stop = weakref.WeakMethod(self.stop)
+        rospy.on_shutdown(lambda: stop() and stop()())
         try:
             self._history.newest(CONNECTING)
             if not self._client.wait_for_server(rospy.Duration(CONNECTING)):
@@ -79,8 +80,7 @@ class FollowJointTrajectoryArm(Arm):
 
     def follow(self, trajectory: Trajectory, interrupted: Callable[[], bool]) -> None:
         self._check_start(trajectory)
-        self._client.send_goal(_goal(trajectory))
-        self._running = True
+        self._goal = self._client.send_goal(_message(trajectory))
         try:
             self._watch(trajectory, interrupted)
         finally:
@@ -88,14 +88,12 @@ class FollowJointTrajectoryArm(Arm):
         self._check_end(trajectory)
 
     def stop(self) -> None:
-        if not self._running:
+        if self._goal is None or self._has_ended():
             return
-        self._running = False
-        if self._client.get_state() in _ENDED:
-            return
-        self._client.cancel_goal()
+        with suppress(rospy.ROSException):  # ROS has been shut down, and `stop` was called before
+            self._goal.cancel()
         deadline = time.monotonic() + STOPPING
-        while self._client.get_state() not in _ENDED and time.monotonic() < deadline:
+        while not self._has_ended() and time.monotonic() < deadline:
             time.sleep(0.005)
 
     def still_since(self, timeout: float, interrupted: Callable[[], bool]) -> float:
@@ -117,7 +115,7 @@ class FollowJointTrajectoryArm(Arm):
         """Returns when the driver says that the goal is reached. Raises MotionError, Interrupted."""
         begun = moved_at = time.monotonic()
         moved_from = self.joints().positions
-        while (state := self._client.get_state()) not in _ENDED:
+        while not self._has_ended():
             if interrupted():
                 raise Interrupted
             if rospy.is_shutdown():
@@ -126,17 +124,21 @@ class FollowJointTrajectoryArm(Arm):
             if np.abs(here - moved_from).max() > PROGRESS:
                 moved_at, moved_from = now, here
             elif now - moved_at > STALL:
-                raise MotionError(self._stall(state, trajectory, here))
+                raise MotionError(self._stall(trajectory, here))
             if now - begun > 2 * trajectory.duration + 2 * STALL:
                 raise MotionError(
                     f"the arm takes more than twice the planned {trajectory.duration:.1f} s; it was stopped"
                 )
             time.sleep(POLL)
-        if state != GoalStatus.SUCCEEDED:
-            raise MotionError(self._failure(state))
+        if self._goal.get_goal_status() != GoalStatus.SUCCEEDED:
+            raise MotionError(self._failure())
 
-    def _stall(self, state: int, trajectory: Trajectory, here: np.ndarray) -> str:
-        if state == GoalStatus.PENDING:
+    def _has_ended(self) -> bool:
+        """Whether the goal's result has come."""
+        return self._goal.get_comm_state() == actionlib.CommState.DONE
+
+    def _stall(self, trajectory: Trajectory, here: np.ndarray) -> str:
+        if self._goal.get_comm_state() in (actionlib.CommState.WAITING_FOR_GOAL_ACK, actionlib.CommState.PENDING):
             return (
                 f"{self._profile.trajectory_action} did not take up the motion within {STALL} s: see the arm's driver"
             )
@@ -146,8 +148,9 @@ class FollowJointTrajectoryArm(Arm):
             "contact, a protective stop, or a paused program on its pendant"
         )
 
-    def _failure(self, state: int) -> str:
-        result, text = self._client.get_result(), self._client.get_goal_status_text()
+    def _failure(self) -> str:
+        state, text = self._goal.get_goal_status(), self._goal.get_goal_status_text()
+        result = self._goal.get_result()
         reasons = [_CODES.get(result.error_code, ""), result.error_string] if result else []
         why = "; ".join(dict.fromkeys(part for part in (*reasons, text) if part)) or "it does not say why"
         if state in (GoalStatus.REJECTED, GoalStatus.RECALLED):
@@ -182,9 +185,10 @@ class FollowJointTrajectoryArm(Arm):
     def _close(self) -> None:
         self._history.close()
         self._pose.close()
+        self._client.stop()
 
 
-def _goal(trajectory: Trajectory) -> FollowJointTrajectoryGoal:
+def _message(trajectory: Trajectory) -> FollowJointTrajectoryGoal:
     """The stamp stays zero: begin at once."""
     goal = FollowJointTrajectoryGoal()
     goal.trajectory.joint_names = list(trajectory.joint_names)
