@@ -22,7 +22,7 @@ REST_SLACK = 0.01  # m
 
 
 class Planner:
-    """Plans the motion of one robot.
+    """Plans the motion of one robot. Not for two threads at once.
 
     Args:
         profile: the robot.

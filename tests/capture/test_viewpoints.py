@@ -14,6 +14,7 @@ from capture.view_order import shortest_tour
 from capture.view_planning import plan_views
 from capture.viewpoints import FreehandPattern, OrbitPattern, TaughtPattern, camera_poses, load_viewpoints
 from datasets.camera import look_at
+from lds_models.presets import presets_folder
 
 START = np.array([0.0, 0.35, 2.1, 0.0, 0.7, 0.0])
 T_TOOL_CAMERA = look_at([0, 0, 0], [0.1, -0.05, 1.0])
@@ -208,3 +209,10 @@ def test_what_is_wrong_with_a_file_is_named(content: str, message: str, tmp_path
 def test_missing_file_lists_what_there_is() -> None:
     with pytest.raises(SettingsError, match="no file 'rnig', .* config/viewpoints: freehand, hemisphere, ring, spiral"):
         load_viewpoints("rnig")
+
+
+def test_documented_taught_file_is_valid(planner: Planner, tmp_path: Path) -> None:
+    text = (presets_folder().parent / "viewpoints" / "README.md").read_text()
+    (tmp_path / "mine.yaml").write_text(text.split("```")[1].removeprefix("yaml\n"))
+    plan = plan_views(load_viewpoints(tmp_path / "mine.yaml"), 2, planner, T_TOOL_CAMERA, START, seed=0)
+    assert len(plan.views) == 2

@@ -1,0 +1,94 @@
+"""The teach node as a process, with an operator at its input."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from capture.robot_profile import load_robot_profile
+from capture.viewpoints import load_viewpoints
+
+
+class GuidedArm:
+    """Publishes the joint states of the simulated arm as someone would guide it."""
+
+    def __init__(self) -> None:
+        import rospy
+        from sensor_msgs.msg import JointState
+
+        home = load_robot_profile("simulated").home
+        self.names, self.q, self.v = list(home), np.array(list(home.values())), np.zeros(len(home))
+        self._publisher = rospy.Publisher("/joint_states", JointState, queue_size=10)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._publish)
+        self._thread.start()
+
+    def _publish(self) -> None:
+        import rospy
+        from sensor_msgs.msg import JointState
+
+        while not self._ended.wait(0.02):
+            message = JointState(name=self.names, position=self.q.tolist(), velocity=self.v.tolist())
+            message.header.stamp = rospy.Time.now()
+            self._publisher.publish(message)
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._publisher.unregister()
+
+
+@pytest.fixture
+def guided_arm(ros: None) -> Iterator[GuidedArm]:
+    arm = GuidedArm()
+    yield arm
+    arm.end()
+
+
+class Operator:
+    def __init__(self, file: Path) -> None:
+        self._node = subprocess.Popen(
+            ["rosrun", "lds_scenes", "teach_node.py", "_robot:=simulated", f"_file:={file}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def types(self, line: str, until: str) -> str:
+        """What the node prints up to the words `until`."""
+        self._node.stdin.write(line)
+        self._node.stdin.flush()
+        printed = ""
+        while until not in printed:
+            letter = self._node.stdout.read(1)
+            assert letter, printed
+            printed += letter
+        return printed
+
+    def end(self) -> int:
+        self._node.stdin.close()
+        return self._node.wait(30)
+
+
+def test_operator_teaches_waypoints(guided_arm: GuidedArm, tmp_path: Path) -> None:
+    file = tmp_path / "views.yaml"
+    operator = Operator(file)
+    operator.types("", until="[0 saved] > ")
+    time.sleep(0.3)
+    assert "but" not in operator.types("\n", until="[1 saved] > ")
+    guided_arm.v[1] = 0.5
+    time.sleep(0.2)
+    said = operator.types("\n", until="[2 saved] > ")
+    assert "the arm was not still (shoulder_lift_joint moves at 0.500 rad/s)" in said
+    assert "it is almost the same as waypoint 1" in said
+    assert "waypoint 2 is gone" in operator.types("u\n", until="[1 saved] > ")
+    assert "Enter saves" in operator.types("what\n", until="[1 saved] > ")
+    assert operator.end() == 0
+    assert load_viewpoints(file).waypoints == pytest.approx(guided_arm.q[None], abs=1e-6)
