@@ -14,7 +14,7 @@ PATIENCE = 1.0  # seconds for a node to answer
 
 @dataclass(frozen=True)
 class Silence:
-    """`has_publisher`: a node that is alive publishes the topic; `reason`: why nothing comes all the same, what to do."""
+    """`has_publisher`: a living node publishes the topic; `reason`: why nothing comes all the same, and what to do."""
 
     has_publisher: bool
     reason: str

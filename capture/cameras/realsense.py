@@ -111,8 +111,8 @@ class RealSense(Camera):
             if time.monotonic() > deadline:
                 wanted = f"with serial {self.serial} " if self.serial else ""
                 raise CameraError(
-                    f"no RealSense {wanted}to use; there are: {', '.join(there) or 'none'}: plug it into USB 3, and name "
-                    "its serial in the camera's file where there are several"
+                    f"no RealSense {wanted}to use; there are: {', '.join(there) or 'none'}: plug it into USB 3, and "
+                    "name its serial in the camera's file where there are several"
                 )
             time.sleep(0.2)
         config = rs.config()

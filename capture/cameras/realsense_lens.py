@@ -49,7 +49,7 @@ def _closest_distortion(lens: rs.intrinsics) -> np.ndarray:
         error = np.abs(terms @ distortion - shift).max()
     if error > SAME:
         raise CameraError(
-            f"the lens model {lens.model.name} of this RealSense, with {list(lens.coeffs)}, differs by {error:.1f} pixels "
-            "from any that OpenCV's five terms express: use a camera without a fisheye lens"
+            f"the lens model {lens.model.name} of this RealSense, with {list(lens.coeffs)}, differs by {error:.1f} "
+            "pixels from any that OpenCV's five terms express: use a camera without a fisheye lens"
         )
     return distortion

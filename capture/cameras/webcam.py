@@ -132,4 +132,4 @@ def _open_file(name: str) -> cv2.VideoCapture:
         if capture.isOpened():
             return capture
         raise CameraError(f"{name}: is no video or sequence of pictures that can be played")
-    raise CameraError(f"{name}: no such file; a device is /dev/video0 or /dev/v4l/by-id/..., a sequence frames/%04d.png")
+    raise CameraError(f"{name}: no such file; a device is /dev/video0 or /dev/v4l/by-id/NAME, pictures %04d.png")

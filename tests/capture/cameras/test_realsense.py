@@ -12,6 +12,8 @@ import pytest
 
 rs = pytest.importorskip("pyrealsense2")
 
+import pretended_realsense
+from pretended_realsense import PretendedRealSense
 from realsense_recording import DEPTH_UNITS, SERIAL, lens, record
 
 from capture.cameras.opening import open_camera
@@ -144,3 +146,58 @@ def test_opencv_projects_as_the_camera_does(model: str) -> None:
 def test_a_fisheye_lens_is_refused(model: str) -> None:
     with pytest.raises(CameraError, match=f"lens model {model}.*fisheye"):
         intrinsics_from_realsense(lens((480, 640), getattr(rs.distortion, model), (0.9, 0.01, 0, 0, 0), fx=280, fy=280))
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> PretendedRealSense:
+    return PretendedRealSense(monkeypatch)
+
+
+def live(**others: object) -> RealSense:
+    return RealSense(RealSenseSettings(**{"warm_up": 0.05, "startup": 0.1, **others}))
+
+
+def test_automatics_settle_and_are_then_fixed_where_they_are(connected: PretendedRealSense) -> None:
+    with live():
+        assert connected.options == {
+            rs.option.enable_auto_exposure: 0,
+            rs.option.exposure: 312,
+            rs.option.enable_auto_white_balance: 0,
+            rs.option.white_balance: 5100,
+        }
+    with live(exposure=80):
+        assert connected.options[rs.option.exposure] == 80
+    assert not connected.is_streaming
+
+
+def test_a_frame_was_exposed_after_the_asked_time(connected: PretendedRealSense) -> None:
+    with live() as camera:
+        asked = time.time()
+        frame = camera.frame_after(asked, PATIENCE)
+        assert asked < frame.stamp <= time.time()
+        np.testing.assert_allclose(frame.depth, 1.5, rtol=1e-6)
+        assert camera.serial == pretended_realsense.SERIAL
+
+
+def test_depth_that_falls_out_of_step_is_told_by_how_much(connected: PretendedRealSense) -> None:
+    with live() as camera:
+        connected.late = 0.2
+        with pytest.raises(CameraError, match=r"no frame within 0.1 s: depth and colour are out of step by \+0.200 s"):
+            camera.frame_after(time.time(), 0.1)
+
+
+def test_an_unplugged_camera_is_lost_and_works_again_with_the_same_exposure(connected: PretendedRealSense) -> None:
+    camera = live()
+    with camera:
+        connected.is_plugged = False
+        with pytest.raises(CameraLost, match="is gone: unplugged"):
+            camera.frame_after(time.time(), PATIENCE)
+    with pytest.raises(CameraError, match=f"no RealSense with serial {pretended_realsense.SERIAL} to use"):
+        camera.__enter__()
+    camera.__exit__()
+    connected.is_plugged = True
+    connected.options.clear()
+    with camera:
+        asked = time.time()
+        assert camera.frame_after(asked, PATIENCE).stamp > asked
+        assert connected.options[rs.option.exposure] == 312

@@ -1,0 +1,84 @@
+"""A connected RealSense as pyrealsense2 shows it, since no test has one. It may be unplugged, and plugged in again."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pyrealsense2 as rs
+import pytest
+from realsense_recording import lens
+
+SHAPE, FPS, SERIAL = (24, 32), 100, "918273"
+REACHED = {rs.frame_metadata_value.actual_exposure: 312, rs.frame_metadata_value.white_balance: 5100}
+
+
+class PretendedRealSense:
+    """Its `options` are the colour sensor's; `late` is by how many seconds depth is stamped after colour."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.is_plugged, self.is_streaming = True, False
+        self.late = 0.0
+        self.options: dict[rs.option, float] = {}
+        patch.setattr(rs, "context", lambda: self)
+        patch.setattr(rs, "pipeline", lambda context: self)
+        patch.setattr(rs, "align", lambda stream: SimpleNamespace(process=lambda frames: frames))
+        patch.setattr(rs, "config", lambda: SimpleNamespace(enable_device=self._choose, enable_stream=lambda *_: None))
+
+    def _choose(self, serial: str) -> None:
+        assert serial == SERIAL
+
+    # A context, a device and its colour sensor
+    def query_devices(self) -> list[PretendedRealSense]:
+        return [self] if self.is_plugged else []
+
+    def get_info(self, _: rs.camera_info) -> str:
+        return SERIAL
+
+    def first_color_sensor(self) -> PretendedRealSense:
+        return self
+
+    def supports(self, _: rs.option) -> bool:
+        return True
+
+    def set_option(self, option: rs.option, value: float) -> None:
+        self.options[option] = value
+
+    # A pipeline and its profile
+    def start(self, _: object) -> PretendedRealSense:
+        self.is_streaming = True
+        return self
+
+    def stop(self) -> None:
+        self.is_streaming = False
+        if not self.is_plugged:
+            raise RuntimeError("No device connected")
+
+    def get_device(self) -> PretendedRealSense:
+        return self
+
+    def get_stream(self, _: rs.stream) -> SimpleNamespace:
+        profile = SimpleNamespace(fps=lambda: FPS, get_intrinsics=lambda: lens(SHAPE))
+        return SimpleNamespace(as_video_stream_profile=lambda: profile)
+
+    def try_wait_for_frames(self, timeout: int) -> tuple[bool, SimpleNamespace | None]:
+        time.sleep(1 / FPS if self.is_plugged else timeout / 1000)
+        if not self.is_plugged:
+            return False, None
+        stamp = time.time()
+        color = self._frame(np.zeros((*SHAPE, 3), np.uint8), stamp, rs.format.rgb8)
+        depth = self._frame(np.full(SHAPE, 1500, np.uint16), stamp + self.late, rs.format.z16)
+        return True, SimpleNamespace(get_color_frame=lambda: color, get_depth_frame=lambda: depth)
+
+    @staticmethod
+    def _frame(pixels: np.ndarray, stamp: float, form: rs.format) -> SimpleNamespace:
+        return SimpleNamespace(
+            get_data=lambda: pixels,
+            get_timestamp=lambda: 1000 * stamp,
+            get_frame_timestamp_domain=lambda: rs.timestamp_domain.global_time,
+            get_profile=lambda: SimpleNamespace(format=lambda: form),
+            get_units=lambda: 0.001,
+            supports_frame_metadata=REACHED.__contains__,
+            get_frame_metadata=REACHED.__getitem__,
+        )
