@@ -27,7 +27,8 @@ from std_srvs.srv import SetBool
 from capture.arms.arm import Interrupted
 from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
 from capture.arms.freehand import FreehandArm
-from capture.calibration.driving import drive_around_board
+from capture.arms.robot_urdf import find_mesh, robot_urdf
+from capture.calibration.driving import drive_around_board, drive_through_waypoints
 from capture.calibration.poses import pose
 from capture.calibration.session import Request, start_collecting
 from capture.cameras.opening import open_camera
@@ -35,7 +36,7 @@ from capture.cameras.settings import load_camera
 from capture.errors import CaptureError
 from capture.planning import Planner
 from capture.robot_profile import load_robot_profile
-from lds_ros.packages import find_mesh
+from capture.viewpoints import load_viewpoints
 
 SHOW_BOARD = "/simulation/show_board"
 RIG_TIMEOUT = 60.0  # seconds that the simulated rig may take to come up
@@ -52,10 +53,12 @@ def take_views(request: Request, interrupted: Callable[[], bool]) -> None:
             start_collecting(request, camera, arm, interrupted).by_hand()
             return
         profile = load_robot_profile(request.robot)
-        urdf = profile.urdf.read_text() if profile.urdf else rospy.get_param("/robot_description", "")
-        planner = Planner(profile, urdf, find_mesh)
+        planner = Planner(profile, robot_urdf(profile), find_mesh)
         arm = stack.enter_context(FollowJointTrajectoryArm(profile, planner.joint_names))
         collector = start_collecting(request, camera, arm, interrupted)
+        if request.waypoints:
+            drive_through_waypoints(collector, planner, load_viewpoints(request.waypoints))
+            return
         position, quaternion = np.split(np.array(request.camera_on_tool), [3])
         T_tool_camera = pose(Rotation.from_quat(quaternion).as_matrix(), position)
         drive_around_board(collector, planner, T_tool_camera, request.views, request.for_lens)

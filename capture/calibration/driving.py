@@ -11,6 +11,8 @@ from capture.calibration.poses import board_pose, pose
 from capture.cameras.camera import Intrinsics
 from capture.errors import CalibrationError
 from capture.planning import Planner
+from capture.view_planning import plan_views
+from capture.viewpoints import Pattern, TaughtPattern
 
 SPARE = 1.5  # times as many poses as views are asked for, since some will not do
 LENS_AIM = 0.07  # metres beside the board's middle: for a lens the board is to be in the picture's corners, too
@@ -38,6 +40,20 @@ def drive_around_board(
         count=round(SPARE * views), seed=seed, aim=LENS_AIM if for_lens else AIM,
     )  # fmt: skip
     collector.by_arm(lambda goal: planner.plan(_joints(collector), goal), goals)
+
+
+def drive_through_waypoints(collector: Collector, planner: Planner, waypoints: Pattern) -> None:
+    """Take a view at each taught waypoint, in their order.
+
+    Raises:
+        MotionError: they are not of this arm, or one cannot be reached.
+        Interrupted, CameraLost: see Collector.by_arm.
+    """
+    if not isinstance(waypoints, TaughtPattern):
+        raise CalibrationError(f"viewpoints {waypoints.name} are not taught ones: make some by `lds capture teach`")
+    start = _joints(collector)
+    plan = plan_views(waypoints, len(waypoints.waypoints), planner, np.eye(4), start, seed=0)
+    collector.by_arm(lambda goal: planner.plan(_joints(collector), goal), [view.joints for view in plan.views])
 
 
 def _find_board(collector: Collector, planner: Planner, T_tool_camera: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,7 +17,7 @@ from capture.calibration.view_folder import Setup, ViewFolder
 from capture.cameras.camera import Camera
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """What an operator asks for; crosses from the command to the node as JSON.
 
@@ -27,7 +28,8 @@ class Request:
         square: true side of a square of the printed board, metres.
         views: how many are wanted.
         auto: the arm moves by itself.
-        camera_on_tool: x y z (metres) and qx qy qz qw: roughly, to aim by; only where the arm moves by itself.
+        camera_on_tool: x y z (metres) and qx qy qz qw: roughly, to aim by, where the arm chooses its poses itself.
+        waypoints: taught ones (see `lds capture teach`) that the arm goes through instead; empty: none.
         simulated: the board is to be shown in simulation.
     """
 
@@ -39,6 +41,7 @@ class Request:
     views: int
     auto: bool = False
     camera_on_tool: tuple[float, ...] | None = None
+    waypoints: str = ""
     simulated: bool = False
 
     def to_json(self) -> str:
@@ -72,8 +75,10 @@ class Teller:
     def __call__(self, line: str) -> None:
         if line == self._last:
             return
-        stays = line.endswith("[taken]") or "[left out" in line or not sys.stdout.isatty()
-        sys.stdout.write(f"\r\x1b[K{line}" if sys.stdout.isatty() else line)
-        sys.stdout.write("\n" if stays else "")
-        sys.stdout.flush()
         self._last = line
+        if not sys.stdout.isatty():
+            print(line, flush=True)
+            return
+        stays = line.endswith("[taken]") or "[left out" in line
+        shown = line if stays else line[: shutil.get_terminal_size().columns - 1]  # what wraps cannot be replaced
+        print(f"\r\x1b[K{shown}", end="\n" if stays else "", flush=True)

@@ -112,11 +112,12 @@ def test_cubes_are_back_on_the_table_afterwards(calibrated: Path) -> None:
 
 def test_interrupting_stops_the_arm_and_keeps_the_views(calibrated: Path, quick_robot: Path, tmp_path: Path) -> None:
     guess = tuple(float(word) for word in SIMULATED_GUESS.split())
-    request = Request(False, str(tmp_path / "views"), str(quick_robot), "simulated", 0.03, 20, True, guess, True)
+    request = handeye_request(tmp_path / "views", quick_robot, auto=True, camera_on_tool=guess, simulated=True)
     node = subprocess.Popen(
         ["rosrun", "lds_scenes", "calibrate_node.py", request.to_json()], stderr=subprocess.PIPE, text=True
     )
-    wait_for("a second view", lambda: len(list((tmp_path / "views").glob("view_*.png"))) >= 2)
+    wait_for("a second view", lambda: node.poll() or len(list((tmp_path / "views").glob("view_*.png"))) >= 2)
+    assert node.poll() is None, node.communicate()[1]
     wait_for("the arm to move", lambda: _speed() > 0.2)
     node.send_signal(signal.SIGINT)
     _, said = node.communicate(timeout=20)
@@ -127,15 +128,21 @@ def test_interrupting_stops_the_arm_and_keeps_the_views(calibrated: Path, quick_
     assert len(rows) == len(list((tmp_path / "views").glob("view_*.png")))
 
 
+def handeye_request(folder: Path, robot: Path, **more: object) -> Request:
+    return Request(
+        for_lens=False, folder=str(folder), robot=str(robot), camera="simulated", square=0.03, views=20, **more
+    )
+
+
 def _speed() -> float:
     """Of the fastest joint, rad/s."""
     return float(np.abs(rospy.wait_for_message("/joint_states", JointState, 10).velocity).max())
 
 
-def test_views_by_hand_are_taken_when_the_arm_rests(rig: None, tmp_path: Path) -> None:
+def test_views_by_hand_are_taken_when_the_arm_rests(rig: None, quick_robot: Path, tmp_path: Path) -> None:
     """Nothing moves here: one view is taken, and then more variety asked for."""
     rospy.ServiceProxy("/simulation/show_board", SetBool)(True)
-    request = Request(False, str(tmp_path / "views"), "simulated", "simulated", 0.03, 20)
+    request = handeye_request(tmp_path / "views", quick_robot)
     node = subprocess.Popen(
         ["rosrun", "lds_scenes", "calibrate_node.py", request.to_json()], stdout=subprocess.PIPE, text=True
     )

@@ -93,6 +93,31 @@ def test_bad_calibration_does_not_replace_a_good_one(tmp_path: Path, views: Path
     assert load_calibration(tmp_path / "calibration.bad.yaml").hand_eye.verdict.grade == "bad"
 
 
+def test_true_size_of_the_squares_can_be_given_afterwards(tmp_path: Path, views: Path) -> None:
+    out = tmp_path / "calibration.yaml"
+    result = run("handeye", "--images", views, "--square", "29", "--out", out)
+    assert "the board seems to be 3." in result.output and "% larger" in result.output
+    assert not out.exists()
+
+
+def test_webcam_needs_no_ros_and_its_views_are_kept_when_it_is_lost(tmp_path: Path) -> None:
+    """A sequence of pictures stands in for the camera, and ends: the board rests at two places."""
+    import cv2
+
+    rng = np.random.default_rng(0)
+    (tmp_path / "frames").mkdir()
+    for place, pose in enumerate(camera_poses(rng, 2, tilt=40)):
+        image = cv2.cvtColor(picture(np.linalg.inv(pose), rng), cv2.COLOR_RGB2BGR)
+        for i in range(25):
+            cv2.imwrite(str(tmp_path / "frames" / f"{25 * place + i:04d}.png"), image)
+    camera = tmp_path / "camera.yaml"
+    camera.write_text(f"kind: webcam\ndevice: {tmp_path}/frames/%04d.png\nfps: 30\nwarm_up: 0.1\n")
+    result = run("intrinsics", "--camera", camera, "--out", tmp_path / "calibration.yaml")
+    assert type(result.exception).exit_code == 1
+    assert "the views so far are kept: calibrate from them by --images" in str(result.exception)
+    assert len(list(tmp_path.glob("calibration_views/*/view_*.png"))) == 2, result.output
+
+
 def test_handeye_without_a_known_lens_says_to_calibrate_it_first(tmp_path: Path, views: Path) -> None:
     bare = tmp_path / "views"
     shutil.copytree(views, bare)

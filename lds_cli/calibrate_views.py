@@ -1,0 +1,94 @@
+"""Takes views of the calibration board: in this process where only a camera is needed, by a ROS node otherwise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lds_cli.console import console
+
+if TYPE_CHECKING:
+    from capture.calibration.session import Request
+
+SIMULATION_NODE = "/simulation"
+
+
+class CalibrationFailed(Exception):
+    """No views, or none that say enough. The message says why."""
+
+    exit_code = 1
+
+
+def take_views(request: Request) -> Path:
+    """The folder with new views.
+
+    Raises:
+        CalibrationFailed: they did not come.
+        CaptureError, LaunchError: camera, arm or rig cannot be had.
+    """
+    from capture.cameras.settings import RosTopicSettings, load_camera
+
+    needs_ros = not request.for_lens or request.auto or isinstance(load_camera(request.camera), RosTopicSettings)
+    console.print(f"Views go to {request.folder}. Ctrl-C ends it.", soft_wrap=True)
+    if needs_ros:
+        _run_node(request)
+    else:
+        from capture.calibration.session import start_collecting
+        from capture.cameras.opening import open_camera
+        from capture.errors import CameraError
+
+        try:
+            with open_camera(load_camera(request.camera)) as opened:
+                start_collecting(request, opened, None, lambda: False).by_hand()
+        except (KeyboardInterrupt, CameraError) as error:
+            raise CalibrationFailed(f"{str(error) or 'stopped as asked'}{_kept(request)}") from None
+    return Path(request.folder)
+
+
+def _run_node(request: Request) -> None:
+    from lds_cli.launching import Launch, choose_master, nodes_of
+
+    with ExitStack() as stack:
+        master = choose_master([])
+        if request.simulated and SIMULATION_NODE not in (nodes_of(master) or set()):
+            log = Path(request.folder).parent / "simulation.log"
+            stack.enter_context(Launch("sim.launch", {}, master, log))
+            console.print(f"[dim]roscore at {master}; what the rig says: {log}[/]", soft_wrap=True)
+            _wait_for_master(master)
+        node = ["rosrun", "lds_scenes", "calibrate_node.py", request.to_json()]
+        process = subprocess.Popen(node, env={**os.environ, "ROS_MASTER_URI": master})
+        with _ctrl_c_for_the_node():
+            ended = process.wait()
+    if ended:
+        raise CalibrationFailed(f"no calibration, for the reason above{_kept(request)}")
+
+
+def _kept(request: Request) -> str:
+    some = any(Path(request.folder).glob("view_*.png"))
+    return f"; the views so far are kept: calibrate from them by --images {request.folder}" if some else ""
+
+
+@contextmanager
+def _ctrl_c_for_the_node() -> Iterator[None]:
+    """Ctrl-C reaches the node as well, which stops the arm; nothing here may kill it before that."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _wait_for_master(master: str, timeout: float = 60.0) -> None:
+    from lds_cli.launching import nodes_of
+
+    deadline = time.monotonic() + timeout
+    while nodes_of(master) is None:
+        if time.monotonic() > deadline:
+            raise CalibrationFailed(f"no roscore came up at {master} within {timeout:.0f} s")
+        time.sleep(0.2)
