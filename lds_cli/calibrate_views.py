@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -54,6 +55,8 @@ def take_views(request: Request) -> Path:
 def _run_node(request: Request) -> None:
     from lds_cli.launching import Launch, choose_master, nodes_of
 
+    if shutil.which("rosrun") is None:
+        raise CalibrationFailed("ROS is not on the path: start this with ./run, or source ROS's setup.bash")
     with ExitStack() as stack:
         master = choose_master([])
         if request.simulated and SIMULATION_NODE not in (nodes_of(master) or set()):
