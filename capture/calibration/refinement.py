@@ -7,8 +7,8 @@ J_i the derivative of a view's pixels by a small motion of the tool, their covar
     C_i = s_px^2 I + J_i diag(s_rot^2, s_rot^2, s_rot^2, s_tr^2, s_tr^2, s_tr^2) J_i^T,
 
 and sum_i r_i^T C_i^-1 r_i is minimised over T_tool_camera and T_base_board (generalised least squares; the arm's errors
-are marginalised out to first order). Measured on 12 sets of 20 views with errors of 0.1 deg and 0.5 mm an axis: 0.07 deg and
-0.52 mm, against 0.08 and 0.56 of the best established solver, and 0.5 deg and 1.6 mm of plain least squares.
+are marginalised out to first order). Measured on 12 sets of 20 views with errors of 0.1 deg and 0.5 mm an axis: 0.07
+deg and 0.52 mm, against 0.08 and 0.56 of the best established solver, and 0.5 deg and 1.6 mm of plain least squares.
 """
 
 from __future__ import annotations
