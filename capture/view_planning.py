@@ -105,7 +105,8 @@ class _ViewPlanning:
     def _postures(self, pose: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
         """Joint angles [M,J] that put the camera there and hit nothing; None where there are none."""
         T_base_camera = np.linalg.inv(self._planner.profile.T_world_base) @ pose
-        found = self._planner.kinematics.inverse(T_base_camera, self._T_tool_camera, self._start, rng)
+        # Near home, not near the start: postures would drift from scene to scene, and motion between them grow.
+        found = self._planner.kinematics.inverse(T_base_camera, self._T_tool_camera, self._planner.home, rng)
         reasons = [self._planner.collisions.why_not(q) for q in found]
         free = [q for q, reason in zip(found, reasons, strict=True) if reason is None]
         if free:
