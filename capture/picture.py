@@ -65,7 +65,7 @@ def picture_motion(a: np.ndarray, b: np.ndarray) -> float:
         a, b: uint8 [H,W,3].
 
     Returns:
-        Root mean square of the motion over the picture, pixels.
+        Root mean square of the motion of the edges, pixels.
     """
     a, b = _at_one_brightness(a, b)
     mean = cv2.GaussianBlur((a + b) / 2, (0, 0), SETTLING)
@@ -76,11 +76,10 @@ def picture_motion(a: np.ndarray, b: np.ndarray) -> float:
     change = cv2.GaussianBlur(a - b, (0, 0), SETTLING)[edges]
     height, width = edges.shape
     y, x = np.nonzero(edges)
-    x, y = x / width - 0.5, y / height - 0.5  # in [-0.5, 0.5], of variance 1/12
-    one = np.ones_like(x)
-    terms = np.stack([g * t for g in (slope_x[edges], slope_y[edges]) for t in (one, x, y)], axis=1)
-    shift_x, x_by_x, x_by_y, shift_y, y_by_x, y_by_y = np.linalg.lstsq(terms.T @ terms, terms.T @ change)[0]
-    return float(np.sqrt(shift_x**2 + shift_y**2 + (x_by_x**2 + x_by_y**2 + y_by_x**2 + y_by_y**2) / 12))
+    place = np.stack([np.ones(len(x)), x / width - 0.5, y / height - 0.5], axis=1)
+    terms = np.concatenate([place * slope_x[edges][:, None], place * slope_y[edges][:, None]], axis=1)
+    affine = np.linalg.lstsq(terms.T @ terms, terms.T @ change)[0].reshape(2, 3)
+    return float(np.sqrt(np.mean(np.sum((place @ affine.T) ** 2, axis=1))))
 
 
 def picture_change(a: np.ndarray, b: np.ndarray) -> float:

@@ -26,9 +26,9 @@ class QualityLimits:
         min_brightness: mean level, 0 to 255.
         moved: metres and radians by which two poses must differ for the same picture to be impossible.
         max_motion: pixels by which the picture of a camera at rest may move from one frame to the next. Noise alone
-            gives 0.1 at most.
+            gives 0.1 or so at most.
         max_change: how far such frames may differ otherwise, as `capture.picture.picture_change` has it. Noise alone
-            gives 0.3 to 0.8.
+            gives 0.2 to 0.8.
         history: frames that the recording's median is taken over.
     """
 
