@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import ClassVar
 
-import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from capture.errors import CameraError
-from lds_models.presets import presets_folder
+from capture.settings_file import SettingsError, read_mapping, require, settings_file
 
 
 @dataclass(frozen=True)
@@ -113,47 +110,24 @@ CameraSettings = RosTopicSettings | WebcamSettings | RealSenseSettings
 KINDS: dict[str, type] = {kind.kind: kind for kind in (RosTopicSettings, WebcamSettings, RealSenseSettings)}
 
 
-def camera_names() -> list[str]:
-    """The names that `load_camera` knows."""
-    return sorted(path.stem for path in _cameras_folder().glob("*.yaml"))
-
-
 def load_camera(name_or_path: str) -> CameraSettings:
     """Read the settings of a camera: a name from config/cameras, or a YAML file.
 
     Raises:
-        CameraError: there is no such camera, a key is unknown, or a value does not fit; names the file and the key.
+        SettingsError: there is no such camera, a key is unknown, or a value does not fit; names the file and the key.
     """
-    file = Path(name_or_path)
-    if not file.is_file():
-        file = _cameras_folder() / f"{name_or_path}.yaml"
-    if not file.is_file():
-        raise CameraError(f"no camera '{name_or_path}': give a YAML file or one of {', '.join(camera_names())}")
-    try:
-        given = OmegaConf.to_container(OmegaConf.load(file))
-    except (OSError, ValueError, OmegaConfBaseException, yaml.YAMLError) as error:
-        raise CameraError(f"{file}: is no readable YAML: {_first_line(error)}") from error
-    kind = str(given.pop("kind", None)) if isinstance(given, dict) else None
-    if kind not in KINDS:
-        raise CameraError(f"{file}: kind is '{kind}'; choose from {', '.join(KINDS)}")
-    settings = KINDS[kind]
-    known = [field.name for field in fields(settings)]
+    file = settings_file("cameras", name_or_path)
+    given = OmegaConf.to_container(read_mapping(file))
+    kind = str(given.pop("kind", None))
+    require(kind in KINDS, file, f"kind is '{kind}'; choose from {', '.join(KINDS)}")
+    known = [field.name for field in fields(KINDS[kind])]
     for key in given:
-        if key not in known:
-            raise CameraError(f"{file}: a {settings.kind} camera has no setting '{key}'; there are {', '.join(known)}")
+        require(key in known, file, f"a {kind} camera has no setting '{key}'; there are {', '.join(known)}")
     try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(settings), given))
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(KINDS[kind]), given))
     except (OmegaConfBaseException, ValueError) as error:
         key = getattr(error, "full_key", None)
-        raise CameraError(f"{file}: {f'{key}: ' if key else ''}{_first_line(error)}") from error
-
-
-def _cameras_folder() -> Path:
-    return presets_folder().parent / "cameras"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+        raise SettingsError(f"{file}: {f'{key}: ' if key else ''}{str(error).splitlines()[0]}") from error
 
 
 def _positive(settings: object, *names: str, or_zero: bool = False) -> None:
