@@ -8,22 +8,27 @@ import numpy as np
 
 from datasets.scene import Scene
 
-SPANS = (1, 2)  # a view is matched with the next one and the one after it
+SPANS = (1, 2)  # a view is matched with the next one and the one after it,
+NEAREST, SAME_WAY = 4, np.cos(np.deg2rad(30))  # and with those that look most nearly the same way
 RATIO = 0.8  # Lowe's: a match must be so much better than the second best
 INLIER = 1.0  # pixels that a verified match may be off
 MIN_INLIERS, MIN_SHARE = 12, 0.5  # matches of a pair that must agree with one motion; fewer agree by chance
 MOVED = 1.0  # pixels; what moves less may be fixed to the camera (a finger of the gripper, dirt on the lens)
 NEAREST_VIEWS = 0.01  # metres; nearer views give no epipolar line
+NEAR = 10.0  # pixels of a picture 640 wide; matches further from their lines are mismatches
+SHUFFLES = 8
 FEATURES = 600
 CONTRAST = 0.02  # half of SIFT's default, as table tops show little
 
 
 @dataclass(frozen=True)
 class Correspondences:
-    """M matched points that agree with a rigid motion between their two pictures, whatever motion that is.
+    """M matched points of pairs of pictures, mismatches among them.
 
     Attributes:
         first, second: int [M], the views.
+        verified: bool [M]: agrees with many matches of its pair on one motion, whatever motion that is. Where a pair
+            has verified matches, it has no others.
         p, q: float64 [M,3], the points in `first` and `second` as directions (x, y, 1) of an ideal camera.
         focal: in pixels, were the picture 640 pixels wide; all errors are in such pixels.
         T_world_camera: float64 [V,4,4], the poses as they were recorded.
@@ -31,6 +36,7 @@ class Correspondences:
 
     first: np.ndarray
     second: np.ndarray
+    verified: np.ndarray
     p: np.ndarray
     q: np.ndarray
     focal: float
@@ -45,7 +51,8 @@ class Correspondences:
 
     def where(self, kept: np.ndarray) -> Correspondences:
         """Some of the matches, bool [M]."""
-        return replace(self, first=self.first[kept], second=self.second[kept], p=self.p[kept], q=self.q[kept])
+        names = ("first", "second", "verified", "p", "q")
+        return replace(self, **{name: getattr(self, name)[kept] for name in names})
 
     def errors(self, T_world_camera: np.ndarray | None = None) -> np.ndarray:
         """Pixels [M] by which the points miss their epipolar lines, to first order (Sampson's distance).
@@ -63,14 +70,28 @@ class Correspondences:
         norm = np.sqrt((line_q[:, :2] ** 2).sum(1) + (line_p[:, :2] ** 2).sum(1))
         return self.focal * np.abs((self.q * line_q).sum(1)) / np.maximum(norm, 1e-12)
 
+    def explained(self, T_world_camera: np.ndarray | None = None) -> float:
+        """How many more matches lie near their epipolar lines than if the poses were shuffled."""
+        poses = self.T_world_camera if T_world_camera is None else T_world_camera
+        rng = np.random.default_rng(0)
+        shuffled = [self.errors(rng.permutation(poses)) < NEAR for _ in range(SHUFFLES)]
+        return float((self.errors(poses) < NEAR).sum() - np.mean([near.sum() for near in shuffled]))
 
-def robust(errors: np.ndarray, scale: float = 2.0) -> np.ndarray:
+    def median_error(self) -> float:
+        """The median error, pixels, of the matches that are verified, or near their lines where those are few."""
+        errors = self.errors()
+        near = errors[errors < NEAR]
+        sure = errors[self.verified] if self.verified.sum() > len(near) / 2 else near
+        return float(np.median(sure)) if len(sure) else 0.0
+
+
+def robust(errors: np.ndarray, scale: float) -> np.ndarray:
     """Costs of errors that mismatches hardly sway: a Cauchy distribution's negative log-likelihood, up to constants."""
     return np.log1p((errors / scale) ** 2)
 
 
 def find_correspondences(scene: Scene) -> Correspondences:
-    """Match SIFT features of neighbouring views and keep what an essential matrix explains, pair by pair.
+    """Match SIFT features of neighbouring views; where an essential matrix explains most matches of a pair, keep those.
 
     Nister, "An efficient solution to the five-point relative pose problem", PAMI 2004, in OpenCV's MAGSAC++.
     """
@@ -81,24 +102,29 @@ def find_correspondences(scene: Scene) -> Correspondences:
     features = [sift.detectAndCompute(grey, None) for grey in greys]
     rays = [_rays(scene, view, keypoints) for view, (keypoints, _) in enumerate(features)]
     focal = float(scene.K[0, 0, 0])
-    found = [(np.empty(0, int), np.empty(0, int), np.empty((0, 3)), np.empty((0, 3)))]
-    for first in range(scene.num_views):
-        for second in _neighbours(scene, first):
-            matched = _mutual_matches(features[first][1], features[second][1])
-            p, q = rays[first][matched[:, 0]], rays[second][matched[:, 1]]
-            moved = np.linalg.norm(p - q, axis=1) * focal > MOVED
-            p, q = p[moved], q[moved]
-            kept = _rigid(p, q, focal)
-            found.append((np.full(kept.sum(), first), np.full(kept.sum(), second), p[kept], q[kept]))
-    first, second, p, q = (np.concatenate(part) for part in zip(*found, strict=True))
-    return Correspondences(first, second, p, q, focal * 640 / scene.image_size[1], scene.T_world_camera)
+    found = [(np.empty(0, int), np.empty(0, int), np.empty(0, bool), np.empty((0, 3)), np.empty((0, 3)))]
+    for first, second in _neighbours(scene):
+        matched = _mutual_matches(features[first][1], features[second][1])
+        p, q = rays[first][matched[:, 0]], rays[second][matched[:, 1]]
+        moved = np.linalg.norm(p - q, axis=1) * focal > MOVED
+        p, q = p[moved], q[moved]
+        verified = _rigid(p, q, focal)
+        if verified.any():
+            p, q, verified = p[verified], q[verified], verified[verified]
+        found.append((np.full(len(p), first), np.full(len(p), second), verified, p, q))
+    parts = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Correspondences(*parts, focal * 640 / scene.image_size[1], scene.T_world_camera)
 
 
-def _neighbours(scene: Scene, view: int) -> list[int]:
-    """The next views, without those from nearly the same place."""
-    following = [view + span for span in SPANS if view + span < scene.num_views]
-    position = scene.T_world_camera[:, :3, 3]
-    return [other for other in following if np.linalg.norm(position[other] - position[view]) > NEAREST_VIEWS]
+def _neighbours(scene: Scene) -> list[tuple[int, int]]:
+    """Pairs of views that follow each other or look the same way; without those from nearly the same place."""
+    forward, position = scene.T_world_camera[:, :3, 2], scene.T_world_camera[:, :3, 3]
+    alike = forward @ forward.T
+    pairs = {(view, view + span) for span in SPANS for view in range(scene.num_views - span)}
+    for view in range(scene.num_views):
+        nearest = np.argsort(-alike[view])[1 : NEAREST + 1]
+        pairs |= {(min(view, other), max(view, other)) for other in nearest.tolist() if alike[view, other] > SAME_WAY}
+    return sorted(p for p in pairs if np.linalg.norm(position[p[0]] - position[p[1]]) > NEAREST_VIEWS)
 
 
 def _rays(scene: Scene, view: int, keypoints: tuple) -> np.ndarray:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from datasets.checks.correspondences import Correspondences, robust
+from datasets.checks.correspondences import NEAR, Correspondences, robust
 
 PLACE, ANGLE = 0.01, np.deg2rad(1)  # metres, radians; smaller corrections are not worth telling
 BELIEVED = np.repeat([0.2, 0.15], 3)  # radians, metres: how far off a calibration may be
 SCALES = (8.0, 2.0)  # pixels; coarse to fine
-GAIN = 0.15  # of the robust cost; what a correction must explain to be believed
+GAIN = 0.15  # of the robust cost, for every match that counts; what a correction must save to be believed
 FEW = 20  # matches; fewer cannot tell
 LEFT, LEFT_SHARE = 2.5, 0.7  # pixels, and of the error before: a correction that leaves more explains nothing
 
@@ -26,14 +27,14 @@ def hand_eye_error(scenes: Sequence[Correspondences]) -> str | None:
     """
     x = _fit(scenes)
     place, angle = np.linalg.norm(x[3:]), np.linalg.norm(x[:3])
-    before, after = _errors(scenes, np.zeros(6)), _errors(scenes, x)
-    if (place < PLACE and angle < ANGLE) or np.median(after) > min(LEFT, LEFT_SHARE * np.median(before)):
+    before, after = (np.median([m.median_error() for m in part]) for part in (scenes, _corrected(scenes, x)))
+    if (place < PLACE and angle < ANGLE) or after > min(LEFT, LEFT_SHARE * before):
         return None
-    if (robust(before) - robust(after)).mean() < GAIN or _gain_elsewhere(scenes) < GAIN / 2:
+    if _gain(scenes, x) < GAIN or _gain_elsewhere(scenes) < GAIN / 2:
         return None
     return (
         f"with the camera moved by {100 * place:.1f} cm and turned by {np.rad2deg(angle):.1f} deg on its mount "
-        f"it would be {np.median(after):.1f} px. Calibrate again"
+        f"it would be {after:.1f} px. Calibrate again"
     )
 
 
@@ -46,10 +47,18 @@ def _gain_elsewhere(scenes: Sequence[Correspondences]) -> float:
         halves = [scenes[0].where(early)], [scenes[0].where(~early)]
     if min(sum(map(len, half)) for half in halves) < FEW:
         return 0.0
-    gains = []
-    for own, other in (halves, halves[::-1]):
-        gains.append(robust(_errors(other, np.zeros(6))) - robust(_errors(other, _fit(own))))
-    return float(np.concatenate(gains).mean())
+    return float(np.mean([_gain(other, _fit(own)) for own, other in (halves, halves[::-1])]))
+
+
+def _gain(scenes: Sequence[Correspondences], x: np.ndarray) -> float:
+    """What a correction saves, for every match that poses explain at all."""
+    before, after = (np.minimum(_errors(scenes, y), NEAR) for y in (np.zeros(6), x))
+    counting = max(1.0, sum(matches.explained() for matches in _corrected(scenes, x)))
+    return float((robust(before, SCALES[-1]) - robust(after, SCALES[-1])).sum() / counting)
+
+
+def _corrected(scenes: Sequence[Correspondences], x: np.ndarray) -> list[Correspondences]:
+    return [replace(matches, T_world_camera=matches.T_world_camera @ _transform(x)) for matches in scenes]
 
 
 def _fit(scenes: Sequence[Correspondences]) -> np.ndarray:
@@ -67,8 +76,7 @@ def _fit(scenes: Sequence[Correspondences]) -> np.ndarray:
 
 
 def _errors(scenes: Sequence[Correspondences], x: np.ndarray) -> np.ndarray:
-    correction = _transform(x)
-    return np.concatenate([matches.errors(matches.T_world_camera @ correction) for matches in scenes])
+    return np.concatenate([matches.errors() for matches in _corrected(scenes, x)])
 
 
 def _transform(x: np.ndarray) -> np.ndarray:
