@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,10 +48,8 @@ def take_views(request: Request) -> Path:
 
 
 def _run_node(request: Request) -> None:
-    from lds_cli.launching import Launch, choose_master, nodes_of
+    from lds_cli.launching import Launch, choose_master, nodes_of, run_in_terminal
 
-    if shutil.which("rosrun") is None:
-        raise CalibrationFailed("ROS is not on the path: start this with ./run, or source ROS's setup.bash")
     with ExitStack() as stack:
         master = choose_master([])
         if request.simulated and SIMULATION_NODE not in (nodes_of(master) or set()):
@@ -64,10 +57,7 @@ def _run_node(request: Request) -> None:
             stack.enter_context(Launch("sim.launch", {}, master, log))
             console.print(f"[dim]roscore at {master}; what the rig says: {log}[/]", soft_wrap=True)
             _wait_for_master(master)
-        node = ["rosrun", "lds_scenes", "calibrate_node.py", request.to_json()]
-        process = subprocess.Popen(node, env={**os.environ, "ROS_MASTER_URI": master})
-        with _ctrl_c_for_the_node():
-            ended = process.wait()
+        ended = run_in_terminal("calibrate_node.py", [request.to_json()], master)
     if ended:
         raise CalibrationFailed(f"no calibration, for the reason above{_kept(request)}")
 
@@ -75,16 +65,6 @@ def _run_node(request: Request) -> None:
 def _kept(request: Request) -> str:
     some = any(Path(request.folder).glob("view_*.png"))
     return f"; the views so far are kept: calibrate from them by --images {request.folder}" if some else ""
-
-
-@contextmanager
-def _ctrl_c_for_the_node() -> Iterator[None]:
-    """Ctrl-C reaches the node as well, which stops the arm; nothing here may kill it before that."""
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _wait_for_master(master: str, timeout: float = 60.0) -> None:

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from lds_cli.recording import Rig, name_or_file, run_recording
+from lds_cli import calibrate
+from lds_cli.recording import Rig, name_or_file, run_recording, run_teaching
 
 app = typer.Typer(help="Record scenes with an arm and a camera; calibrate them.", no_args_is_help=True)
+app.add_typer(calibrate.app, name="calibrate")
 
 Dataset = Annotated[Path, typer.Argument(help="The dataset's folder; made where there is none.", show_default=False)]
 Robot = Annotated[str, typer.Option(help="A name from config/robots, or a YAML file.")]
@@ -65,6 +67,18 @@ def resume(
     _finish(run_recording(goal, Rig(simulated, robot, camera, calibration)))
 
 
-def _finish(recorded: bool) -> None:
-    if not recorded:
+@app.command()
+def teach(
+    file: Annotated[Path, typer.Argument(help="The YAML file to write, or to go on with.", show_default=False)],
+    robot: Robot = "simulated",
+) -> None:
+    """Guide the arm by hand to one view after another: Enter saves where it is. The arm's driver must be running.
+
+    Example: lds capture teach views.yaml --robot ur5e, then: lds capture record data/cubes --viewpoints views.yaml
+    """
+    _finish(run_teaching(file, robot))
+
+
+def _finish(done: bool) -> None:
+    if not done:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Run a launch file of ours from a command, and leave nothing behind."""
+"""Run a launch file or a node of ours from a command, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -41,6 +41,27 @@ def choose_master(nodes: list[str]) -> str:
     return uri
 
 
+def run_in_terminal(script: str, arguments: list[str], master: str | None = None) -> int:
+    """`rosrun lds_scenes SCRIPT ARGUMENTS` in this terminal, to its end; its exit code.
+
+    Ctrl-C is for the node alone, which may have an arm to stop first: nothing here kills it meanwhile.
+
+    Args:
+        master: the URI of the ROS master; None: as the environment says.
+
+    Raises:
+        LaunchError: there is no rosrun on the path.
+    """
+    _require("rosrun")
+    environment = os.environ if master is None else {**os.environ, "ROS_MASTER_URI": master}
+    node = subprocess.Popen(["rosrun", "lds_scenes", script, *arguments], env=environment)
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        return node.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Launch:
     """`roslaunch lds_scenes FILE NAME:=VALUE ...` in the background; a context manager that ends it with all its nodes.
 
@@ -52,10 +73,7 @@ class Launch:
     """
 
     def __init__(self, file: str, arguments: dict[str, object], master: str, log: Path) -> None:
-        if shutil.which("roslaunch") is None:
-            raise LaunchError(
-                "ROS is not on the path: start this with ./run (as in `./run demo`), or source ROS's setup.bash"
-            )
+        _require("roslaunch")
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "ROS_MASTER_URI": master}
@@ -106,6 +124,11 @@ def nodes_of(master: str) -> set[str] | None:
     except (OSError, ValueError, XmlError):
         return None
     return {node for _, nodes in publishers for node in nodes}
+
+
+def _require(program: str) -> None:
+    if shutil.which(program) is None:
+        raise LaunchError("ROS is not on the path: start this with ./run (as in `./run demo`), or source ROS's setup.bash")
 
 
 def _free_port() -> int:

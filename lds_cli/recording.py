@@ -1,17 +1,16 @@
-"""Run the capture node's action from a command: start what does not run yet, and show how far it has come."""
+"""Run the capture package's nodes from a command, starting what does not run yet."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from lds_cli.console import console
-from lds_cli.launching import Launch, choose_master, nodes_of
+from lds_cli.launching import Launch, LaunchError, choose_master, nodes_of, run_in_terminal
 
 CAPTURE_NODE, SIMULATION_NODE = "/capture", "/simulation"
 
@@ -33,8 +32,9 @@ def run_recording(goal: dict[str, object], rig: Rig) -> bool:
         goal: fields of RecordScenes' goal.
 
     Raises:
-        LaunchError: ROS is not on the path.
+        LaunchError: ROS is not on the path, or the nodes ended.
     """
+    launch = None
     with ExitStack() as stack:
         master = choose_master([])
         running = nodes_of(master) or set()
@@ -47,14 +47,19 @@ def run_recording(goal: dict[str, object], rig: Rig) -> bool:
                 "camera": name_or_file(rig.camera),
                 "calibration": _calibration(rig, scratch),
             }
-            stack.enter_context(Launch("capture.launch", arguments, master, log))
+            launch = stack.enter_context(Launch("capture.launch", arguments, master, log))
             console.print(f"[dim]roscore at {master}; what the nodes say: {log}[/]", soft_wrap=True)
-        client = ["rosrun", "lds_scenes", "record_node.py", json.dumps(goal)]
-        ended = subprocess.run(
-            [*client, f"~record:={CAPTURE_NODE}/record", f"~next_scene:={CAPTURE_NODE}/next_scene"],
-            env={**os.environ, "ROS_MASTER_URI": master},
-        )
-    return ended.returncode == 0
+        names = [f"~{name}:={CAPTURE_NODE}/{name}" for name in ("record", "next_scene")]
+        done = run_in_terminal("record_node.py", [json.dumps(goal), *names], master) == 0
+        if not done and launch is not None and launch.wait(0):
+            raise LaunchError(f"the nodes ended: {launch.reason()}. All that they said is in {log}")
+        return done
+
+
+def run_teaching(file: Path, robot: str) -> bool:
+    """Let the operator teach viewpoints in this terminal; whether they were saved."""
+    arguments = [f"_file:={file.resolve()}", f"_robot:={name_or_file(robot)}"]
+    return run_in_terminal("teach_node.py", arguments) == 0
 
 
 def name_or_file(name: str) -> str:

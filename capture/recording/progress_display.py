@@ -10,6 +10,7 @@ from rich.text import Text
 WORDS = {
     "planning": "planning the views",
     "rearranging": "rearranging the objects",
+    "waiting_for_operator": "waiting for Enter",
     "moving": "moving",
     "settling": "coming to rest, then looking",
     "storing": "stored",
@@ -17,6 +18,9 @@ WORDS = {
     "skipped": "skipped",
     "finishing": "writing the scene",
 }
+
+
+STYLES = {"waiting_for_operator": "bold yellow", "retrying": "yellow", "skipped": "red"}  # of what gets its own line
 
 
 class ProgressDisplay:
@@ -29,7 +33,7 @@ class ProgressDisplay:
         self._views = self._bars.add_task("views", total=None)
         self._line = Text()
         self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=8)
-        self._last = ("", "")
+        self._last: tuple = ()
 
     def __enter__(self) -> ProgressDisplay:
         self._live.__enter__()
@@ -43,15 +47,10 @@ class ProgressDisplay:
         """Take in new feedback."""
         self._bars.update(self._scenes, total=feedback.scenes, completed=feedback.scene - (feedback.state != "finishing"))
         self._bars.update(self._views, total=feedback.views, completed=feedback.stored)
-        if feedback.state == "waiting_for_operator":
-            self._line = Text(f"Scene {feedback.scene}: {feedback.detail}. Then press Enter", style="bold yellow")
-        else:
-            self._line = Text(self._describe(feedback), style="dim")
-        told = (feedback.state, feedback.detail)
-        if feedback.state in ("retrying", "skipped") and told != self._last:
-            style = "yellow" if feedback.state == "retrying" else "red"
-            where = f"scene {feedback.scene}, view {feedback.view}: {WORDS[feedback.state]}"
-            self._console.print(Text(f"{where}: {feedback.detail}", style=style), soft_wrap=True)
+        self._line = Text(self._describe(feedback), style="dim")
+        told = (feedback.scene, feedback.view, feedback.state, feedback.detail)
+        if feedback.state in STYLES and told != self._last:
+            self._console.print(Text(_announce(feedback), style=STYLES[feedback.state]), soft_wrap=True)
         self._last = told
 
     def _render(self) -> Group:
@@ -74,6 +73,12 @@ class ProgressDisplay:
         if feedback.eta >= 0:
             parts.append(f"{_duration(feedback.eta)} left")
         return "   ".join(parts)
+
+
+def _announce(feedback) -> str:
+    if feedback.state == "waiting_for_operator":
+        return f"Scene {feedback.scene}: {feedback.detail}. Then press Enter"
+    return f"scene {feedback.scene}, view {feedback.view}: {WORDS[feedback.state]}: {feedback.detail}"
 
 
 def _duration(seconds: float) -> str:

@@ -26,6 +26,18 @@ def wait_for(what: str, condition: Callable[[], T], timeout: float = PATIENCE) -
     return value
 
 
+def marked(mark: str) -> list[str]:
+    """The command lines of all processes that inherited the mark."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"LDS_TEST_MARK={mark}".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
 @pytest.fixture(scope="session")
 def ros(ros_master: str) -> None:
     """This process as a node."""

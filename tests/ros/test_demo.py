@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE, ROOT, wait_for
+from conftest import PATIENCE, ROOT, marked, wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
@@ -28,18 +28,6 @@ def start_demo(out: Path, weights: Path, mark: str, seconds: int = 3) -> subproc
         [*command, "--out", str(out), "--weights", str(weights)], cwd=ROOT, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-
-
-def marked(mark: str) -> list[str]:
-    """The command lines of all processes that inherited the mark."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"LDS_TEST_MARK={mark}".encode() in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return found
 
 
 def test_the_demo_ends_by_itself_with_numbers_a_picture_and_a_page(out: Path, tiny_weights: Path) -> None:
