@@ -34,9 +34,9 @@ from capture.calibration.session import Request, start_collecting
 from capture.cameras.opening import open_camera
 from capture.cameras.settings import load_camera
 from capture.errors import CaptureError
-from capture.planning import Planner
-from capture.robot_profile import load_robot_profile
-from capture.viewpoints import load_viewpoints
+from capture.motion.planning import Planner
+from capture.motion.robot_profile import load_robot_profile
+from capture.motion.viewpoints import load_viewpoints
 
 SHOW_BOARD = "/simulation/show_board"
 RIG_TIMEOUT = 60.0  # seconds that the simulated rig may take to come up

@@ -27,11 +27,11 @@ from std_srvs.srv import Trigger, TriggerResponse
 
 from capture.arms.arm import Interrupted
 from capture.errors import CaptureError
-from capture.storage.recording_folder import RecordingFolder
+from capture.motion.viewpoints import load_viewpoints
 from capture.recording.progress import Progress, ProgressReporter
 from capture.recording.rig import RigSettings, open_rig
 from capture.recording.session import Goal, Outcome, Session, begun_session
-from capture.viewpoints import load_viewpoints
+from capture.storage.recording_folder import RecordingFolder
 from lds_ros.nodes import node_lives
 from lds_ros.objects import scene_objects
 

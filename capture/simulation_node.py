@@ -37,11 +37,11 @@ from std_srvs.srv import SetBool, SetBoolResponse
 from trajectory_msgs.msg import JointTrajectoryPoint
 
 from capture.errors import CaptureError, MotionError
+from capture.motion.trajectory import Trajectory
 from capture.simulation.arm import Motion
 from capture.simulation.faults import FAULTS
 from capture.simulation.rig import Exposure, Eye, Rig
 from capture.simulation.truth import T_WORLD_BASE, lens
-from capture.trajectory import Trajectory
 from lds_ros.messages import camera_info_message, depth_message, image_message, label_message, transform_message
 from lds_ros.objects import scene_objects_message
 from perception.newest import Newest

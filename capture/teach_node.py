@@ -19,9 +19,9 @@ import rospy
 from capture.arms.joint_history import JointHistory
 from capture.arms.robot_urdf import find_mesh, robot_urdf
 from capture.errors import CaptureError, MotionError
-from capture.planning import Planner
-from capture.robot_profile import load_robot_profile
-from capture.teaching import Lesson
+from capture.motion.planning import Planner
+from capture.motion.robot_profile import load_robot_profile
+from capture.motion.teaching import Lesson
 
 CONNECTING = 5.0  # s
 HELP = "Enter saves where the arm is, u takes the last one back, q ends."

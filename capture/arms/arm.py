@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capture.trajectory import Trajectory
+from capture.motion.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from capture.arms.arm import Arm, Interrupted, JointState
 from capture.arms.joint_history import JointHistory
 from capture.arms.tf_pose import TfPose
 from capture.errors import MotionError
-from capture.robot_profile import RobotProfile
-from capture.trajectory import Trajectory
+from capture.motion.robot_profile import RobotProfile
+from capture.motion.trajectory import Trajectory
 
 CONNECTING = 5.0  # s
 POLL = 0.02  # s

@@ -11,8 +11,8 @@ from scipy.spatial.transform import Rotation
 from capture.arms.arm import Arm, Interrupted
 from capture.arms.tf_pose import TfPose
 from capture.errors import MotionError, PoseError
-from capture.robot_profile import RobotProfile
-from capture.trajectory import Trajectory
+from capture.motion.robot_profile import RobotProfile
+from capture.motion.trajectory import Trajectory
 
 CONNECTING = 5.0  # s
 POLL = 0.02  # s

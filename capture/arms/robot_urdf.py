@@ -8,7 +8,7 @@ import rospkg
 import rospy
 
 from capture.errors import CaptureError
-from capture.robot_profile import RobotProfile
+from capture.motion.robot_profile import RobotProfile
 
 
 def robot_urdf(profile: RobotProfile) -> str:

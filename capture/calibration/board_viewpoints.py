@@ -6,8 +6,8 @@ import numpy as np
 
 from capture.calibration.poses import inverse, pose
 from capture.errors import MotionError
-from capture.planning import Planner
-from capture.view_order import shortest_tour
+from capture.motion.planning import Planner
+from capture.motion.view_order import shortest_tour
 
 TILT = np.deg2rad(35)  # between the line of sight and the board's normal, at most
 DISTANCE = (0.30, 0.48)  # metres from the board's middle

@@ -14,7 +14,7 @@ from capture.calibration.sharpness import LARGEST_WIDTH, edge_width
 from capture.calibration.view_folder import ViewFolder
 from capture.cameras.camera import Camera, Frame
 from capture.errors import CameraError, CameraLost, MotionError, PoseError
-from capture.trajectory import Trajectory
+from capture.motion.trajectory import Trajectory
 
 FRAME_TIMEOUT = 5.0  # seconds
 SETTLE_TIMEOUT = 5.0

@@ -10,9 +10,9 @@ from capture.calibration.collecting import FRAME_TIMEOUT, SETTLE_TIMEOUT, Collec
 from capture.calibration.poses import board_pose, pose
 from capture.cameras.camera import Intrinsics
 from capture.errors import CalibrationError
-from capture.planning import Planner
-from capture.view_planning import plan_views
-from capture.viewpoints import Pattern, TaughtPattern
+from capture.motion.planning import Planner
+from capture.motion.view_planning import plan_views
+from capture.motion.viewpoints import Pattern, TaughtPattern
 
 SPARE = 1.5  # times as many poses as views are asked for, since some will not do
 LENS_AIM = 0.07  # metres beside the board's middle: for a lens the board is to be in the picture's corners, too

@@ -9,7 +9,7 @@ import numpy as np
 
 from capture.arms.arm import Arm, Interrupted
 from capture.errors import MotionError, PoseError
-from capture.planning import Planner
+from capture.motion.planning import Planner
 from capture.recording.view_taking import motion_between
 
 

@@ -17,12 +17,12 @@ from capture.cameras.camera import Camera, Frame, Intrinsics
 from capture.cameras.opening import open_camera
 from capture.cameras.settings import load_camera
 from capture.errors import CalibrationError
-from capture.planning import Planner
+from capture.motion.planning import Planner
+from capture.motion.robot_profile import RobotProfile, load_robot_profile
+from capture.motion.viewpoints import FreehandPattern, Pattern
 from capture.quality import QualityCheck
 from capture.recording.view_taking import ViewTaker
-from capture.robot_profile import RobotProfile, load_robot_profile
 from capture.storage.space import view_bytes
-from capture.viewpoints import FreehandPattern, Pattern
 
 FIRST_FRAME = 5.0  # seconds that the camera may take to give one
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capture.recording.approach import Approach
 from capture.arms.arm import Interrupted
 from capture.cameras.camera import Camera
 from capture.errors import CameraError, CameraLost, CaptureError, MotionError
-from capture.storage.partial_scene import PartialScene
-from capture.storage.recorded_view import RecordedView
+from capture.recording.approach import Approach
 from capture.recording.progress import ProgressReporter
 from capture.recording.view_taking import ViewRejected, ViewTaker
+from capture.storage.partial_scene import PartialScene
+from capture.storage.recorded_view import RecordedView
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from capture.recording.approach import Approach, DrivenApproach, FreehandApproach
 from capture.errors import CaptureError
-from capture.storage.partial_scene import PartialScene
-from capture.storage.recording_folder import RecordingFolder
+from capture.motion.view_planning import ViewPlan, plan_views
+from capture.motion.viewpoints import FreehandPattern, Pattern
+from capture.recording.approach import Approach, DrivenApproach, FreehandApproach
 from capture.recording.progress import ProgressReporter
 from capture.recording.rig import Rig
 from capture.recording.scene_recorder import SceneRecorder
-from capture.viewpoints import FreehandPattern, Pattern
-from capture.view_planning import ViewPlan, plan_views
+from capture.storage.partial_scene import PartialScene
+from capture.storage.recording_folder import RecordingFolder
 
 
 @dataclass(frozen=True)

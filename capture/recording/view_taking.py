@@ -10,8 +10,8 @@ import numpy as np
 from capture.arms.arm import Arm, Interrupted
 from capture.cameras.camera import Camera, Frame, Intrinsics
 from capture.errors import CameraError, CameraLost, CaptureError, MotionError, PoseError
-from capture.storage.recorded_view import RecordedView
 from capture.quality import QualityCheck
+from capture.storage.recorded_view import RecordedView
 
 
 class ViewRejected(CaptureError):

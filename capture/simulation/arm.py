@@ -10,8 +10,8 @@ import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
 from capture.errors import MotionError
+from capture.motion.trajectory import Trajectory
 from capture.simulation.truth import START, URDF
-from capture.trajectory import Trajectory
 
 LAG = 0.03  # seconds: time constant with which joints follow what they are told
 START_TOLERANCE = 0.05  # rad between a trajectory's first point and where the arm is

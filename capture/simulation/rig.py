@@ -10,10 +10,10 @@ import numpy as np
 from capture.arms.arm import JointState
 from capture.cameras.camera import Frame
 from capture.errors import MotionError
+from capture.motion.trajectory import Trajectory
 from capture.simulation.arm import Motion, SimulatedArm
 from capture.simulation.faults import Faults
 from capture.simulation.wrist_camera import View, WristCamera
-from capture.trajectory import Trajectory
 from datasets.synthesis.table import Cube, random_cubes
 
 

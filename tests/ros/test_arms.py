@@ -19,9 +19,9 @@ from conftest import ROOT, wait_for
 
 from capture.arms.arm import Arm, Interrupted
 from capture.errors import MotionError, PoseError
-from capture.robot_profile import RobotProfile
-from capture.timing import timed
-from capture.trajectory import Trajectory
+from capture.motion.robot_profile import RobotProfile
+from capture.motion.timing import timed
+from capture.motion.trajectory import Trajectory
 
 NAMES = ("shoulder", "elbow")
 PERIOD = 0.01  # s between joint states

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from capture.robot_profile import load_robot_profile
-from capture.viewpoints import load_viewpoints
+from capture.motion.robot_profile import load_robot_profile
+from capture.motion.viewpoints import load_viewpoints
 
 
 class GuidedArm:

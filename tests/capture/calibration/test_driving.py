@@ -16,11 +16,11 @@ from capture.calibration.driving import drive_through_waypoints
 from capture.calibration.guides import HandEyeGuide
 from capture.calibration.motion import motion_finding, rotation_spread
 from capture.errors import CalibrationError, MotionError
-from capture.planning import Planner
-from capture.robot_profile import load_robot_profile
+from capture.motion.planning import Planner
+from capture.motion.robot_profile import load_robot_profile
+from capture.motion.trajectory import Trajectory
+from capture.motion.viewpoints import TaughtPattern, load_viewpoints
 from capture.simulation.truth import START, T_TOOL_CAMERA, T_WORLD_BOARD, lens
-from capture.trajectory import Trajectory
-from capture.viewpoints import TaughtPattern, load_viewpoints
 
 MIDDLE = np.array([BOARD.width / 2, BOARD.height / 2, 0.0])
 

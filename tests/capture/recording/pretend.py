@@ -9,7 +9,7 @@ import numpy as np
 from capture.arms.arm import Arm, Interrupted, JointState
 from capture.cameras.camera import Camera, Frame, Intrinsics
 from capture.errors import CameraLost, MotionError
-from capture.trajectory import Trajectory
+from capture.motion.trajectory import Trajectory
 from datasets.camera import look_at
 
 INTRINSICS = Intrinsics(np.array([[100.0, 0, 63.5], [0, 100.0, 47.5], [0, 0, 1]]), np.zeros(5), 128, 96)

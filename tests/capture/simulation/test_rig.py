@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from capture.errors import MotionError
+from capture.motion.trajectory import Trajectory
 from capture.simulation.arm import Motion
 from capture.simulation.faults import FAULTS, FaultError
 from capture.simulation.rig import Exposure, Eye, Rig
 from capture.simulation.truth import START
-from capture.trajectory import Trajectory
 
 PERIOD = 1 / 15
 

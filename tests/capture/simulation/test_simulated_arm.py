@@ -9,10 +9,10 @@ import pytest
 from urdf_chain import forward
 
 from capture.errors import MotionError
+from capture.motion.trajectory import Trajectory
 from capture.simulation.arm import LAG, Motion, SimulatedArm, read_joint_limits
 from capture.simulation.truth import START, T_TOOL_CAMERA, T_WORLD_BASE, URDF
 from capture.simulation.world import ARM, rig_model
-from capture.trajectory import Trajectory
 
 NAMES = read_joint_limits().names
 STEP = 1 / 60

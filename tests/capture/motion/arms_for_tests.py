@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from capture.planning import Planner
-from capture.robot_profile import RobotProfile, load_robot_profile
+from capture.motion.planning import Planner
+from capture.motion.robot_profile import RobotProfile, load_robot_profile
 
 # Its base frame is not its first link; its joints' axes and origins are skew.
 CRANE_URDF = """<robot name="crane">

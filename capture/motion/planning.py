@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from capture.collision import CollisionChecker
 from capture.errors import MotionError
-from capture.kinematics import Kinematics
-from capture.path_search import search_path
-from capture.robot_description import describe_robot
-from capture.robot_profile import RobotProfile
-from capture.timing import duration_of, timed
-from capture.trajectory import Trajectory
+from capture.motion.collision import CollisionChecker
+from capture.motion.kinematics import Kinematics
+from capture.motion.path_search import search_path
+from capture.motion.robot_description import describe_robot
+from capture.motion.robot_profile import RobotProfile
+from capture.motion.timing import duration_of, timed
+from capture.motion.trajectory import Trajectory
 
 # Where an arm rests is measured, not commanded: it may stand this much outside of its limits or inside a clearance.
 REST_ERROR = 0.02  # rad
@@ -27,7 +27,7 @@ class Planner:
     Args:
         profile: the robot.
         urdf: its description, XML.
-        find_mesh: the file that a mesh's `package://` address means; see capture.robot_description.describe_robot.
+        find_mesh: the file that a mesh's `package://` address means; see capture.motion.robot_description.describe_robot.
 
     Attributes:
         joint_names: J names, the order of all joint angles here.

@@ -184,7 +184,7 @@ def _take_mesh(
     try:
         path = find_mesh(address)
         if suffix == ".dae":
-            from capture.collada import hull_of_collada
+            from capture.motion.collada import hull_of_collada
 
             suffix, content = ".obj", hull_of_collada(path)
         else:

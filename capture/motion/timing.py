@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from capture.trajectory import Trajectory
+from capture.motion.trajectory import Trajectory
 
 PERIOD = 0.02  # s between the points of a trajectory
 POINTS = 24  # of each straight piece, at least

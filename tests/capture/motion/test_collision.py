@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from arms_for_tests import CRANE, CRANE_URDF, simulated_planner
 
-from capture.collision import STEP, CollisionChecker
 from capture.errors import CaptureError
-from capture.kinematics import Kinematics
-from capture.robot_description import RobotDescriptionError, describe_robot
-from capture.robot_profile import CameraBody, RobotProfile
+from capture.motion.collision import STEP, CollisionChecker
+from capture.motion.kinematics import Kinematics
+from capture.motion.robot_description import RobotDescriptionError, describe_robot
+from capture.motion.robot_profile import CameraBody, RobotProfile
 
 ABOVE = np.array([0.0, 0.35, 2.1, 0.0, 0.7, 0.0])  # over the middle of the table, looking down
 AMONG_OBJECTS = ABOVE + [0, 0.8, 0.1, 0, 0, 0]

@@ -8,10 +8,10 @@ from arms_for_tests import CRANE, CRANE_URDF, simulated_planner
 from scipy.interpolate import CubicHermiteSpline
 
 from capture.errors import MotionError
-from capture.planning import REST_ERROR, Planner
-from capture.robot_profile import load_robot_profile
-from capture.timing import duration_of, timed
-from capture.trajectory import Trajectory
+from capture.motion.planning import REST_ERROR, Planner
+from capture.motion.robot_profile import load_robot_profile
+from capture.motion.timing import duration_of, timed
+from capture.motion.trajectory import Trajectory
 
 ABOVE = np.array([0.0, 0.35, 2.1, 0.0, 0.7, 0.0])
 LEFT = ABOVE + [0.4, 0.8, 0.1, 0, 0, 0]  # beside the objects, and behind them, seen from RIGHT

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from capture.robot_profile import KeepOut, load_robot_profile
+from capture.motion.robot_profile import KeepOut, load_robot_profile
 from capture.settings_file import SettingsError
 from capture.simulation.truth import T_WORLD_BASE
 from lds_models.presets import presets_folder

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from capture.errors import MotionError
-from capture.planning import Planner
-from capture.view_order import shortest_tour
-from capture.viewpoints import FreehandPattern, Pattern, TaughtPattern, camera_poses
+from capture.motion.planning import Planner
+from capture.motion.view_order import shortest_tour
+from capture.motion.viewpoints import FreehandPattern, Pattern, TaughtPattern, camera_poses
 
 ROUNDS = 6  # of poses that are tried, as many each as were asked for
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from capture.robot_description import RobotDescription
-from capture.robot_model import compiled, robot_spec
+from capture.motion.robot_description import RobotDescription
+from capture.motion.robot_model import compiled, robot_spec
 
 POSITION_TOLERANCE = 0.5e-3  # m
 DIRECTION_TOLERANCE = np.deg2rad(0.1)

@@ -8,11 +8,11 @@ import pytest
 from arms_for_tests import simulated_planner
 
 from capture.errors import MotionError
-from capture.planning import Planner
+from capture.motion.planning import Planner
+from capture.motion.view_order import shortest_tour
+from capture.motion.view_planning import plan_views
+from capture.motion.viewpoints import FreehandPattern, OrbitPattern, TaughtPattern, camera_poses, load_viewpoints
 from capture.settings_file import SettingsError
-from capture.view_order import shortest_tour
-from capture.view_planning import plan_views
-from capture.viewpoints import FreehandPattern, OrbitPattern, TaughtPattern, camera_poses, load_viewpoints
 from datasets.camera import look_at
 from lds_models.presets import presets_folder
 

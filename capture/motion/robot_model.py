@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from capture.robot_description import RobotDescription, RobotDescriptionError
+from capture.motion.robot_description import RobotDescription, RobotDescriptionError
 
 if TYPE_CHECKING:
     import mujoco

@@ -7,8 +7,8 @@ import pytest
 from arms_for_tests import CRANE_URDF, simulated_urdf
 from scipy.spatial.transform import Rotation
 
-from capture.kinematics import Kinematics
-from capture.robot_description import CONTINUOUS_RANGE, RobotDescriptionError, describe_robot
+from capture.motion.kinematics import Kinematics
+from capture.motion.robot_description import CONTINUOUS_RANGE, RobotDescriptionError, describe_robot
 from datasets.camera import look_at
 
 ROBOTS = {"simulated": (simulated_urdf, "base_link", "tool0"), "crane": (lambda: CRANE_URDF, "base", "hand")}

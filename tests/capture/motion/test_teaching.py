@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from arms_for_tests import simulated_planner
 
-from capture.planning import Planner
+from capture.motion.planning import Planner
+from capture.motion.teaching import Lesson
+from capture.motion.viewpoints import load_viewpoints
 from capture.settings_file import SettingsError
-from capture.teaching import Lesson
-from capture.viewpoints import load_viewpoints
 
 HERE = np.array([0.0, 0.35, 2.1, 0.0, 0.7, 0.0])
 

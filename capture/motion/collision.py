@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from capture.errors import CaptureError
-from capture.kinematics import Kinematics
-from capture.robot_description import RobotDescription
-from capture.robot_model import compiled, robot_spec
-from capture.robot_profile import RobotProfile
+from capture.motion.kinematics import Kinematics
+from capture.motion.robot_description import RobotDescription
+from capture.motion.robot_model import compiled, robot_spec
+from capture.motion.robot_profile import RobotProfile
 
 CAMERA, TABLE, KEEP_OUT = "camera", "table", "keep_out"
 SELF_CLEARANCE = 0.005  # m, between links

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from capture.planning import Planner
+from capture.motion.planning import Planner
+from capture.motion.viewpoints import TaughtPattern, load_viewpoints
 from capture.settings_file import SettingsError
-from capture.viewpoints import TaughtPattern, load_viewpoints
 from datasets.atomic import whole_file
 from datasets.scene import DatasetError
 
