@@ -30,6 +30,8 @@ class QualityLimits:
         max_change: how far such frames may differ otherwise, as `capture.picture.picture_change` has it. Noise alone
             gives 0.2 to 0.8.
         history: frames that the recording's median is taken over.
+
+    A camera's file in config/cameras may set others: `quality: {min_sharpness: 20}`.
     """
 
     min_sharpness: float = 24.0
@@ -78,8 +80,7 @@ class QualityCheck:
         verdict = Verdict(tuple(reason for reason in reasons if reason), measures)
         if not verdict.reasons:
             self._last = frame, T_world_camera
-            if np.isfinite(measures["sharpness"]):
-                self._sharpness.append(measures["sharpness"])
+            self._sharpness.append(measures["sharpness"])
         return verdict
 
     def settled(self, earlier: Frame, later: Frame) -> bool:
@@ -97,6 +98,8 @@ class QualityCheck:
         )
 
     def _blur(self, value: float) -> str | None:
+        if not np.isfinite(value):
+            return "shows nothing: no edge anywhere; take off the lens cap, and see that the camera looks at the objects"
         if len(self._sharpness) >= 3:
             usual = median(self._sharpness)
             if value < self.limits.min_relative_sharpness * usual:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from capture.quality import QualityLimits
 from capture.settings_file import SettingsError, read_mapping, require, settings_file
 
 
@@ -25,6 +26,7 @@ class RosTopicSettings:
         serial: what tells this camera from others of its model, since a topic does not say.
         startup: seconds that the first complete frame may take.
         max_delay: seconds from a frame's stamp to its arrival, above which the clocks are taken to differ.
+        quality: what its frames must keep to.
     """
 
     kind: ClassVar[str] = "ros_topic"
@@ -36,6 +38,7 @@ class RosTopicSettings:
     serial: str = ""
     startup: float = 10.0
     max_delay: float = 1.0
+    quality: QualityLimits = field(default_factory=QualityLimits)
 
     def __post_init__(self) -> None:
         _positive(self, "startup", "max_delay")
@@ -58,6 +61,7 @@ class WebcamSettings:
         white_balance: kelvin; None: what auto white balance reaches, locked there.
         warm_up: seconds that the automatics have to settle.
         latency: seconds from the exposure of a frame to its arrival in this program.
+        quality: what its frames must keep to.
     """
 
     kind: ClassVar[str] = "webcam"
@@ -70,6 +74,7 @@ class WebcamSettings:
     white_balance: float | None = None
     warm_up: float = 2.0
     latency: float = 0.1
+    quality: QualityLimits = field(default_factory=QualityLimits)
 
     def __post_init__(self) -> None:
         _positive(self, "width", "height", "fps")
@@ -88,6 +93,7 @@ class RealSenseSettings:
         white_balance: kelvin; None: what auto white balance reaches, locked there.
         warm_up: seconds that the automatics have to settle.
         startup: seconds that the camera may take to appear and to give its first frame.
+        quality: what its frames must keep to.
     """
 
     kind: ClassVar[str] = "realsense"
@@ -100,6 +106,7 @@ class RealSenseSettings:
     white_balance: float | None = None
     warm_up: float = 1.0
     startup: float = 10.0
+    quality: QualityLimits = field(default_factory=QualityLimits)
 
     def __post_init__(self) -> None:
         _positive(self, "width", "height", "fps", "startup")
@@ -120,7 +127,7 @@ def load_camera(name_or_path: str) -> CameraSettings:
     given = OmegaConf.to_container(read_mapping(file))
     kind = str(given.pop("kind", None))
     require(kind in KINDS, file, f"kind is '{kind}'; choose from {', '.join(KINDS)}")
-    known = [field.name for field in fields(KINDS[kind])]
+    known = [entry.name for entry in fields(KINDS[kind])]
     for key in given:
         require(key in known, file, f"a {kind} camera has no setting '{key}'; there are {', '.join(known)}")
     try:

@@ -75,7 +75,8 @@ def open_rig(settings: RigSettings, pattern: Pattern) -> Iterator[Rig]:
     profile = load_robot_profile(settings.robot)
     calibration = load_calibration(Path(settings.calibration)) if settings.calibration else Calibration()
     with ExitStack() as stack:
-        camera = stack.enter_context(open_camera(load_camera(settings.camera)))
+        camera_settings = load_camera(settings.camera)
+        camera = stack.enter_context(open_camera(camera_settings))
         room = _room_for_view(camera.frame_after(0.0, FIRST_FRAME))
         lens = _lens(calibration, camera)
         notes = _objections(settings, profile, calibration, camera, lens)
@@ -83,7 +84,7 @@ def open_rig(settings: RigSettings, pattern: Pattern) -> Iterator[Rig]:
         planner, view_planner = [_planner(profile) if driven else None for _ in range(2)]
         arm = stack.enter_context(_arm(profile, planner))
         T_tool_camera = np.eye(4) if calibration.hand_eye is None else calibration.hand_eye.T_tool_camera
-        taker = ViewTaker(arm, camera, lens, profile.T_world_base, T_tool_camera, QualityCheck())
+        taker = ViewTaker(arm, camera, lens, profile.T_world_base, T_tool_camera, QualityCheck(camera_settings.quality))
         facts = _facts(profile, calibration, camera, T_tool_camera, notes)
         yield Rig(arm, camera, taker, planner, view_planner, T_tool_camera, room, facts)
 

@@ -8,6 +8,7 @@ import pytest
 
 from capture.cameras.opening import open_camera
 from capture.cameras.settings import RealSenseSettings, RosTopicSettings, WebcamSettings, load_camera
+from capture.quality import QualityLimits
 from capture.settings_file import SettingsError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,6 +30,12 @@ def test_the_simulated_camera_has_depth_and_truth() -> None:
     )
 
 
+def test_a_camera_may_have_its_own_limits_of_quality(tmp_path: Path) -> None:
+    file = tmp_path / "soft_lens.yaml"
+    file.write_text("kind: webcam\nquality: {min_sharpness: 18}\n")
+    assert load_camera(str(file)).quality == QualityLimits(min_sharpness=18.0)
+
+
 def test_settings_that_are_left_out_have_their_defaults(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("kind: webcam\ndevice: 2\nfps: 15\n")
@@ -46,6 +53,7 @@ def test_settings_that_are_left_out_have_their_defaults(tmp_path: Path) -> None:
         ("kind: webcam\nexposure: [1]\n", "exposure: "),
         ("kind: webcam\nwidth:\n", "width: "),
         ("kind: ros_topic\nimage: my topic\n", "image: 'my topic' is no name of a topic"),
+        ("kind: webcam\nquality: {sharp: 3}\n", "sharp"),
         ("kind: kinect\n", "kind is 'kinect'; choose from ros_topic, webcam, realsense"),
         ("device: 0\n", "kind is 'None'; choose from"),
         ("- kind\n", "holds no 'key: value' lines"),

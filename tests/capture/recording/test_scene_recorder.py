@@ -67,7 +67,7 @@ def desk(folder: RecordingFolder) -> Desk:
 
 def test_all_views_are_stored_with_their_pictures_and_poses(desk: Desk, folder: RecordingFolder) -> None:
     desk.record()
-    desk.scene.finish({"robot": "pretend"})
+    desk.scene.finish({"robot": "pretend"}, [], {})
     folder.__exit__(None, None, None)
     (scene,) = open_dataset(folder.root)
     folder.__enter__()
