@@ -197,9 +197,9 @@ class SimulationNode:
         with self._controller.lock:
             faults = self._rig.faults
             try:
-                if not request.name and not request.on:
+                if not request.name and not request.active:
                     faults.clear()
-                elif request.on:
+                elif request.active:
                     faults.switch_on(request.name, rospy.get_time(), request.strength, request.duration)
                 else:
                     faults.switch_off(request.name)

@@ -50,6 +50,17 @@ def perception(json: JsonFile = None) -> None:
     show(perception_rows(), json)
 
 
+@app.command()
+def capture(json: JsonFile = None) -> None:
+    """Two scenes recorded by the simulated rig at its usual speed, and storing a view.
+
+    Example: lds bench capture --json capture.json
+    """
+    from lds_cli.bench_capture import capture_rows
+
+    show(capture_rows(), json)
+
+
 @app.command("all")
 def everything(json: JsonFile = None) -> None:
     """All of them, one after another.
@@ -59,7 +70,8 @@ def everything(json: JsonFile = None) -> None:
     from lds_cli.train import ready_memory
 
     ready_memory()
+    from lds_cli.bench_capture import capture_rows
     from lds_cli.bench_perception import perception_rows
     from lds_cli.bench_train import data_rows, train_rows
 
-    show([*data_rows(), *train_rows(), *perception_rows()], json)
+    show([*data_rows(), *train_rows(), *capture_rows(), *perception_rows()], json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,19 +25,21 @@ class ViewLimits:
 
     Attributes:
         attempts: frames that are judged before the view is given up.
+        pause: between two of them.
         rest: for the arm to come to rest.
         frame: for a frame to come.
         usual_lag, lag: for the picture to come to rest after the arm has: what is not worth a word, and how late a camera
             may be at most.
-        drift: metres and radians that the camera may have moved between rest and exposure.
+        drift: metres and radians that the camera may move from one frame to the next.
     """
 
     attempts: int = 4
+    pause: float = 0.2
     rest: float = 4.0
     frame: float = 2.0
     usual_lag: float = 0.25
     lag: float = 2.0
-    drift: tuple[float, float] = (1e-3, 2e-3)
+    drift: tuple[float, float] = (5e-4, 1e-3)
 
 
 class ViewTaker:
@@ -54,6 +57,7 @@ class ViewTaker:
         self._arm, self._camera, self._intrinsics = arm, camera, intrinsics
         self._T_world_base, self._T_tool_camera = T_world_base, T_tool_camera
         self._quality, self._limits = quality, limits
+        self._judged = 0.0  # stamp of the newest frame that was looked at
 
     def take(self, note: Callable[..., None], interrupted: Callable[[], bool]) -> RecordedView:
         """Take a view from where the camera is now.
@@ -74,12 +78,14 @@ class ViewTaker:
             except (CameraError, MotionError, PoseError, ViewRejected) as error:
                 reason = str(error)
                 note("retried", attempt=attempt + 1, reason=reason)
+                time.sleep(self._limits.pause)
         raise ViewRejected(reason)
 
     def _attempt(self, note: Callable[..., None], interrupted: Callable[[], bool]) -> RecordedView:
         still = self._arm.still_since(self._limits.rest, interrupted)
-        frame = self._frame_at_rest(still, note, interrupted)
-        pose = self._pose_at_rest(still, frame.stamp)
+        earlier, frame = self._frames_at_rest(max(still, self._judged), note, interrupted)
+        self._judged = frame.stamp
+        pose = self._pose_at_rest(earlier.stamp, frame.stamp)
         verdict = self._quality.check(frame, pose)
         if verdict.reasons:
             raise ViewRejected("; ".join(verdict.reasons))
@@ -96,8 +102,10 @@ class ViewTaker:
             quality=verdict.measures,
         )
 
-    def _frame_at_rest(self, still: float, note: Callable[..., None], interrupted: Callable[[], bool]) -> Frame:
-        """The second of the first two frames after `still` that show the same.
+    def _frames_at_rest(
+        self, still: float, note: Callable[..., None], interrupted: Callable[[], bool]
+    ) -> tuple[Frame, Frame]:
+        """The first two frames in a row after `still` that show the same.
 
         A camera whose stamps are late still shows motion then (user_pains 9): the picture has to be at rest, too.
         """
@@ -117,15 +125,15 @@ class ViewTaker:
         lag = earlier.stamp - first.stamp
         if lag > self._limits.usual_lag:
             note("late_picture", seconds=lag, reason=f"the picture came to rest {lag:.1f} s after the arm")
-        return later
+        return earlier, later
 
-    def _pose_at_rest(self, still: float, stamp: float) -> np.ndarray:
-        """T_world_camera at `stamp`, float64 [4,4], provided that the camera has not moved since `still`."""
-        before, at_exposure = self.camera_pose(still), self.camera_pose(stamp)
-        distance, angle = motion_between(before, at_exposure)
+    def _pose_at_rest(self, before: float, stamp: float) -> np.ndarray:
+        """T_world_camera at `stamp`, float64 [4,4], provided that the camera has not moved since `before`."""
+        at_exposure = self.camera_pose(stamp)
+        distance, angle = motion_between(self.camera_pose(before), at_exposure)
         if distance > self._limits.drift[0] or angle > self._limits.drift[1]:
             raise ViewRejected(
-                f"the arm moved by {1e3 * distance:.1f} mm and {np.rad2deg(angle):.2f} degrees while the frame was taken"
+                f"the arm moved by {1e3 * distance:.1f} mm and {np.rad2deg(angle):.2f} degrees between two frames"
             )
         return at_exposure
 

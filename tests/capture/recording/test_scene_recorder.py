@@ -16,7 +16,7 @@ from capture.quality import QualityCheck
 from capture.recording.approach import DrivenApproach, FreehandApproach
 from capture.recording.progress import Progress, ProgressReporter
 from capture.recording.scene_recorder import SceneLimits, SceneRecorder
-from capture.recording.view_taking import ViewTaker
+from capture.recording.view_taking import ViewLimits, ViewTaker
 from capture.storage.partial_scene import PartialScene
 from capture.storage.recording_folder import RecordingFolder
 from datasets.loading import open_dataset
@@ -32,7 +32,8 @@ class Desk:
         self.clock = Clock()
         self.arm = PretendArm(self.clock)
         self.camera = PretendCamera(self.clock, self.arm)
-        self.taker = ViewTaker(self.arm, self.camera, INTRINSICS, np.eye(4), np.eye(4), QualityCheck())
+        limits = ViewLimits(pause=0)
+        self.taker = ViewTaker(self.arm, self.camera, INTRINSICS, np.eye(4), np.eye(4), QualityCheck(), limits)
         self.scene: PartialScene = folder.begin_scene({}, VIEWS, 50_000)
         self.told: list[Progress] = []
         self.stop_after = np.inf  # progress reports
@@ -132,6 +133,17 @@ def test_an_arm_that_creeps_while_it_is_photographed_is_noticed(desk: Desk) -> N
     desk.arm.drift = 0.1
     with pytest.raises(CaptureError, match=r"the arm moved by \d+\.\d mm"):
         desk.record(failures=1)
+
+
+def test_a_frame_that_was_refused_is_not_looked_at_again(desk: Desk) -> None:
+    stamps: list[float] = []
+    frame_after = desk.camera.frame_after
+    desk.camera.frame_after = lambda stamp, timeout: stamps.append(stamp) or frame_after(stamp, timeout)
+    desk.arm.still_since = lambda *_: 1000.0  # as an arm that has not moved for long
+    desk.camera.spoil = lambda image, stamp: np.full_like(image, 255) if stamp < 1000.75 else image
+    desk.record()
+    assert desk.scene.stored == list(range(VIEWS)) and not desk.journal("put_off")
+    assert stamps == sorted(stamps)
 
 
 def test_a_gap_in_the_poses_is_told_and_tried_again(desk: Desk) -> None:
