@@ -91,7 +91,7 @@ def test_a_recorded_realsense_becomes_a_scene_with_depth_and_its_own_intrinsics(
     assert all((image == images).all((1, 2, 3)).any() for image in recorded.images)  # as the camera gave it
     known = recorded.depth > 0  # aligning to colour leaves holes
     assert known.mean() > 0.95
-    assert np.percentile(np.abs(recorded.depth - depth[views])[known], 99) < 2 * DEPTH_UNITS
+    assert np.percentile(np.abs(recorded.depth - depth[views])[known], 99) < 3e-3  # it moves it by up to a pixel
     np.testing.assert_array_equal(recorded.T_world_camera, truth.T_world_camera[views])
     np.testing.assert_allclose(recorded.K, np.broadcast_to(K, (VIEWS, 3, 3)), atol=1e-4)
     assert recorded.meta["camera_serial"] == SERIAL
