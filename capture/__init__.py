@@ -1,1 +1,1 @@
-"""Recording real multi-view scenes: cameras, arms, motion, storage that survives crashes, calibration, a simulated rig."""
+"""Recording real multi-view scenes: cameras, arms, motion, crash-safe storage, calibration, a simulated rig."""

@@ -99,7 +99,7 @@ class QualityCheck:
 
     def _blur(self, value: float) -> str | None:
         if not np.isfinite(value):
-            return "shows nothing: no edge anywhere; take off the lens cap, and see that the camera looks at the objects"
+            return "shows nothing: no edge anywhere; take off the lens cap, and point the camera at the objects"
         if len(self._sharpness) >= 3:
             usual = median(self._sharpness)
             if value < self.limits.min_relative_sharpness * usual:

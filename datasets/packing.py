@@ -108,7 +108,7 @@ def write_packed(
     image_size: int,
     progress: Callable[[int], None] = lambda scenes: None,
 ) -> None:
-    """Pack scenes into the file `out`, which appears whole. Masks and viewpoints are kept where every scene has them."""
+    """Pack scenes into the file `out`, which appears whole; with masks and viewpoints where every scene has them."""
     images, masks, names, counts = [], [], [], []
     viewpoints: dict[str, list[np.ndarray]] = {"clevr": [], "pose": []}
     for scene in scenes:

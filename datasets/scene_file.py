@@ -33,7 +33,7 @@ def open_scene_file(path: Path) -> Iterator[SceneFile]:
         raise DatasetError(f"{path}: {str(error).removeprefix(f'{path.stem}: ')}") from None
     except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
         reason = str(error).strip("'\"").partition("\n")[0]
-        raise DatasetError(f"{path}: is truncated, damaged or no HDF5 file ({reason}); copy or record it again") from error
+        raise DatasetError(f"{path}: is truncated, damaged or no HDF5 file ({reason}); copy it again") from error
 
 
 class SceneFile:

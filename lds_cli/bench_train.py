@@ -34,7 +34,7 @@ def train_rows() -> list[Row]:
 
 
 class _PlainStep:
-    """The plain formulation's step in a process of its own, without `lds train`'s memory settings. A context manager."""
+    """The plain formulation's step in a process of its own, without `lds train`'s memory settings. A context."""
 
     def __enter__(self) -> _PlainStep:
         context = multiprocessing.get_context("spawn")

@@ -16,7 +16,9 @@ app.add_typer(calibrate.app, name="calibrate")
 Dataset = Annotated[Path, typer.Argument(help="The dataset's folder; made where there is none.", show_default=False)]
 Robot = Annotated[str, typer.Option(help="A name from config/robots, or a YAML file.")]
 Camera = Annotated[str, typer.Option(help="A name from config/cameras, or a YAML file.")]
-Calibration = Annotated[Path | None, typer.Option(help="The camera's calibration: lds capture calibrate.", show_default=False)]
+Calibration = Annotated[
+    Path | None, typer.Option(help="The camera's calibration: lds capture calibrate.", show_default=False)
+]
 Simulated = Annotated[bool, typer.Option("--simulated", help="Simulate arm, camera and table.")]
 AcceptCalibration = Annotated[bool, typer.Option("--accept-calibration", help="Record with a bad or old one, too.")]
 

@@ -39,8 +39,8 @@ def demo(
     """Record scenes with a simulated arm, stream them as a camera, segment them, and measure what a listener gets.
 
     Starts a roscore, unless one answers at ROS_MASTER_URI, and all nodes that it needs. First the simulated rig records
-    cubes on a table through the capture node. Then a camera plays the recording at 640x480 and 30 Hz to the segmentation
-    node, and a scorer listens. Ends by itself, with numbers, a picture and a page.
+    cubes on a table through the capture node. Then a camera plays the recording at 640x480 and 30 Hz to the
+    segmentation node, and a scorer listens. Ends by itself, with numbers, a picture and a page.
 
     Example: lds demo --seconds 60 --out /tmp/demo
     """
@@ -60,7 +60,8 @@ def demo(
         measured = read_measured(score)
         sheet, page = write_report(recording, measured, score, weights, out)
     console.print(_table(recording, measured))
-    console.print(f"[green]Recording[/] {recording}\n[green]Overlays[/]  {sheet}\n[green]Report[/]    {page}", soft_wrap=True)
+    for name, path in (("Recording", recording), ("Overlays", sheet), ("Report", page)):
+        console.print(f"[green]{name:9}[/] {path}", soft_wrap=True)
 
 
 def record(folder: Path, scenes: int, views: int) -> None:

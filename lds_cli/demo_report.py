@@ -29,9 +29,10 @@ def summary(recording: Path, measured: Measured) -> list[tuple[str, str, str]]:
 def _recorded(recording: Path) -> tuple[str, str, str]:
     scenes = list(open_dataset(recording))
     views = sum(scene.num_views for scene in scenes)
-    seconds = sum(scene.meta["recorded_in"] for scene in scenes)
+    seconds = sum(scene.meta["recording_seconds"] for scene in scenes)
     skipped = sum(len(scene.meta["skipped_views"]) for scene in scenes)
-    return "Recorded", f"{views} views", f"of {len(scenes)} scenes in {seconds:.0f} s by the simulated arm; {skipped} skipped"
+    what = f"of {len(scenes)} scenes in {seconds:.0f} s by the simulated arm; {skipped} skipped"
+    return "Recorded", f"{views} views", what
 
 
 def _perceived(measured: Measured) -> list[tuple[str, str, str]]:

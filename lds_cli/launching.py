@@ -128,7 +128,7 @@ def nodes_of(master: str) -> set[str] | None:
 
 def _require(program: str) -> None:
     if shutil.which(program) is None:
-        raise LaunchError("ROS is not on the path: start this with ./run (as in `./run demo`), or source ROS's setup.bash")
+        raise LaunchError("ROS is not on the path: start this with ./run (say, `./run demo`), or source its setup.bash")
 
 
 def _free_port() -> int:

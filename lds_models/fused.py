@@ -72,14 +72,14 @@ class InstanceNormReLU(nn.Module):
 
 
 class _InstanceNormReLU(torch.autograd.Function):
-    """Works on rows of several pixels, [B,rows,pixels * C]: broadcasting over short rows of C would take most of the time."""
+    """Works on rows of several pixels, [B,rows,pixels * C]: broadcasting over short rows of C takes the most time."""
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
         channels, wide = len(weight), weight.dtype
         rows = _rows(x)
         pixels = rows[0].numel() // channels
-        # A sum of bf16 adds up in float32 and rounds once, which is enough; asking it for float32 takes five times as long.
+        # A sum of bf16 adds up in float32 and rounds once, which is enough; asking for float32 takes five times longer.
         mean = _per_channel(rows.sum(1), channels, wide) / pixels
         centred = rows - _per_row(mean, rows)
         variance = _per_channel(centred.square().sum(1), channels, wide) / pixels

@@ -1,4 +1,4 @@
-"""The models as the literature writes them: what the fast paths must equal, and what `lds bench train` compares with."""
+"""The models as the literature writes them: what the fast paths must equal, and `lds bench train` compares with."""
 
 from __future__ import annotations
 

@@ -35,4 +35,5 @@ def build_model(settings: Mapping[str, Any]) -> SceneModel:
         return model_class(config)
     except (OmegaConfBaseException, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"model '{name}': {reason}; its settings are {', '.join(config_class.__annotations__)}") from error
+        settings = ", ".join(config_class.__annotations__)
+        raise ConfigError(f"model '{name}': {reason}; its settings are {settings}") from error

@@ -83,7 +83,7 @@ def train(
 
 
 class _Training:
-    """A run's state: model, optimiser, data, curves and how far it is. Starts from the run's checkpoint if it has one."""
+    """A run's state: model, optimiser, data, curves and how far it is. Starts from the run's checkpoint, if any."""
 
     def __init__(self, experiment: Experiment, run: Path) -> None:
         self.experiment, self.run, self.checkpoint = experiment, run, run / "checkpoint.safetensors"

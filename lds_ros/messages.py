@@ -72,7 +72,7 @@ def depth_from_message(message: Image) -> np.ndarray:
 
 
 def intrinsics_from_message(info: CameraInfo, rectified: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
-    """The lens in a sensor_msgs/CameraInfo: K float64 [3,3] and distortion float64 [5] (k1 k2 p1 p2 k3, OpenCV's order).
+    """The lens in a sensor_msgs/CameraInfo: K float64 [3,3] and distortion float64 [5] (OpenCV's k1 k2 p1 p2 k3).
 
     Args:
         rectified: of images that image_proc has rectified: K is then the left part of P, without distortion.

@@ -9,7 +9,7 @@ import rosgraph
 
 
 def node_lives(name: str, timeout: float = 1.0) -> bool:
-    """Whether the node of this name still takes connections. True where the master does not answer: it cannot be told."""
+    """Whether the node of this name still takes connections; True where no master answers, as it cannot be told."""
     try:
         uri = rosgraph.Master("/lds").lookupNode(name)
     except rosgraph.MasterError:

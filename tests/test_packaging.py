@@ -17,7 +17,10 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parent.parent
 NODES = sorted(path.name for package in ("capture", "perception") for path in (ROOT / package).glob("*_node.py"))
 SHARED_FILES = sorted(
-    path.relative_to(ROOT).as_posix() for top in ("config", "launch") for path in (ROOT / top).rglob("*") if path.is_file()
+    path.relative_to(ROOT).as_posix()
+    for top in ("config", "launch")
+    for path in (ROOT / top).rglob("*")
+    if path.is_file()
 )
 PACKAGE_FILES = sorted(
     path.relative_to(ROOT).as_posix()
@@ -51,8 +54,9 @@ def install_space(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("catkin", reason="no ROS")
     folder = tmp_path_factory.mktemp("catkin")
     build, install = folder / "build", folder / "install"
+    settings = [f"-DPYTHON_EXECUTABLE={sys.executable}", f"-DCMAKE_INSTALL_PREFIX={install}"]
     for command in (
-        ["cmake", "-S", ROOT, "-B", build, f"-DPYTHON_EXECUTABLE={sys.executable}", f"-DCMAKE_INSTALL_PREFIX={install}"],
+        ["cmake", "-S", ROOT, "-B", build, *settings],
         ["cmake", "--build", build],
         ["cmake", "--install", build],
     ):

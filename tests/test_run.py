@@ -100,8 +100,9 @@ def test_interruption_is_answered_in_one_line(tmp_path: Path) -> None:
     machine.stub("apt-get", "echo > started; sleep 60")
     environment = {"PATH": str(machine.commands)}
     setting_up = subprocess.Popen(
-        [machine.checkout / "run", "setup"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, start_new_session=True
-    )
+        [machine.checkout / "run", "setup"],
+        cwd=tmp_path, env=environment, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
     while not (tmp_path / "started").exists():
         time.sleep(0.05)
     os.killpg(setting_up.pid, signal.SIGINT)  # as Ctrl-C does

@@ -36,7 +36,7 @@ class Arm(ABC):
 
     @abstractmethod
     def joints(self) -> JointState | None:
-        """The newest joint angles; None where there are none to know (an operator's hand). Raises MotionError if stale."""
+        """The newest joint angles; None where there are none (an operator's hand). Raises MotionError if stale."""
 
     @abstractmethod
     def follow(self, trajectory: Trajectory, interrupted: Callable[[], bool]) -> None:

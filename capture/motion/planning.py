@@ -27,7 +27,7 @@ class Planner:
     Args:
         profile: the robot.
         urdf: its description, XML.
-        find_mesh: the file that a mesh's `package://` address means; see capture.motion.robot_description.describe_robot.
+        find_mesh: the file that a mesh's `package://` address means; see robot_description.describe_robot.
 
     Attributes:
         joint_names: J names, the order of all joint angles here.

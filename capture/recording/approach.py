@@ -57,8 +57,9 @@ class FreehandApproach(Approach):
     """
 
     def __init__(
-        self, arm: Arm, camera_pose: Callable[[float], np.ndarray], taken: list[np.ndarray], distance: float, angle: float
-    ) -> None:
+        self, arm: Arm, camera_pose: Callable[[float], np.ndarray], taken: list[np.ndarray],
+        distance: float, angle: float,
+    ) -> None:  # fmt: skip
         self._arm, self._camera_pose, self._taken = arm, camera_pose, taken
         self._distance, self._angle = distance, angle
 

@@ -18,8 +18,6 @@ WORDS = {
     "skipped": "skipped",
     "finishing": "writing the scene",
 }
-
-
 STYLES = {"waiting_for_operator": "bold yellow", "retrying": "yellow", "skipped": "red"}  # of what gets its own line
 
 
@@ -28,7 +26,8 @@ class ProgressDisplay:
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
-        self._bars = Progress(TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), console=self._console)
+        columns = TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn()
+        self._bars = Progress(*columns, console=self._console)
         self._scenes = self._bars.add_task("scenes", total=None)
         self._views = self._bars.add_task("views", total=None)
         self._line = Text()
@@ -45,7 +44,8 @@ class ProgressDisplay:
 
     def show(self, feedback) -> None:
         """Take in new feedback."""
-        self._bars.update(self._scenes, total=feedback.scenes, completed=feedback.scene - (feedback.state != "finishing"))
+        finished = feedback.scene if feedback.state == "finishing" else feedback.scene - 1
+        self._bars.update(self._scenes, total=feedback.scenes, completed=finished)
         self._bars.update(self._views, total=feedback.views, completed=feedback.stored)
         self._line = Text(self._describe(feedback), style="dim")
         told = (feedback.scene, feedback.view, feedback.state, feedback.detail)

@@ -100,7 +100,8 @@ def _lens(calibration: Calibration, camera: Camera) -> Intrinsics:
     lens = told if calibration.intrinsics is None else calibration.intrinsics.lens
     if lens is None:
         raise CalibrationError(
-            f"the {camera.kind} camera tells no intrinsics, and none are calibrated: run `lds capture calibrate intrinsics`"
+            f"the {camera.kind} camera tells no intrinsics, and none are calibrated: "
+            "run `lds capture calibrate intrinsics`"
         )
     return lens
 

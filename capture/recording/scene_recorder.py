@@ -67,8 +67,8 @@ class SceneRecorder:
         stored = len(self._scene.stored)
         if stored < max(1, self._limits.share * self._views):
             raise CaptureError(
-                f"{self._scene.name} has only {stored} of {self._views} views, the others failed (the journal says why); "
-                "see to the cause, then go on with `lds capture resume`"
+                f"{self._scene.name} has only {stored} of {self._views} views, the others failed (the journal says "
+                "why); see to the cause, then go on with `lds capture resume`"
             )
 
     def _record(self, view: int, give_up: Callable[[int, str], None]) -> bool:

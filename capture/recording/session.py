@@ -45,7 +45,7 @@ class Outcome:
 
 
 def begun_session(folder: RecordingFolder, goal: Goal | None) -> Goal:
-    """The goal to record: `goal`, kept in the folder for a resumption; or, without, that of the session interrupted there.
+    """The goal to record: `goal`, kept in the folder to be resumed; without one, that of the session interrupted there.
 
     Raises:
         CaptureError: a scene was interrupted and is to be resumed first; or there is nothing to resume.
@@ -145,7 +145,7 @@ class Session:
             self.outcome.views += len(scene.stored) - before
             self.outcome.skipped += len(scene.skipped)
         self._progress.state("finishing")
-        facts = {**self._rig.facts, "note": self._goal.note, "recorded_in": time.time() - began}
+        facts = {**self._rig.facts, "note": self._goal.note, "recording_seconds": time.time() - began}
         meta = {"kind": "recorded", "seed": scene.plan["seed"], "viewpoints": scene.plan["viewpoints"]}
         scene.finish(facts, scene.plan["objects"], meta)
         self.outcome.scenes += 1

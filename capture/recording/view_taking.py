@@ -28,8 +28,8 @@ class ViewLimits:
         pause: between two of them.
         rest: for the arm to come to rest.
         frame: for a frame to come.
-        usual_lag, lag: for the picture to come to rest after the arm has: what is not worth a word, and how late a camera
-            may be at most.
+        usual_lag, lag: for the picture to come to rest after the arm has: what is not worth a word, and how late a
+            camera may be at most.
         drift: metres and radians that the camera may move from one frame to the next.
     """
 

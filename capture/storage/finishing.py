@@ -25,8 +25,8 @@ TEST_EVERY = 10  # of ten scene numbers in a row the last one is for testing, wh
 def finish_scene(root: Path, scene: PartialScene) -> None:
     """Write the scene's file, list it in dataset.json, keep its journal, remove its folder; in this order.
 
-    Views are in the order in which they were taken. The scene's `meta` gains `view_numbers`, the plan's number of each view, and `skipped_views`, a list of
-    {"view": number, "reason": words}.
+    Views are in the order in which they were taken. The scene's `meta` gains `view_numbers`, the plan's number of each
+    view, and `skipped_views`, a list of {"view": number, "reason": words}.
 
     Raises:
         StorageError: the disk refuses; what was there before is still there.

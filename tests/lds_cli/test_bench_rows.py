@@ -14,7 +14,8 @@ def test_json_has_the_documented_names(tmp_path: Path, capsys: pytest.CaptureFix
     show([Row("monet/model", 7.5, "ms", 75.0, 10.0)], tmp_path / "new" / "rows.json")
     (row,) = json.loads((tmp_path / "new" / "rows.json").read_text())
     assert row == {
-        "name": "monet/model", "median": 7.5, "unit": "ms", "reference_median": 75.0, "ratio": 10.0, "peak_memory_mb": None
+        "name": "monet/model", "median": 7.5, "unit": "ms", "reference_median": 75.0, "ratio": 10.0,
+        "peak_memory_mb": None,
     }  # fmt: skip
     assert "10.00 x" in capsys.readouterr().out
 

@@ -143,7 +143,8 @@ def test_resume_with_another_model_is_refused(tmp_path: Path, experiment_file: P
 def test_nan_loss_stops_with_the_batch_kept_and_the_step_named(
     tmp_path: Path, experiment_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment = load_experiment(str(experiment_file), ["optimiser.lr=1e30", "optimiser.warmup_steps=0", "lds_warmup=[0,0]"])
+    changes = ["optimiser.lr=1e30", "optimiser.warmup_steps=0", "lds_warmup=[0,0]"]
+    experiment = load_experiment(str(experiment_file), changes)
     with pytest.raises(TrainingError, match="is not finite; its batch is kept in not_finite_step_"):
         train(experiment, tmp_path / "run")
     (kept,) = (tmp_path / "run").glob("not_finite_step_*.safetensors")

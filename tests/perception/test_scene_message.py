@@ -18,7 +18,8 @@ from perception.segmenter import ObjectSegment, Segmentation
 
 def test_a_scene_message_survives_the_wire() -> None:
     segment = ObjectSegment(3, (10, 20, 30, 40), 999, (24.5, 39.25), 0.75, np.arange(4, dtype=np.float32), 2)
-    sent = scene_message(Segmentation(np.zeros((48, 64), np.int32), [segment], 1), Header(frame_id="camera", stamp=Time(12, 345)), "monet")
+    segmentation = Segmentation(np.zeros((48, 64), np.int32), [segment], 1)
+    sent = scene_message(segmentation, Header(frame_id="camera", stamp=Time(12, 345)), "monet")
     buffer = io.BytesIO()
     sent.serialize(buffer)
     scene = type(sent)().deserialize(buffer.getvalue())

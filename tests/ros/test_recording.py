@@ -1,4 +1,4 @@
-"""Recording with the simulated rig, behind a real roscore, action server and disk; with everything that can go wrong."""
+"""Recording with the simulated rig, behind a real roscore, action server and disk; and all that can go wrong."""
 
 from __future__ import annotations
 
@@ -240,7 +240,9 @@ def test_preempting_stops_the_arm_and_resuming_completes_the_session(rig: Rig, t
 
 
 @pytest.mark.parametrize("stored", [1, 3])
-def test_views_survive_sigkill_of_the_node_and_resume_completes_the_scene(rig: Rig, tmp_path: Path, stored: int) -> None:
+def test_views_survive_sigkill_of_the_node_and_resume_completes_the_scene(
+    rig: Rig, tmp_path: Path, stored: int
+) -> None:
     def kill(feedback: RecordScenesFeedback) -> None:
         if feedback.stored == stored and feedback.state == "settling":
             rig.kill_capture()
