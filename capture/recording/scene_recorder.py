@@ -62,6 +62,7 @@ class SceneRecorder:
         """
         missing = [view for view in range(self._views) if view not in self._scene.stored]
         put_off = [view for view in missing if not self._record(view, self._put_off)]
+        self._failures = 0  # the same views once more are no further ones in a row
         for view in put_off:
             self._record(view, self._skip)
         stored = len(self._scene.stored)

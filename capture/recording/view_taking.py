@@ -83,8 +83,7 @@ class ViewTaker:
 
     def _attempt(self, note: Callable[..., None], interrupted: Callable[[], bool]) -> RecordedView:
         still = self._arm.still_since(self._limits.rest, interrupted)
-        earlier, frame = self._frames_at_rest(max(still, self._judged), note, interrupted)
-        self._judged = frame.stamp
+        earlier, frame = self._frames_at_rest(still, note, interrupted)
         pose = self._pose_at_rest(earlier.stamp, frame.stamp)
         verdict = self._quality.check(frame, pose)
         if verdict.reasons:
@@ -105,16 +104,18 @@ class ViewTaker:
     def _frames_at_rest(
         self, still: float, note: Callable[..., None], interrupted: Callable[[], bool]
     ) -> tuple[Frame, Frame]:
-        """The first two frames in a row after `still` that show the same.
+        """The first two frames in a row that show the same: after `still`, and of those that were not looked at yet.
 
         A camera whose stamps are late still shows motion then (user_pains 9): the picture has to be at rest, too.
         """
-        earlier = first = self._camera.frame_after(still, self._limits.frame)
+        since = max(still, self._judged)
+        earlier = first = self._camera.frame_after(since, self._limits.frame)
         while True:
             later = self._camera.frame_after(earlier.stamp, self._limits.frame)
+            self._judged = later.stamp
             if self._quality.settled(earlier, later):
                 break
-            if later.stamp > still + self._limits.lag:
+            if later.stamp > since + self._limits.lag:
                 raise ViewRejected(
                     f"the picture still moves {later.stamp - still:.1f} s after the arm has come to rest: "
                     "the camera's stamps are late, its mount shakes, or something moves on the table"

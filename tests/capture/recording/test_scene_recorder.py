@@ -105,6 +105,12 @@ def test_a_view_that_fails_twice_is_skipped_with_its_reason(desk: Desk) -> None:
     assert desk.told[-1].skipped == 1 and "over-exposed" in [p for p in desk.told if p.state == "skipped"][0].detail
 
 
+def test_the_last_views_may_fail_twice_and_the_scene_is_finished_without_them(desk: Desk) -> None:
+    desk.camera.spoil = lambda image, _: np.zeros_like(image) if desk.arm.azimuth >= AZIMUTHS[3] else image
+    desk.record(failures=4)
+    assert desk.scene.stored == [0, 1, 2] and list(desk.scene.skipped) == [3, 4, 5]
+
+
 def test_a_picture_that_moves_after_the_arm_rests_is_waited_for(desk: Desk) -> None:
     def late(image: np.ndarray, stamp: float) -> np.ndarray:
         lag = 0.5 - (stamp - desk.rested)
@@ -127,6 +133,14 @@ def test_a_picture_that_never_rests_is_refused(desk: Desk) -> None:
     with pytest.raises(CaptureError, match="3 views in a row failed, the last one because the picture still moves"):
         desk.record(failures=3)
     assert desk.scene.stored == []
+
+
+def test_a_picture_that_rests_only_after_the_first_attempts_is_waited_for(desk: Desk) -> None:
+    desk.arm.still_since = lambda *_: 1000.0  # as an arm that has not moved for long
+    desk.camera.spoil = lambda image, stamp: image if stamp > 1005 else desk.camera.picture(stamp)
+    desk.record()
+    assert desk.scene.stored == list(range(VIEWS)) and not desk.journal("put_off")
+    assert len(desk.journal("retried")) == 2
 
 
 def test_an_arm_that_creeps_while_it_is_photographed_is_noticed(desk: Desk) -> None:
