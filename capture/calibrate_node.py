@@ -11,7 +11,6 @@ Exit codes: 0 the views are in the folder, 1 they are not (the reason is the las
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -19,7 +18,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
-import rosgraph
 import rospy
 from scipy.spatial.transform import Rotation
 from std_srvs.srv import SetBool
@@ -37,6 +35,7 @@ from capture.errors import CaptureError
 from capture.motion.planning import Planner
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.viewpoints import load_viewpoints
+from lds_ros.nodes import roscore_answers
 
 SHOW_BOARD = "/simulation/show_board"
 RIG_TIMEOUT = 60.0  # seconds that the simulated rig may take to come up
@@ -81,11 +80,7 @@ def _board_shown() -> Iterator[None]:
 
 
 def main() -> int:
-    if not rosgraph.is_master_online():
-        where = os.environ.get("ROS_MASTER_URI", "an unset ROS_MASTER_URI")
-        print(
-            f"calibrate_node: no roscore at {where}: start the robot's driver, or set ROS_MASTER_URI", file=sys.stderr
-        )
+    if not roscore_answers("calibrate_node"):
         return 1
     # Without rospy's own handling of signals, which would cut the line to the arm before it is stopped
     rospy.init_node("calibrate", anonymous=True, disable_signals=True)

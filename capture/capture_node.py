@@ -2,15 +2,14 @@
 """Records multi-view scenes with an arm and a camera on its wrist, or with a camera in an operator's hand.
 
 Action: ~record (RecordScenes). Preempting it stops the arm; so does the end of the client, or of this node.
-Services: ~next_scene (std_srvs/Trigger): the operator has rearranged the objects. Calls ~rearrange (RearrangeCubes) where
-    the goal says `auto`.
+Services: ~next_scene (std_srvs/Trigger): the operator has rearranged the objects. Calls ~rearrange (RearrangeCubes)
+    where the goal says `auto`.
 Parameters: ~robot (a name from config/robots, or a YAML file), ~camera (a name from config/cameras, or a YAML file),
-    ~calibration (a YAML file; see `lds capture calibrate`), /robot_description (where the robot's profile names no URDF).
+    ~calibration (a YAML file; see `lds capture calibrate`), /robot_description (where the profile names no URDF).
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from contextlib import ExitStack
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import actionlib
-import rosgraph
 import rospy
 from lds_scenes.msg import RecordScenesAction, RecordScenesFeedback, RecordScenesGoal, RecordScenesResult
 from lds_scenes.srv import RearrangeCubes
@@ -32,7 +30,7 @@ from capture.recording.progress import Progress, ProgressReporter
 from capture.recording.rig import RigSettings, open_rig
 from capture.recording.session import Goal, Outcome, Session, begun_session
 from capture.storage.recording_folder import RecordingFolder
-from lds_ros.nodes import node_lives
+from lds_ros.nodes import node_lives, roscore_answers
 from lds_ros.objects import scene_objects
 
 CLIENT_CHECK = 1.0  # seconds between two looks whether the client still lives
@@ -52,14 +50,13 @@ class CaptureNode:
         self._client_lives = True
         outcome = Outcome()
         try:
-            outcome = self._record(wanted, outcome)
-        except Interrupted:
-            outcome.stopped = self._why_interrupted()
-        except CaptureError as error:
-            outcome.stopped = str(error)
+            self._record(wanted, outcome)
+        except (Interrupted, CaptureError) as error:
+            why = self._why_interrupted() if isinstance(error, Interrupted) else str(error)
+            outcome.stopped = "; ".join([why, *getattr(error, "__notes__", ())])
         self._report(outcome)
 
-    def _record(self, wanted: RecordScenesGoal, outcome: Outcome) -> Outcome:
+    def _record(self, wanted: RecordScenesGoal, outcome: Outcome) -> None:
         asked = Goal(wanted.scenes, wanted.views, wanted.viewpoints, wanted.seed, wanted.auto, wanted.note)
         with ExitStack() as stack:
             folder = stack.enter_context(RecordingFolder(Path(wanted.dataset)))
@@ -69,23 +66,10 @@ class CaptureNode:
                 rospy.logwarn("%s: %s", folder.root, notice)
             progress.state("planning", "; ".join(folder.notices) or "connecting to the arm and the camera")
             pattern = load_viewpoints(goal.viewpoints)
-            settings = RigSettings(
-                robot=rospy.get_param("~robot"),
-                camera=rospy.get_param("~camera"),
-                calibration=rospy.get_param("~calibration", ""),
-                accept_calibration=wanted.accept_calibration,
-            )
-            rig = stack.enter_context(open_rig(settings, pattern))
+            rig = stack.enter_context(open_rig(_rig_settings(wanted), pattern))
             ask = self._ask_service if goal.auto else self._ask_operator
             arrange = partial(ask, progress=progress)
-            session = Session(folder, goal, rig, arrange, pattern, progress, self._interrupted)
-            try:
-                session.run()
-            except Interrupted:
-                session.outcome.stopped = self._why_interrupted()
-            except CaptureError as error:
-                session.outcome.stopped = str(error)
-            return session.outcome
+            Session(folder, goal, rig, arrange, pattern, progress, self._interrupted, outcome).run()
 
     def _report(self, outcome: Outcome) -> None:
         message = outcome.stopped or f"{outcome.scenes} scenes with {outcome.views} views were recorded"
@@ -146,10 +130,16 @@ class CaptureNode:
         return scene_objects(answer.objects)
 
 
+def _rig_settings(wanted: RecordScenesGoal) -> RigSettings:
+    try:
+        robot, camera = rospy.get_param("~robot"), rospy.get_param("~camera")
+    except KeyError as error:
+        raise CaptureError(f"the parameter {error} is not set: start this node by capture.launch") from error
+    return RigSettings(robot, camera, rospy.get_param("~calibration", ""), wanted.accept_calibration)
+
+
 def main() -> int:
-    if not rosgraph.is_master_online():
-        where = os.environ.get("ROS_MASTER_URI", "an unset ROS_MASTER_URI")
-        print(f"capture_node: no roscore at {where}: start one with `roscore`, or set ROS_MASTER_URI", file=sys.stderr)
+    if not roscore_answers("capture_node"):
         return 1
     rospy.init_node("capture")
     CaptureNode()

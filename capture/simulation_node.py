@@ -20,7 +20,6 @@ import threading
 
 import actionlib
 import numpy as np
-import rosgraph
 import rospy
 import tf2_ros
 from control_msgs.msg import (
@@ -43,6 +42,7 @@ from capture.simulation.faults import FAULTS
 from capture.simulation.rig import Exposure, Eye, Rig
 from capture.simulation.truth import T_WORLD_BASE, lens
 from lds_ros.messages import camera_info_message, depth_message, image_message, label_message, transform_message
+from lds_ros.nodes import roscore_answers
 from lds_ros.objects import scene_objects_message
 from perception.newest import Newest
 
@@ -236,9 +236,7 @@ def _trajectory(goal: FollowJointTrajectoryGoal) -> Trajectory:
 
 
 def main() -> int:
-    if not rosgraph.is_master_online():
-        where = os.environ.get("ROS_MASTER_URI", "an unset ROS_MASTER_URI")
-        print(f"simulation_node: no roscore at {where}: start one, or set ROS_MASTER_URI", file=sys.stderr)
+    if not roscore_answers("simulation_node"):
         return 1
     os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's; more threads hardly help, and keep others from their core
     rospy.init_node("simulation")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import rosgraph
 import rospy
 
 from capture.arms.joint_history import JointHistory
@@ -22,6 +21,7 @@ from capture.errors import CaptureError, MotionError
 from capture.motion.planning import Planner
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.teaching import Lesson
+from lds_ros.nodes import roscore_answers
 
 CONNECTING = 5.0  # s
 HELP = "Enter saves where the arm is, u takes the last one back, q ends."
@@ -62,8 +62,7 @@ def _save(lesson: Lesson, history: JointHistory) -> None:
 
 
 def main() -> int:
-    if not rosgraph.is_master_online():
-        print("teach_node: no roscore answers: start the arm's driver, and see ROS_MASTER_URI", file=sys.stderr)
+    if not roscore_answers("teach_node"):
         return 1
     rospy.init_node("teach", disable_signals=True)
     try:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
-from urllib.parse import urlparse
 
 import rosgraph
 import rospy
 
-PATIENCE = 1.0  # seconds for a node to answer
+from lds_ros.nodes import node_lives
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def explain_silence(topic: str, message_type: str) -> Silence:
         )
     if types.get(topic) != message_type:
         return Silence(False, f"it carries {types.get(topic)}, not {message_type}: name another topic")
-    alive = [node for node in nodes if _is_reachable(master, node)]
+    alive = [node for node in nodes if node_lives(node)]
     if not alive:
         return Silence(
             False,
@@ -46,12 +44,3 @@ def explain_silence(topic: str, message_type: str) -> Silence:
             "that is not reached (set ROS_IP on both)",
         )
     return Silence(True, f"its node {', '.join(alive)} is there, but silent: does it have what it needs (plugged in)?")
-
-
-def _is_reachable(master: rosgraph.Master, node: str) -> bool:
-    try:
-        address = urlparse(master.lookupNode(node))
-        with socket.create_connection((address.hostname, address.port), PATIENCE):
-            return True
-    except (OSError, rosgraph.MasterException):
-        return False

@@ -10,10 +10,8 @@ Parameters: ~weights (name, file or run folder), ~threads (of inference; 0: one 
 
 from __future__ import annotations
 
-import os
 import sys
 
-import rosgraph
 import rospy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from lds_scenes.msg import SegmentedScene
@@ -21,6 +19,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from lds_models.weights import WeightsError
 from lds_ros.messages import image_from_message, image_message, label_message
+from lds_ros.nodes import roscore_answers
 from perception.health import Health
 from perception.messages import scene_message
 from perception.newest import Newest
@@ -100,12 +99,7 @@ class SegmentationNode:
 
 
 def main() -> int:
-    if not rosgraph.is_master_online():
-        where = os.environ.get("ROS_MASTER_URI", "an unset ROS_MASTER_URI")
-        print(
-            f"segmentation_node: no roscore at {where}: start one with `roscore`, or set ROS_MASTER_URI to the robot's",
-            file=sys.stderr,
-        )
+    if not roscore_answers("segmentation_node"):
         return 1
     rospy.init_node("segmentation")
     try:

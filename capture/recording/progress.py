@@ -6,10 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-STATES = (
-    "planning", "rearranging", "waiting_for_operator", "moving", "settling", "storing", "retrying", "skipped", "finishing",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Progress:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ def open_rig(settings: RigSettings, pattern: Pattern) -> Iterator[Rig]:
         T_tool_camera = np.eye(4) if calibration.hand_eye is None else calibration.hand_eye.T_tool_camera
         taker = ViewTaker(arm, camera, lens, profile.T_world_base, T_tool_camera, QualityCheck(camera_settings.quality))
         facts = _facts(profile, calibration, camera, T_tool_camera, notes)
+        if planner is not None:
+            facts["joint_names"] = list(planner.joint_names)
         yield Rig(arm, camera, taker, planner, view_planner, T_tool_camera, room, facts)
 
 
@@ -143,6 +146,7 @@ def _facts(
         "robot": profile.name,
         "camera": camera.kind,
         "camera_serial": camera.serial,
+        "software": f"lds_scenes {_own_version()}",
         "calibration_digest": calibration.digest,
         "calibration_objections": "; ".join(notes),
         "T_world_base": profile.T_world_base.ravel().tolist(),  # so that poses can be put right should one of these
@@ -152,3 +156,10 @@ def _facts(
         facts["hand_eye_rms_px"] = calibration.hand_eye.rms
         facts["hand_eye_spread_mm"] = calibration.hand_eye.leave_one_out_mm
     return facts
+
+
+def _own_version() -> str:
+    try:
+        return version("lds_scenes")
+    except PackageNotFoundError:  # catkin installs no metadata for pip
+        return "of an unknown version"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -74,31 +73,34 @@ class Session:
     Args:
         arrange: puts the objects of scene seed `s` on the table and tells what they are, a list of dictionaries as
             `Scene.objects` (empty where nobody knows); raises CaptureError or Interrupted.
+        outcome: is kept up to date, and tells how far it came, however this ends.
     """
 
     def __init__(
         self, folder: RecordingFolder, goal: Goal, rig: Rig, arrange: Callable[[int], list[dict[str, Any]]],
-        pattern: Pattern, progress: ProgressReporter, interrupted: Callable[[], bool],
+        pattern: Pattern, progress: ProgressReporter, interrupted: Callable[[], bool], outcome: Outcome,
     ) -> None:  # fmt: skip
         self._folder, self._goal, self._rig, self._pattern = folder, goal, rig, pattern
         self._arrange, self._progress, self._interrupted = arrange, progress, interrupted
-        self.outcome = Outcome()
+        self._outcome = outcome
 
     def run(self) -> None:
-        """Record scene after scene. `outcome` tells how far it came, however this ends.
+        """Record scene after scene.
 
         Raises:
             CaptureError: recording cannot go on; everything that was stored is kept.
             Interrupted: someone asked to stop; likewise.
         """
-        done = len(self._folder.finished) - self._folder.session["scenes_before"]
+        done = max(0, len(self._folder.finished) - self._folder.session["scenes_before"])  # some may be gone by now
         with ThreadPoolExecutor(1, "planning") as pool:
             plan: Future[ViewPlan] | None = None
             for number in range(done, self._goal.scenes):
                 scene, plan = self._scene(number, plan, pool)
                 self._record(number, scene)
 
-    def _scene(self, number: int, plan: Future[ViewPlan] | None, pool: ThreadPoolExecutor):
+    def _scene(
+        self, number: int, plan: Future[ViewPlan] | None, pool: ThreadPoolExecutor
+    ) -> tuple[PartialScene, Future[ViewPlan] | None]:
         """The scene to record, and the next one's plan, which is made while this one is recorded."""
         if self._folder.interrupted:
             scene = self._folder.continue_scene()
@@ -142,13 +144,13 @@ class Session:
         try:
             recorder.record()
         finally:
-            self.outcome.views += len(scene.stored) - before
-            self.outcome.skipped += len(scene.skipped)
+            self._outcome.views += len(scene.stored) - before
+            self._outcome.skipped += len(scene.skipped)
         self._progress.state("finishing")
         facts = {**self._rig.facts, "note": self._goal.note, "recording_seconds": time.time() - began}
         meta = {"kind": "recorded", "seed": scene.plan["seed"], "viewpoints": scene.plan["viewpoints"]}
         scene.finish(facts, scene.plan["objects"], meta)
-        self.outcome.scenes += 1
+        self._outcome.scenes += 1
 
     def _approach(self, scene: PartialScene, taken: list[np.ndarray]) -> Approach:
         pattern, rig = self._pattern, self._rig
@@ -161,8 +163,3 @@ class Session:
 def scene_seed(seed: int, number: int) -> int:
     """The seed of scene `number` of a session: the same whatever was recorded before."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-
-
-def software_version() -> str:
-    """Which lds_scenes recorded."""
-    return f"lds_scenes {importlib.metadata.version('lds_scenes')}"

@@ -146,6 +146,7 @@ def test_recorded_scenes_have_images_poses_and_masks_that_agree(rig: Rig, tmp_pa
     first, second = open_dataset(tmp_path)
     assert first.meta["robot"] == "simulated" and first.meta["camera_serial"] == "simulated"
     assert first.meta["note"] == "first try" and len(first.meta["calibration_digest"]) == 16
+    assert first.meta["software"].startswith("lds_scenes ") and len(first.meta["joint_names"]) == 6
     assert first.objects != second.objects and first.depth is not None and (np.diff(first.stamps) > 0).all()
     assert {f.state for f in told} >= {"planning", "rearranging", "moving", "settling", "storing", "finishing"}
     assert max(f.stored for f in told) == VIEWS and told[-1].eta < 5
