@@ -13,16 +13,18 @@ import os
 import signal
 import sys
 import threading
+import time
 
 import actionlib
 import rospy
-from actionlib_msgs.msg import GoalStatus
+from actionlib_msgs.msg import GoalStatus, GoalStatusArray
 from lds_scenes.msg import RecordScenesAction, RecordScenesFeedback, RecordScenesGoal
 from std_srvs.srv import Trigger
 
 from capture.recording.progress_display import ProgressDisplay
 
 PATIENCE = 30.0  # seconds for the capture node to come up, and for it to stop
+SILENCE = 10.0  # seconds without the capture node's status, which comes five times a second, before it counts as gone
 
 
 class RecordNode:
@@ -31,6 +33,8 @@ class RecordNode:
         self._asked_to_stop = threading.Event()
         self._goal = goal
         self._client = actionlib.SimpleActionClient("~record", RecordScenesAction)
+        self._server_seen = time.monotonic()
+        rospy.Subscriber("~record/status", GoalStatusArray, self._see_server, queue_size=1)
         self._next_scene = rospy.ServiceProxy("~next_scene", Trigger)
         self._waiting = False
 
@@ -40,6 +44,7 @@ class RecordNode:
         if not self._client.wait_for_server(rospy.Duration(PATIENCE)):
             self._display.fail(f"no capture node answers at {name}: start it with `roslaunch lds_scenes capture.launch`")
             return 1
+        self._server_seen = time.monotonic()
         signal.signal(signal.SIGINT, lambda *_: self._asked_to_stop.set())
         threading.Thread(target=self._listen_to_operator, daemon=True).start()
         done = threading.Event()
@@ -51,7 +56,13 @@ class RecordNode:
                     self._display.stopping()
                     done.wait(PATIENCE)
                     break
+                if time.monotonic() - self._server_seen > SILENCE:
+                    self._display.fail("the capture node is gone; what was stored is kept: go on with `lds capture resume`")
+                    return 1
         return self._report()
+
+    def _see_server(self, _: GoalStatusArray) -> None:
+        self._server_seen = time.monotonic()
 
     def _show(self, feedback: RecordScenesFeedback) -> None:
         self._waiting = feedback.state == "waiting_for_operator"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 from urllib.parse import urlparse
 from xmlrpc.client import Error as XmlError
@@ -132,7 +134,7 @@ def _require(program: str) -> None:
 
 
 def _free_port() -> int:
-    for port in (USUAL_PORT, 0):
+    for port in (USUAL_PORT, 0) if _reserve_usual_port() else (0,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -141,6 +143,21 @@ def _free_port() -> int:
                 continue
             return probe.getsockname()[1]
     raise LaunchError("this machine has no free port for a roscore")
+
+
+_reserved: list[int] = []  # handles of locks, held as long as this process runs
+
+
+def _reserve_usual_port() -> bool:
+    """Whether the usual port is ours: another command may have chosen it whose roscore is not up yet."""
+    handle = os.open(Path(tempfile.gettempdir()) / f"lds_roscore_{USUAL_PORT}_{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return bool(_reserved)
+    _reserved.append(handle)
+    return True
 
 
 def _interrupt_with_parent() -> None:

@@ -41,7 +41,7 @@ def run_recording(goal: dict[str, object], rig: Rig) -> bool:
         wanted = {"node": CAPTURE_NODE not in running, "simulated": rig.simulated and SIMULATION_NODE not in running}
         if any(wanted.values()):
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            log = Path(os.environ.get("ROS_LOG_DIR", scratch)) / "lds_capture.log"
+            log = Path(os.environ.get("ROS_LOG_DIR", scratch)) / f"lds_capture_{os.getpid()}.log"
             arguments = {name: str(value).lower() for name, value in wanted.items()} | {
                 "robot": name_or_file(rig.robot),
                 "camera": name_or_file(rig.camera),

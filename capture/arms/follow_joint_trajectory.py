@@ -21,7 +21,7 @@ from capture.errors import MotionError
 from capture.motion.robot_profile import RobotProfile
 from capture.motion.trajectory import Trajectory
 
-CONNECTING = 5.0  # s
+CONNECTING = 10.0  # s
 POLL = 0.02  # s
 OFF_START = 0.05  # rad that the arm may be away from where a trajectory begins
 OFF_GOAL = 0.05  # rad, and from where it ends, once the driver says that it is there
@@ -61,6 +61,7 @@ class FollowJointTrajectoryArm(Arm):
         rospy.on_shutdown(lambda: stop() and stop()())
         try:
             self._history.newest(CONNECTING)
+            self._pose.wait(CONNECTING)
             if not self._client.wait_for_server(rospy.Duration(CONNECTING)):
                 raise MotionError(
                     f"no action {profile.trajectory_action}: is the arm's driver running, its trajectory controller "

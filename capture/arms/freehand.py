@@ -14,7 +14,7 @@ from capture.errors import MotionError, PoseError
 from capture.motion.robot_profile import RobotProfile
 from capture.motion.trajectory import Trajectory
 
-CONNECTING = 5.0  # s
+CONNECTING = 10.0  # s
 POLL = 0.02  # s
 STILL_TIME = 0.3  # s that it must last to count as rest
 STILL_DISTANCE = 0.001  # m
@@ -30,16 +30,12 @@ class FreehandArm(Arm):
 
     def __enter__(self) -> FreehandArm:
         self._pose = TfPose(self._profile.base_frame, self._profile.tool_frame)
-        deadline = time.monotonic() + CONNECTING
-        while True:
-            try:
-                self._pose.newest()
-                return self
-            except PoseError as error:
-                if time.monotonic() > deadline:
-                    self._pose.close()
-                    raise MotionError(str(error)) from error
-            time.sleep(POLL)
+        try:
+            self._pose.wait(CONNECTING)
+        except BaseException:
+            self._pose.close()
+            raise
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._pose.close()

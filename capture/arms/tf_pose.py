@@ -13,9 +13,10 @@ import tf2_ros
 from scipy.spatial.transform import Rotation
 from tf2_msgs.msg import TFMessage
 
-from capture.errors import PoseError
+from capture.errors import MotionError, PoseError
 
 MAX_GAP = 0.15  # s; tf2 interpolates over any hole in its data, and what the arm did meanwhile is not known
+POLL = 0.02  # s
 WAIT = 0.5  # s for a pose that is not there yet
 MEMORY = 15.0  # s
 QUEUE = 1000
@@ -38,6 +39,18 @@ class TfPose:
     def close(self) -> None:
         for subscriber in self._subscribers:
             subscriber.unregister()
+
+    def wait(self, timeout: float) -> None:
+        """Wait until a pose is known. Raises MotionError where none is within `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self.newest()
+                return
+            except PoseError as error:
+                if time.monotonic() > deadline:
+                    raise MotionError(str(error)) from error
+            time.sleep(POLL)
 
     def newest(self) -> float:
         """The newest time (s) for which the pose is known. Raises PoseError where it never was."""

@@ -26,16 +26,16 @@ def wait_for(what: str, condition: Callable[[], T], timeout: float = PATIENCE) -
     return value
 
 
-def marked(mark: str) -> list[str]:
-    """The command lines of all processes that inherited the mark."""
-    found = []
+def marked(mark: str, part: str = "") -> dict[int, str]:
+    """The command lines of all processes that inherited the mark, by pid; only those with `part` in them."""
+    found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if f"LDS_TEST_MARK={mark}".encode() in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_text().replace("\0", " "))
+                found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
-    return found
+    return {pid: line for pid, line in found.items() if part in line}
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def test_a_recording_is_interrupted_and_resumed_and_nothing_is_left_running(tmp_
     assert resumed.returncode == 0 and "Recorded 1 scenes" in said, said + errors
     assert check_dataset(open_dataset(dataset)).problems == []
     assert open_dataset(dataset)[0].num_views == 5
-    assert marked(mark) == []
+    assert not marked(mark)
 
 
 def _in_terminal(process: Path, pid: int) -> bool:
@@ -52,6 +52,18 @@ def _in_terminal(process: Path, pid: int) -> bool:
         return int((process / "stat").read_text().rpartition(")")[2].split()[2]) == pid
     except OSError:
         return False
+
+
+def test_the_command_ends_in_words_when_its_node_is_killed(tmp_path: Path) -> None:
+    mark, dataset = uuid.uuid4().hex, tmp_path / "cubes"
+    recording = start(mark, "record", dataset, "--views", 20, "--simulated", "--auto")
+    wait_for("the first view", lambda: list(dataset.glob("scene_000000.partial/view_*.npz")))
+    node = next(pid for pid, line in marked(mark, "capture_node.py").items() if "roslaunch" not in line)
+    os.kill(node, signal.SIGKILL)
+    said, errors = recording.communicate(timeout=PATIENCE)
+    assert recording.returncode == 1 and "the capture node is gone" in said and "lds capture resume" in said, said
+    assert "capture" in errors and "died" in errors and "Traceback" not in errors
+    wait_for("the end of all processes", lambda: not marked(mark))
 
 
 def test_enter_says_that_the_next_scene_stands(tmp_path: Path) -> None:

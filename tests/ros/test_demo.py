@@ -41,7 +41,7 @@ def test_the_demo_ends_by_itself_with_numbers_a_picture_and_a_page(out: Path, ti
     assert (out / "overlays.png").read_bytes().startswith(b"\x89PNG")
     page = (out / "report.html").read_text()
     assert page.count("<img") == page.count('<img src="data:image/jpeg') > 0
-    assert marked(mark) == []
+    assert not marked(mark)
 
 
 def test_weights_that_the_node_refuses_end_the_demo_with_its_reason(
@@ -59,7 +59,7 @@ def test_weights_that_the_node_refuses_end_the_demo_with_its_reason(
 def test_an_interrupted_demo_leaves_no_process_behind(out: Path, tiny_weights: Path, end: signal.Signals) -> None:
     mark = uuid.uuid4().hex
     demo = start_demo(out, tiny_weights, mark, seconds=300)
-    wait_for("the nodes", lambda: sum("_node.py" in line for line in marked(mark)) >= 3)
+    wait_for("the nodes", lambda: len(marked(mark, "_node.py")) >= 3)
     demo.send_signal(end)
     demo.wait(PATIENCE)
     wait_for("the end of all processes", lambda: not marked(mark))
