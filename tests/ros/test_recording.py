@@ -29,8 +29,15 @@ from lds_scenes.srv import SetFault
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
+from capture.arms.robot_urdf import robot_urdf
 from capture.calibration.calibration import save_calibration
+from capture.motion.planning import Planner
+from capture.motion.robot_profile import load_robot_profile
+from capture.motion.view_planning import plan_views
+from capture.motion.viewpoints import load_viewpoints
 from capture.simulation.true_calibration import true_calibration
+from capture.simulation.truth import T_TOOL_CAMERA
 from datasets.check import check_dataset
 from datasets.loading import open_dataset
 
@@ -297,6 +304,50 @@ def test_the_operator_says_when_the_next_scene_stands(rig: Rig, tmp_path: Path) 
     state, result = rig.record(tmp_path, answer, scenes=2, views=3, auto=False)
     assert state == GoalStatus.SUCCEEDED, result.message
     assert asked == [1, 2] and len(open_dataset(tmp_path)) == 2
+
+
+@pytest.fixture
+def arm(rig: Rig) -> Iterator[FollowJointTrajectoryArm]:
+    """The rig's arm, for the test to move as an operator would."""
+    profile = load_robot_profile(rig.robot)
+    with FollowJointTrajectoryArm(profile, Planner(profile, robot_urdf(profile)).joint_names) as arm:
+        yield arm
+
+
+def planned_views(arm: FollowJointTrajectoryArm, rig: Rig, count: int) -> tuple[Planner, list[np.ndarray]]:
+    """A planner, and joint angles of views around the table."""
+    profile = load_robot_profile(rig.robot)
+    planner = Planner(profile, robot_urdf(profile))
+    plan = plan_views(load_viewpoints("ring"), count, planner, T_TOOL_CAMERA, arm.joints().positions, seed=1)
+    return planner, [view.joints for view in plan.views]
+
+
+def test_taught_viewpoints_are_visited_in_their_order(rig: Rig, arm: FollowJointTrajectoryArm, tmp_path: Path) -> None:
+    planner, goals = planned_views(arm, rig, 3)
+    taught = {"kind": "taught", "joint_names": list(planner.joint_names), "waypoints": [q.tolist() for q in goals[::-1]]}
+    (tmp_path / "taught.yaml").write_text(yaml.safe_dump(taught))
+    state, result = rig.record(tmp_path / "dataset", views=3, viewpoints=str(tmp_path / "taught.yaml"))
+    assert state == GoalStatus.SUCCEEDED, result.message
+    poses = open_dataset(tmp_path / "dataset")[0].T_world_camera
+    for q, pose in zip(goals[::-1], poses, strict=True):
+        np.testing.assert_allclose(pose, planner.T_world_tool(q) @ T_TOOL_CAMERA, atol=2e-3)
+
+
+def test_freehand_views_are_taken_wherever_the_camera_comes_to_rest(
+    rig: Rig, arm: FollowJointTrajectoryArm, tmp_path: Path
+) -> None:
+    planner, goals = planned_views(arm, rig, 4)
+    goal = {"scenes": 1, "views": 4, "viewpoints": "freehand", "auto": True}
+    rig.client.send_goal(RecordScenesGoal(dataset=str(tmp_path), **goal))
+    partial = tmp_path / "scene_000000.partial"
+    for number, q in enumerate(goals):
+        arm.follow(planner.plan(arm.joints().positions, q), lambda: False)
+        wait_for(
+            f"view {number}",
+            lambda n=number: len(list(partial.glob("view_*.npz"))) > n or (tmp_path / "scene_000000.h5").exists(),
+        )
+    assert rig.client.wait_for_result(rospy.Duration(30)) and rig.client.get_state() == GoalStatus.SUCCEEDED
+    assert_sound(tmp_path, views=4)
 
 
 def test_a_bad_calibration_is_refused_unless_told(rig: Rig, tmp_path: Path) -> None:
