@@ -107,15 +107,16 @@ class CaptureNode:
         self._next_scene.set()
         return TriggerResponse(True, "")
 
-    def _ask_operator(self, _: int, progress: ProgressReporter) -> list[dict[str, Any]]:
+    def _ask_operator(self, _: int, again: bool, progress: ProgressReporter) -> list[dict[str, Any]]:
         self._next_scene.clear()
-        progress.state("waiting_for_operator", "rearrange the objects; nothing moves meanwhile")
+        what = "see that the objects stand as before" if again else "rearrange the objects"
+        progress.state("waiting_for_operator", f"{what}; nothing moves meanwhile")
         while not self._next_scene.wait(0.1):
             if self._interrupted():
                 raise Interrupted
         return []
 
-    def _ask_service(self, seed: int, progress: ProgressReporter) -> list[dict[str, Any]]:
+    def _ask_service(self, seed: int, _: bool, progress: ProgressReporter) -> list[dict[str, Any]]:
         progress.state("rearranging")
         name = rospy.resolve_name("~rearrange")
         try:

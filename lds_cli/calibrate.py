@@ -13,6 +13,7 @@ import typer
 from lds_cli.calibrate_report import show_hand_eye, show_intrinsics
 from lds_cli.calibrate_views import CalibrationFailed, take_views
 from lds_cli.console import console
+from lds_cli.recording import name_or_file
 
 if TYPE_CHECKING:
     from capture.calibration.board import Board
@@ -166,13 +167,13 @@ def _request(asked: _Asked, out: Path, before: Calibration, for_lens: bool) -> R
     return Request(
         for_lens=for_lens,
         folder=str(_new_folder(out, for_lens)),
-        robot=_name_or_file(asked.robot),
-        camera="simulated" if asked.simulated else _name_or_file(asked.camera),
+        robot=name_or_file(asked.robot),
+        camera="simulated" if asked.simulated else name_or_file(asked.camera),
         square=_board(asked.square).square,
         views=asked.views,
         auto=auto,
         camera_on_tool=_camera_on_tool(guess, before) if auto and asked.waypoints is None else None,
-        waypoints=_name_or_file(asked.waypoints or ""),
+        waypoints=name_or_file(asked.waypoints or ""),
         simulated=asked.simulated,
     )
 
@@ -190,10 +191,6 @@ def _board(square: float | None, setup: Setup | None = None) -> Board:
 def _new_folder(out: Path, for_lens: bool) -> Path:
     what = "intrinsics" if for_lens else "handeye"
     return (out.parent / f"{out.stem}_views" / f"{what}_{time.strftime('%Y-%m-%d_%H-%M-%S')}").resolve()
-
-
-def _name_or_file(name: str) -> str:
-    return str(Path(name).resolve()) if Path(name).is_file() else name
 
 
 def _camera_on_tool(text: str | None, before: Calibration) -> tuple[float, ...]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lds_cli.console import console
+from lds_cli.launching import Launch, choose_master, nodes_of, run_in_terminal
+from lds_cli.recording import SIMULATION_NODE
 
 if TYPE_CHECKING:
     from capture.calibration.session import Request
-
-SIMULATION_NODE = "/simulation"
 
 
 class CalibrationFailed(Exception):
@@ -48,15 +47,13 @@ def take_views(request: Request) -> Path:
 
 
 def _run_node(request: Request) -> None:
-    from lds_cli.launching import Launch, choose_master, nodes_of, run_in_terminal
-
     with ExitStack() as stack:
         master = choose_master([])
         if request.simulated and SIMULATION_NODE not in (nodes_of(master) or set()):
             log = Path(request.folder).parent / "simulation.log"
-            stack.enter_context(Launch("sim.launch", {}, master, log))
+            launch = stack.enter_context(Launch("sim.launch", {}, master, log))
             console.print(f"[dim]roscore at {master}; what the rig says: {log}[/]", soft_wrap=True)
-            _wait_for_master(master)
+            launch.wait_for_master()
         ended = run_in_terminal("calibrate_node.py", [request.to_json()], master)
     if ended:
         raise CalibrationFailed(f"no calibration, for the reason above{_kept(request)}")
@@ -65,13 +62,3 @@ def _run_node(request: Request) -> None:
 def _kept(request: Request) -> str:
     some = any(Path(request.folder).glob("view_*.png"))
     return f"; the views so far are kept: calibrate from them by --images {request.folder}" if some else ""
-
-
-def _wait_for_master(master: str, timeout: float = 60.0) -> None:
-    from lds_cli.launching import nodes_of
-
-    deadline = time.monotonic() + timeout
-    while nodes_of(master) is None:
-        if time.monotonic() > deadline:
-            raise CalibrationFailed(f"no roscore came up at {master} within {timeout:.0f} s")
-        time.sleep(0.2)

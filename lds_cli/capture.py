@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lds_cli import calibrate
+from lds_cli.console import console
 from lds_cli.recording import Rig, name_or_file, run_recording, run_teaching
 
 app = typer.Typer(help="Record scenes with an arm and a camera; calibrate them.", no_args_is_help=True)
@@ -35,7 +36,7 @@ def record(
     camera: Camera = "simulated",
     calibration: Calibration = None,
     accept_calibration: AcceptCalibration = False,
-    seed: Annotated[int, typer.Option(help="Chooses viewpoints, and cubes where they are simulated.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Chooses viewpoints, and cubes where they are simulated.")] = 0,
     note: Annotated[str, typer.Option(help="Anything worth remembering, stored with every scene.")] = "",
 ) -> None:
     """Record multi-view scenes. Starts what does not run yet: roscore, the simulated rig, the capture node.
@@ -67,6 +68,21 @@ def resume(
     """
     goal = {"dataset": str(dataset.resolve()), "resume": True, "accept_calibration": accept_calibration}
     _finish(run_recording(goal, Rig(simulated, robot, camera, calibration)))
+
+
+@app.command()
+def finish(dataset: Dataset) -> None:
+    """Keep an interrupted scene with the views that it has, where it cannot be resumed: the table was cleared, say.
+
+    Example: lds capture finish data/cubes
+    """
+    from capture.recording.session import finish_interrupted
+    from capture.storage.recording_folder import RecordingFolder
+
+    with RecordingFolder(dataset) as folder:
+        name, views = finish_interrupted(folder)
+    kept = f"{name} is kept with {views} views" if views else f"{name} had no view; its journal is kept"
+    console.print(f"[green]{kept}[/]")
 
 
 @app.command()

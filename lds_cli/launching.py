@@ -11,12 +11,14 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import urlparse
 from xmlrpc.client import Error as XmlError
 from xmlrpc.client import ServerProxy
 
 USUAL_PORT = 11311
+MASTER_TIMEOUT = 60.0  # seconds that a roscore may take to come up
 STOP_TIMEOUT = 40.0  # seconds; roslaunch gives its nodes up to 17 before it kills them
 
 
@@ -55,7 +57,7 @@ def run_in_terminal(script: str, arguments: list[str], master: str | None = None
         LaunchError: there is no rosrun on the path.
     """
     _require("rosrun")
-    environment = os.environ if master is None else {**os.environ, "ROS_MASTER_URI": master}
+    environment = os.environ if master is None else _environment(master)
     node = subprocess.Popen(["rosrun", "lds_scenes", script, *arguments], env=environment)
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
@@ -76,16 +78,12 @@ class Launch:
 
     def __init__(self, file: str, arguments: dict[str, object], master: str, log: Path) -> None:
         _require("roslaunch")
-        self.log = log
+        self.log, self._master = log, master
         log.parent.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "ROS_MASTER_URI": master}
-        if urlparse(master).hostname == "127.0.0.1":
-            environment["ROS_IP"] = "127.0.0.1"
-            environment.pop("ROS_HOSTNAME", None)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 ["roslaunch", "lds_scenes", file, *(f"{name}:={value}" for name, value in arguments.items())],
-                stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+                stdout=output, stderr=subprocess.STDOUT, env=_environment(master), start_new_session=True,
                 preexec_fn=_interrupt_with_parent,
             )  # fmt: skip
 
@@ -109,6 +107,15 @@ class Launch:
             return False
         return True
 
+    def wait_for_master(self) -> None:
+        """Wait until its roscore answers. Raises LaunchError where it ends before, or takes MASTER_TIMEOUT."""
+        deadline = time.monotonic() + MASTER_TIMEOUT
+        while nodes_of(self._master) is None:
+            if self.wait(0.2):
+                raise LaunchError(f"the nodes ended: {self.reason()}. All that they said is in {self.log}")
+            if time.monotonic() > deadline:
+                raise LaunchError(f"no roscore came up at {self._master} within {MASTER_TIMEOUT:.0f} s: see {self.log}")
+
     def reason(self) -> str:
         """The line of the log that says best why it failed."""
         lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in self.log.read_text().splitlines()]
@@ -126,6 +133,21 @@ def nodes_of(master: str) -> set[str] | None:
     except (OSError, ValueError, XmlError):
         return None
     return {node for _, nodes in publishers for node in nodes}
+
+
+def log_folder() -> Path:
+    """Where ROS keeps its logs: https://wiki.ros.org/ROS/EnvironmentVariables."""
+    home = os.environ.get("ROS_HOME", Path.home() / ".ros")
+    return Path(os.environ.get("ROS_LOG_DIR", Path(home) / "log"))
+
+
+def _environment(master: str) -> dict[str, str]:
+    """This process's environment, for nodes under a master; under one on this machine they need no other's network."""
+    environment = {**os.environ, "ROS_MASTER_URI": master}
+    if urlparse(master).hostname == "127.0.0.1":
+        environment["ROS_IP"] = "127.0.0.1"
+        environment.pop("ROS_HOSTNAME", None)
+    return environment
 
 
 def _require(program: str) -> None:
@@ -150,7 +172,8 @@ _reserved: list[int] = []  # handles of locks, held as long as this process runs
 
 def _reserve_usual_port() -> bool:
     """Whether the usual port is ours: another command may have chosen it whose roscore is not up yet."""
-    handle = os.open(Path(tempfile.gettempdir()) / f"lds_roscore_{USUAL_PORT}_{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600)
+    lock = Path(tempfile.gettempdir()) / f"lds_roscore_{USUAL_PORT}_{os.getuid()}"
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

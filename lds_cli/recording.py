@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lds_cli.console import console
-from lds_cli.launching import Launch, LaunchError, choose_master, nodes_of, run_in_terminal
+from lds_cli.launching import Launch, LaunchError, choose_master, log_folder, nodes_of, run_in_terminal
 
 CAPTURE_NODE, SIMULATION_NODE = "/capture", "/simulation"
 
@@ -41,7 +41,7 @@ def run_recording(goal: dict[str, object], rig: Rig) -> bool:
         wanted = {"node": CAPTURE_NODE not in running, "simulated": rig.simulated and SIMULATION_NODE not in running}
         if any(wanted.values()):
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            log = Path(os.environ.get("ROS_LOG_DIR", scratch)) / f"lds_capture_{os.getpid()}.log"
+            log = log_folder() / f"lds_capture_{os.getpid()}.log"
             arguments = {name: str(value).lower() for name, value in wanted.items()} | {
                 "robot": name_or_file(rig.robot),
                 "camera": name_or_file(rig.camera),
@@ -49,6 +49,10 @@ def run_recording(goal: dict[str, object], rig: Rig) -> bool:
             }
             launch = stack.enter_context(Launch("capture.launch", arguments, master, log))
             console.print(f"[dim]roscore at {master}; what the nodes say: {log}[/]", soft_wrap=True)
+            launch.wait_for_master()
+        if not wanted["node"]:
+            told = "it keeps its own robot, camera and calibration"
+            console.print(f"[yellow]{CAPTURE_NODE} runs already at {master}: {told}[/]", soft_wrap=True)
         names = [f"~{name}:={CAPTURE_NODE}/{name}" for name in ("record", "next_scene")]
         done = run_in_terminal("record_node.py", [json.dumps(goal), *names], master) == 0
         if not done and launch is not None and launch.wait(0):

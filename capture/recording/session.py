@@ -55,7 +55,7 @@ def begun_session(folder: RecordingFolder, goal: Goal | None) -> Goal:
         if folder.interrupted:
             raise CaptureError(
                 f"{folder.root}: {folder.interrupted.name} was interrupted and is not complete: go on with it by "
-                f"`lds capture resume {folder.root}`, or choose another folder"
+                f"`lds capture resume {folder.root}`, or keep the views that it has by `lds capture finish {folder.root}`"
             )
         folder.save_session({"goal": asdict(goal), "scenes_before": len(folder.finished)})
         return goal
@@ -67,17 +67,29 @@ def begun_session(folder: RecordingFolder, goal: Goal | None) -> Goal:
     return begun
 
 
+def finish_interrupted(folder: RecordingFolder) -> tuple[str, int]:
+    """Make a scene of the views that an interruption left; its name, and how many views it has.
+
+    Raises:
+        CaptureError: there is no interrupted scene, or the disk refuses.
+    """
+    scene = folder.continue_scene()
+    _finish(scene, {"note": folder.session["goal"]["note"] if folder.session else ""})
+    return scene.name, len(scene.stored)
+
+
 class Session:
     """Records what `goal` asks for; `begun_session` has told what that is.
 
     Args:
-        arrange: puts the objects of scene seed `s` on the table and tells what they are, a list of dictionaries as
-            `Scene.objects` (empty where nobody knows); raises CaptureError or Interrupted.
+        arrange: puts the objects of a scene's seed on the table, `again` where they stood there before an interruption,
+            and tells what they are, a list of dictionaries as `Scene.objects` (empty where nobody knows); raises
+            CaptureError or Interrupted.
         outcome: is kept up to date, and tells how far it came, however this ends.
     """
 
     def __init__(
-        self, folder: RecordingFolder, goal: Goal, rig: Rig, arrange: Callable[[int], list[dict[str, Any]]],
+        self, folder: RecordingFolder, goal: Goal, rig: Rig, arrange: Callable[[int, bool], list[dict[str, Any]]],
         pattern: Pattern, progress: ProgressReporter, interrupted: Callable[[], bool], outcome: Outcome,
     ) -> None:  # fmt: skip
         self._folder, self._goal, self._rig, self._pattern = folder, goal, rig, pattern
@@ -104,16 +116,17 @@ class Session:
         """The scene to record, and the next one's plan, which is made while this one is recorded."""
         if self._folder.interrupted:
             scene = self._folder.continue_scene()
-            if self._goal.auto:
-                self._arrange(scene.plan["seed"])
+            self._expect_same_rig(scene)
+            self._progress.scene(number + 1, len(scene.stored))
+            self._arrange(scene.plan["seed"], True)
             return scene, self._plan(number + 1, scene.plan, pool)
         seed = scene_seed(self._goal.seed, number)
         self._progress.scene(number + 1, stored=0)
-        objects = self._arrange(seed)
+        objects = self._arrange(seed, False)
         self._progress.state("planning")
         if plan is None:
             plan = self._plan(number, None, pool)
-        contents = {"viewpoints": self._goal.viewpoints, "seed": seed, "objects": objects}
+        contents = {"viewpoints": self._goal.viewpoints, "seed": seed, "objects": objects, "facts": self._rig.facts}
         if plan is not None:
             made = plan.result()
             contents["views"] = [
@@ -147,10 +160,18 @@ class Session:
             self._outcome.views += len(scene.stored) - before
             self._outcome.skipped += len(scene.skipped)
         self._progress.state("finishing")
-        facts = {**self._rig.facts, "note": self._goal.note, "recording_seconds": time.time() - began}
-        meta = {"kind": "recorded", "seed": scene.plan["seed"], "viewpoints": scene.plan["viewpoints"]}
-        scene.finish(facts, scene.plan["objects"], meta)
+        _finish(scene, {"note": self._goal.note, "recording_seconds": time.time() - began})
         self._outcome.scenes += 1
+
+    def _expect_same_rig(self, scene: PartialScene) -> None:
+        """Raises CaptureError where the poses of further views would not fit those of the views that are there."""
+        then, now = scene.plan["facts"], self._rig.facts
+        changed = [name for name in ("robot", "camera_serial", "T_world_base", "T_tool_camera") if then[name] != now[name]]
+        if changed:
+            raise CaptureError(
+                f"{scene.name} was begun with another {' and '.join(changed)}: resume with robot, camera and calibration "
+                f"of then, or keep the views that it has by `lds capture finish {self._folder.root}`"
+            )
 
     def _approach(self, scene: PartialScene, taken: list[np.ndarray]) -> Approach:
         pattern, rig = self._pattern, self._rig
@@ -158,6 +179,12 @@ class Session:
             pose = rig.taker.camera_pose
             return FreehandApproach(rig.arm, pose, taken, pattern.min_distance, pattern.min_angle)
         return DrivenApproach(rig.arm, rig.planner, [np.array(view["joints"]) for view in scene.plan["views"]])
+
+
+def _finish(scene: PartialScene, facts: dict[str, Any]) -> None:
+    plan = scene.plan
+    meta = {"kind": "recorded", "seed": plan["seed"], "viewpoints": plan["viewpoints"]}
+    scene.finish({**plan["facts"], **facts}, plan["objects"], meta)
 
 
 def scene_seed(seed: int, number: int) -> int:

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -245,6 +246,27 @@ def test_preempting_stops_the_arm_and_resuming_completes_the_session(rig: Rig, t
     assert_sound(tmp_path, scenes=2)
     state, result = rig.record(tmp_path, resume=True)
     assert state == GoalStatus.ABORTED and "all" in result.message
+
+
+def test_an_interrupted_scene_is_only_continued_with_the_rig_it_was_begun_with(rig: Rig, tmp_path: Path) -> None:
+    def stop(feedback: RecordScenesFeedback) -> None:
+        if feedback.stored == 2:
+            rig.client.cancel_goal()
+
+    rig.record(tmp_path, stop)
+    good, moved = rig.calibration.read_bytes(), true_calibration()
+    elsewhere = moved.hand_eye.T_tool_camera + [[0, 0, 0, 0.01], [0] * 4, [0] * 4, [0] * 4]
+    hand_eye = dataclasses.replace(moved.hand_eye, T_tool_camera=elsewhere)
+    save_calibration(rig.calibration, dataclasses.replace(moved, hand_eye=hand_eye))
+    try:
+        state, result = rig.record(tmp_path, resume=True)
+    finally:
+        rig.calibration.write_bytes(good)
+    assert state == GoalStatus.ABORTED
+    assert "begun with another T_tool_camera" in result.message and "lds capture finish" in result.message
+    finish = subprocess.run([sys.executable, "-m", "lds_cli.main", "capture", "finish", tmp_path], cwd=ROOT)
+    assert finish.returncode == 0
+    assert_sound(tmp_path, views=2)
 
 
 @pytest.mark.parametrize("stored", [1, 3])
