@@ -45,7 +45,7 @@ class ProgressDisplay:
     def show(self, feedback) -> None:
         """Take in new feedback."""
         finished = feedback.scene if feedback.state == "finishing" else feedback.scene - 1
-        self._bars.update(self._scenes, total=feedback.scenes, completed=finished)
+        self._bars.update(self._scenes, total=feedback.scenes, completed=max(0, finished))
         self._bars.update(self._views, total=feedback.views, completed=feedback.stored)
         self._line = Text(self._describe(feedback), style="dim")
         told = (feedback.scene, feedback.view, feedback.state, feedback.detail)
