@@ -14,7 +14,7 @@ OUTSIDE_SILHOUETTE = 0.1  # of an object's visible pixels; more of them means th
 CENTRE_ERROR = 0.06  # of the image's width; a scene's median above it means wrong poses, intrinsics or positions
 CUBE_CENTRE_ERROR = 5 / 640  # the same where the objects' shapes are known
 SWAP_GAIN = 0.1  # of the image's width; what giving masks to other objects must save before ids count as mixed up
-WHOLE = 0.97  # of a cube's projected area; a mask that holds less of it is hidden in part
+WHOLE = 0.99  # of a cube's projected area; a mask that holds less of it is hidden in part
 CORNERS = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3), axis=-1).reshape(8, 3)
 
 
