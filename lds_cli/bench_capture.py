@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -15,18 +19,22 @@ STORED = 50
 
 
 def capture_rows() -> list[Row]:
-    """The rows `capture/scene`, `capture/view_*`, `capture/next_scene` and `capture/store`."""
+    """The rows `capture/...`: a scene, a view, the next scene, the rig's pictures, storing a view."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        return [*_recording_rows(Path(folder) / "recording"), _store_row(Path(folder) / "stored")]
+        return [*_recording_rows(Path(folder)), _store_row(Path(folder) / "stored")]
 
 
 def _recording_rows(folder: Path) -> list[Row]:
-    from lds_cli.recording import Rig, run_recording
+    from lds_cli.launching import Launch, choose_master
 
-    goal = {"dataset": str(folder.resolve()), "scenes": 2, "views": VIEWS, "viewpoints": "hemisphere", "auto": True}
-    if not run_recording(goal, Rig(simulated=True)):
-        raise RuntimeError("the scenes were not recorded, see above")
-    scenes = [_events(path) for path in sorted(folder.glob("journals/*.jsonl"))]
+    master = choose_master(["/simulation", "/capture"])
+    with Launch("sim.launch", {}, master, folder / "simulation.log"):
+        os.environ["ROS_MASTER_URI"] = master  # where the recording finds the rig
+        try:
+            rate = _record(folder / "dataset", master)
+        finally:
+            del os.environ["ROS_MASTER_URI"]
+    scenes = [_events(path) for path in sorted(folder.glob("dataset/journals/*.jsonl"))]
     views = [event for events in scenes for event in events if event["event"] == "timed"]
     ends = [max(event["time"] for event in events if event["event"] == "timed") for events in scenes]
     durations = [end - events[0]["time"] for events, end in zip(scenes, ends, strict=True)]
@@ -35,7 +43,28 @@ def _recording_rows(folder: Path) -> list[Row]:
         Row("capture/view_approach", median(view["approach"] for view in views), "s"),
         Row("capture/view_recording", median(view["take"] + view["store"] for view in views), "s"),
         Row("capture/next_scene", scenes[1][0]["time"] - ends[0], "s"),
+        Row("capture/rig_rate", rate, "Hz"),
     ]
+
+
+def _record(dataset: Path, master: str) -> float:
+    """Record two scenes; the rate of the rig's pictures meanwhile, Hz."""
+    from lds_cli.launching import nodes_of
+    from lds_cli.recording import SIMULATION_NODE, Rig, run_recording
+
+    while SIMULATION_NODE not in (nodes_of(master) or set()):
+        time.sleep(0.2)
+    goal = {"dataset": str(dataset.resolve()), "scenes": 2, "views": VIEWS, "viewpoints": "hemisphere", "auto": True}
+    listener = subprocess.Popen(
+        ["rostopic", "hz", "--window", "300", "/camera/image_raw"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        if not run_recording(goal, Rig(simulated=True)):
+            raise RuntimeError("the scenes were not recorded, see above")
+    finally:
+        listener.send_signal(signal.SIGINT)
+    rates = re.findall(r"average rate: ([\d.]+)", listener.communicate()[0])
+    return median(map(float, rates))
 
 
 def _events(journal: Path) -> list[dict]:
