@@ -1,21 +1,23 @@
 #!/usr/bin/env python3
 """Asks the capture node to record, shows how far it has come, and lets the operator say when the next scene stands.
 
-The terminal's end of ~record (RecordScenes) and ~next_scene, remapped to the capture node's. `lds capture record` starts it.
-Arguments: the goal as JSON. Ctrl-C stops the arm and the recording; what was stored is kept.
+The terminal's end of ~record (RecordScenes) and ~next_scene, remapped to the capture node's; started by
+`lds capture record`.
+
+Argument: the goal as JSON. Ctrl-C stops the arm and the recording; what was stored is kept.
 Exit codes: 0 all was recorded, 1 it was not.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import threading
 import time
 
 import actionlib
+import rospkg
 import rospy
 from actionlib_msgs.msg import GoalStatus, GoalStatusArray
 from lds_scenes.msg import RecordScenesAction, RecordScenesFeedback, RecordScenesGoal
@@ -34,18 +36,17 @@ class RecordNode:
         self._goal = goal
         self._client = actionlib.SimpleActionClient("~record", RecordScenesAction)
         self._server_seen = time.monotonic()
-        rospy.Subscriber("~record/status", GoalStatusArray, self._see_server, queue_size=1)
+        status = rospy.resolve_name("~record") + "/status"  # since only whole names are remapped
+        rospy.Subscriber(status, GoalStatusArray, self._see_server, queue_size=1)
         self._next_scene = rospy.ServiceProxy("~next_scene", Trigger)
         self._waiting = False
 
     def run(self) -> int:
         """Record; the exit code."""
-        name = rospy.resolve_name("~record")
-        if not self._client.wait_for_server(rospy.Duration(PATIENCE)):
-            self._display.fail(f"no capture node answers at {name}: start it with `roslaunch lds_scenes capture.launch`")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._asked_to_stop.set())
+        if not self._find_server():
             return 1
-        self._server_seen = time.monotonic()
-        signal.signal(signal.SIGINT, lambda *_: self._asked_to_stop.set())
         threading.Thread(target=self._listen_to_operator, daemon=True).start()
         done = threading.Event()
         with self._display:
@@ -57,9 +58,24 @@ class RecordNode:
                     done.wait(PATIENCE)
                     break
                 if time.monotonic() - self._server_seen > SILENCE:
-                    self._display.fail("the capture node is gone; what was stored is kept: go on with `lds capture resume`")
+                    self._display.fail(
+                        "the capture node is gone; what was stored is kept: go on with `lds capture resume`"
+                    )
                     return 1
         return self._report()
+
+    def _find_server(self) -> bool:
+        deadline = time.monotonic() + PATIENCE
+        while not self._client.wait_for_server(rospy.Duration(0.5)):
+            if self._asked_to_stop.is_set():
+                self._display.fail("stopped as asked, before anything was recorded")
+                return False
+            if time.monotonic() > deadline:
+                name = rospy.resolve_name("~record")
+                self._display.fail(f"no capture node answers at {name}: start it: roslaunch lds_scenes capture.launch")
+                return False
+        self._server_seen = time.monotonic()
+        return True
 
     def _see_server(self, _: GoalStatusArray) -> None:
         self._server_seen = time.monotonic()
@@ -72,17 +88,22 @@ class RecordNode:
         for _ in sys.stdin:  # Enter
             if self._waiting:
                 self._waiting = False
-                self._next_scene()
+                try:
+                    self._next_scene()
+                except (rospy.ServiceException, rospy.ROSException) as error:
+                    self._waiting = True
+                    self._display.fail(f"the capture node did not hear it ({error}): press Enter once more")
 
     def _report(self) -> int:
         result = self._client.get_result()
         if result is None:
-            self._display.fail(f"the capture node did not say how it ended; its log is in {os.environ.get('ROS_LOG_DIR')}")
+            self._display.fail(f"the capture node did not say how it ended; its log is in {rospkg.get_log_dir()}")
             return 1
         if self._client.get_state() == GoalStatus.SUCCEEDED:
             self._display.succeed(result)
             return 0
-        self._display.fail(result.message)
+        # Where the node met a bug of ours, the result is empty, and the status says which.
+        self._display.fail(result.message or self._client.get_goal_status_text())
         return 1
 
 

@@ -36,7 +36,9 @@ def record(
     camera: Camera = "simulated",
     calibration: Calibration = None,
     accept_calibration: AcceptCalibration = False,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Chooses viewpoints, and cubes where they are simulated.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Chooses viewpoints, and cubes where they are simulated.")
+    ] = 0,
     note: Annotated[str, typer.Option(help="Anything worth remembering, stored with every scene.")] = "",
 ) -> None:
     """Record multi-view scenes. Starts what does not run yet: roscore, the simulated rig, the capture node.

@@ -118,9 +118,10 @@ class Launch:
 
     def reason(self) -> str:
         """The line of the log that says best why it failed."""
-        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in self.log.read_text().splitlines()]
+        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip("= ") for line in self.log.read_text().splitlines()]
         fatal = [line.partition("]: ")[2] for line in lines if line.startswith("[FATAL]")]
-        told = fatal or [line for line in lines if line.lower().startswith(("error", "shutdown request"))] or lines[-1:]
+        starts = ("error", "shutdown request", "required process", "rlexception")
+        told = fatal or [line for line in lines if line.lower().startswith(starts)] or lines[-1:]
         return told[0] if told else "roslaunch printed nothing"
 
 

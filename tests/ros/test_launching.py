@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
-from lds_cli.launching import LaunchError, choose_master
+from lds_cli.launching import Launch, LaunchError, choose_master, log_folder
 
 
 def test_the_master_that_answers_is_used(ros: None, ros_master: str) -> None:
@@ -25,3 +26,18 @@ def test_without_a_master_a_free_port_is_chosen(uri: str | None, monkeypatch: py
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", int(chosen.rpartition(":")[2])))
+
+
+def test_a_launch_that_fails_before_its_roscore_answers_is_told(ros_master: str, tmp_path: Path) -> None:
+    master = "http://127.0.0.1:9"
+    with Launch("no_such.launch", {}, master, tmp_path / "log") as launch:
+        with pytest.raises(LaunchError, match=r"the nodes ended: .*no_such.launch"):
+            launch.wait_for_master()
+
+
+def test_logs_lie_where_ros_keeps_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROS_LOG_DIR", raising=False)
+    monkeypatch.setenv("ROS_HOME", str(tmp_path))
+    assert log_folder() == tmp_path / "log"
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "elsewhere"))
+    assert log_folder() == tmp_path / "elsewhere"
