@@ -10,6 +10,7 @@ import numpy as np
 
 from capture.cameras.camera import Frame
 from capture.picture import brightness, clipped_shares, picture_change, picture_motion, sharpness
+from datasets.camera import motion_between
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,7 @@ class QualityCheck:
         if self._last is None or not np.array_equal(self._last[0].image, frame.image):
             return None
         before, at = self._last
-        distance = float(np.linalg.norm(pose[:3, 3] - at[:3, 3]))
-        cosine = (np.trace(pose[:3, :3].T @ at[:3, :3]) - 1) / 2
-        angle = float(np.arccos(np.clip(cosine, -1, 1)))
+        distance, angle = motion_between(pose, at)
         if distance < self.limits.moved[0] and angle < self.limits.moved[1]:
             return None
         return (

@@ -31,6 +31,15 @@ def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.n
     return pose
 
 
+def motion_between(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """How far two poses [4,4] are apart: metres between their origins, radians between their orientations.
+
+    The angle t by ||A - B|| = 2 sqrt(2) sin(t / 2), Frobenius norm, which is exact for small ones, unlike the trace.
+    """
+    chord = np.linalg.norm(a[:3, :3] - b[:3, :3]) / np.sqrt(8)
+    return float(np.linalg.norm(a[:3, 3] - b[:3, 3])), float(2 * np.arcsin(min(1.0, chord)))
+
+
 def pinhole(height: int, width: int, vertical_fov: float) -> np.ndarray:
     """Intrinsics [3,3] of an ideal camera with square pixels, field of view in radians, pixel centres at integers."""
     focal = height / 2 / np.tan(vertical_fov / 2)

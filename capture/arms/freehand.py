@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from capture.arms.arm import Arm, Interrupted
 from capture.arms.tf_pose import TfPose
 from capture.errors import MotionError, PoseError
 from capture.motion.robot_profile import RobotProfile
 from capture.motion.trajectory import Trajectory
+from datasets.camera import motion_between
 
 CONNECTING = 10.0  # s
 POLL = 0.02  # s
@@ -78,8 +78,7 @@ class FreehandArm(Arm):
 
 def _moved(before: np.ndarray, after: np.ndarray) -> str:
     """How far a pose [4,4] moved, in words; empty where it rests."""
-    distance = np.linalg.norm(after[:3, 3] - before[:3, 3])
-    angle = Rotation.from_matrix(before[:3, :3].T @ after[:3, :3]).magnitude()
+    distance, angle = motion_between(before, after)
     if distance < STILL_DISTANCE and angle < STILL_ANGLE:
         return ""
     return f"it moved by {distance * 1000:.1f} mm and {np.rad2deg(angle):.1f} degrees"

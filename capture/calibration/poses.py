@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from capture.calibration.board import Detection
 from capture.cameras.camera import Intrinsics
+from datasets.camera import motion_between
 
 
 def pose(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
@@ -30,8 +31,8 @@ def rotation_vector(T: np.ndarray) -> np.ndarray:
 
 def difference(T: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     """How far two poses are apart: degrees, and millimetres between their origins."""
-    angle = np.linalg.norm(rotation_vector(inverse(other) @ T))
-    return float(np.rad2deg(angle)), float(1000 * np.linalg.norm(T[:3, 3] - other[:3, 3]))
+    distance, angle = motion_between(T, other)
+    return float(np.rad2deg(angle)), 1000 * distance
 
 
 def mean_pose(poses: np.ndarray) -> np.ndarray:

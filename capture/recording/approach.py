@@ -10,7 +10,7 @@ import numpy as np
 from capture.arms.arm import Arm, Interrupted
 from capture.errors import MotionError, PoseError
 from capture.motion.planning import Planner
-from capture.recording.view_taking import motion_between
+from datasets.camera import motion_between
 
 
 class Approach(ABC):

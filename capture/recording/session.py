@@ -55,7 +55,7 @@ def begun_session(folder: RecordingFolder, goal: Goal | None) -> Goal:
         if folder.interrupted:
             raise CaptureError(
                 f"{folder.root}: {folder.interrupted.name} was interrupted and is not complete: go on with it by "
-                f"`lds capture resume {folder.root}`, or keep the views that it has by `lds capture finish {folder.root}`"
+                f"`lds capture resume {folder.root}`, or keep the views that it has: `lds capture finish {folder.root}`"
             )
         folder.save_session({"goal": asdict(goal), "scenes_before": len(folder.finished)})
         return goal
@@ -166,11 +166,12 @@ class Session:
     def _expect_same_rig(self, scene: PartialScene) -> None:
         """Raises CaptureError where the poses of further views would not fit those of the views that are there."""
         then, now = scene.plan["facts"], self._rig.facts
-        changed = [name for name in ("robot", "camera_serial", "T_world_base", "T_tool_camera") if then[name] != now[name]]
+        lasting = ("robot", "camera_serial", "T_world_base", "T_tool_camera")
+        changed = [name for name in lasting if then[name] != now[name]]
         if changed:
             raise CaptureError(
-                f"{scene.name} was begun with another {' and '.join(changed)}: resume with robot, camera and calibration "
-                f"of then, or keep the views that it has by `lds capture finish {self._folder.root}`"
+                f"{scene.name} was begun with another {' and '.join(changed)}: resume with robot, camera and "
+                f"calibration of then, or keep the views that it has by `lds capture finish {self._folder.root}`"
             )
 
     def _approach(self, scene: PartialScene, taken: list[np.ndarray]) -> Approach:

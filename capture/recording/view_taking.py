@@ -13,6 +13,7 @@ from capture.cameras.camera import Camera, Frame, Intrinsics
 from capture.errors import CameraError, CameraLost, CaptureError, MotionError, PoseError
 from capture.quality import QualityCheck
 from capture.storage.recorded_view import RecordedView
+from datasets.camera import motion_between
 
 
 class ViewRejected(CaptureError):
@@ -141,9 +142,3 @@ class ViewTaker:
     def camera_pose(self, stamp: float) -> np.ndarray:
         """T_world_camera at `stamp`, float64 [4,4]. Raises PoseError where it is not known for that very time."""
         return self._T_world_base @ self._arm.T_base_tool(stamp) @ self._T_tool_camera
-
-
-def motion_between(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """Distance (metres) and angle (radians) between two poses [4,4]."""
-    cosine = (np.trace(a[:3, :3].T @ b[:3, :3]) - 1) / 2
-    return float(np.linalg.norm(a[:3, 3] - b[:3, 3])), float(np.arccos(np.clip(cosine, -1, 1)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from datasets.camera import motion_between
 from datasets.rosbag.transforms import NoPose
 
 PROBE = 10**8  # nanoseconds before and after a picture between which the camera's speed is measured
@@ -80,7 +81,7 @@ def _reason_against(stamp: int, scene: list, pose: Callable[[int], np.ndarray], 
     if moving:
         return "the camera moves"
     if rules.every is None and scene:
-        distance, angle = _between(scene[-1][1], here)
+        distance, angle = motion_between(scene[-1][1], here)
         if distance < rules.min_distance and angle < rules.min_angle:
             return "nearly the same place as the last view"
     scene.append((stamp, here))
@@ -98,12 +99,6 @@ def _still(stamp: int, pose: Callable[[int], np.ndarray], rules: Rules) -> bool:
     if len(around) < 2:
         raise NoPose("tf tells no speed around the image's stamp")
     (first, before), (second, after) = around[0], around[-1]
-    distance, angle = _between(before, after)
+    distance, angle = motion_between(before, after)
     seconds = (second - first) * 1e-9
     return distance <= rules.max_speed * seconds and angle <= rules.max_turn * seconds
-
-
-def _between(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Metres and radians between two poses."""
-    cosine = (np.trace(first[:3, :3].T @ second[:3, :3]) - 1) / 2
-    return float(np.linalg.norm(first[:3, 3] - second[:3, 3])), float(np.arccos(np.clip(cosine, -1, 1)))
