@@ -2,105 +2,24 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-# Encoding -> channels, and OpenCV's conversion to RGB. OpenCV's names without colours are read in OpenCV's order, as
-# rviz reads them.
-_TO_RGB: dict[str, tuple[int, int | None]] = {
-    "rgb8": (3, None),
-    "bgr8": (3, cv2.COLOR_BGR2RGB),
-    "rgba8": (4, cv2.COLOR_RGBA2RGB),
-    "bgra8": (4, cv2.COLOR_BGRA2RGB),
-    "mono8": (1, cv2.COLOR_GRAY2RGB),
-    "8UC1": (1, cv2.COLOR_GRAY2RGB),
-    "8UC3": (3, cv2.COLOR_BGR2RGB),
-}
-IMAGE_ENCODINGS = tuple(_TO_RGB)
-LABEL_ENCODING = "32SC1"
-# Encoding of depth images (REP 118) -> type of a pixel, and its unit in metres.
-_DEPTH: dict[str, tuple[str, float]] = {"32FC1": ("f4", 1.0), "16UC1": ("u2", 1e-3)}
-DEPTH_ENCODINGS = tuple(_DEPTH)
+from datasets.rosbag.messages import (
+    IMAGE_ENCODINGS,
+    LABEL_ENCODING,
+    depth_from_message,
+    image_from_message,
+    intrinsics_from_message,
+    labels_from_message,
+)
 
-
-def image_from_message(message: Image) -> np.ndarray:
-    """The picture in a sensor_msgs/Image, uint8 [H,W,3] RGB. It may be read-only.
-
-    Raises:
-        ValueError: its encoding is none of IMAGE_ENCODINGS, or its sizes do not fit together.
-    """
-    if message.encoding not in _TO_RGB:
-        raise ValueError(
-            f"images of encoding '{message.encoding}' are not taken, only {', '.join(IMAGE_ENCODINGS)}; "
-            "convert them (image_proc does) or set the camera driver to one of these"
-        )
-    channels, to_rgb = _TO_RGB[message.encoding]
-    pixels = _pixels(message, np.dtype(np.uint8), channels)
-    return pixels if to_rgb is None else cv2.cvtColor(pixels, to_rgb)
-
-
-def labels_from_message(message: Image) -> np.ndarray:
-    """The labels in a sensor_msgs/Image of encoding 32SC1, int32 [H,W].
-
-    Raises:
-        ValueError: it has another encoding, or its sizes do not fit together.
-    """
-    if message.encoding != LABEL_ENCODING:
-        raise ValueError(f"label images have the encoding {LABEL_ENCODING}, and this one has '{message.encoding}'")
-    return _pixels(message, _in_its_order(message, "i4"), 1)[..., 0].astype(np.int32, copy=False)
-
-
-def depth_from_message(message: Image) -> np.ndarray:
-    """The depth in a sensor_msgs/Image, float32 [H,W], metres along the optical axis, 0 where it is unknown.
-
-    Unknown is what REP 118 and drivers write for it: NaN, infinity, 0 and less.
-
-    Raises:
-        ValueError: its encoding is none of DEPTH_ENCODINGS, or its sizes do not fit together.
-    """
-    if message.encoding not in _DEPTH:
-        raise ValueError(
-            f"depth images have the encoding {' (metres) or '.join(_DEPTH)} (millimetres), "
-            f"and this one has '{message.encoding}'"
-        )
-    kind, unit = _DEPTH[message.encoding]
-    depth = _pixels(message, _in_its_order(message, kind), 1)[..., 0].astype(np.float32) * np.float32(unit)
-    return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
-
-
-def intrinsics_from_message(info: CameraInfo, rectified: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
-    """The lens in a sensor_msgs/CameraInfo: K float64 [3,3] and distortion float64 [5] (OpenCV's k1 k2 p1 p2 k3).
-
-    Args:
-        rectified: of images that image_proc has rectified: K is then the left part of P, without distortion.
-
-    Returns:
-        None where the camera is not calibrated (its K is zero, as sensor_msgs has it).
-
-    Raises:
-        ValueError: a distortion that these five numbers do not express, or a cropped or binned image.
-    """
-    roi = info.roi
-    cropped = roi.x_offset or roi.y_offset or roi.width not in (0, info.width) or roi.height not in (0, info.height)
-    if cropped or info.binning_x > 1 or info.binning_y > 1:
-        raise ValueError("the camera crops or bins its image, which is not taken: set its driver to the full image")
-    if not info.K[0]:
-        return None
-    if rectified:
-        return np.reshape(info.P, (3, 4))[:, :3].astype(np.float64), np.zeros(5)
-    terms = np.asarray(info.D, np.float64)
-    # plumb_bob is the beginning of rational_polynomial (k4 k5 k6 and more follow), which is OpenCV's own order.
-    if info.distortion_model not in ("plumb_bob", "rational_polynomial", "") or np.any(terms[5:]):
-        raise ValueError(
-            f"lens distortion '{info.distortion_model}' with D = {terms.tolist()} is not taken, only plumb_bob "
-            "(k1 k2 p1 p2 k3): rectify the images with image_proc, or calibrate with `lds capture calibrate intrinsics`"
-        )
-    distortion = np.zeros(5)
-    distortion[: len(terms[:5])] = terms[:5]
-    return np.reshape(info.K, (3, 3)).astype(np.float64), distortion
+__all__ = [
+    "IMAGE_ENCODINGS", "camera_info_message", "depth_from_message", "depth_message", "image_from_message",
+    "image_message", "intrinsics_from_message", "label_message", "labels_from_message", "transform_message",
+]  # fmt: skip
 
 
 def image_message(image: np.ndarray, header: Header) -> Image:
@@ -141,26 +60,6 @@ def transform_message(T_world_camera: np.ndarray, world: str, header: Header) ->
     translation.x, translation.y, translation.z = T_world_camera[:3, 3]
     rotation.x, rotation.y, rotation.z, rotation.w = Rotation.from_matrix(T_world_camera[:3, :3]).as_quat()
     return message
-
-
-def _in_its_order(message: Image, kind: str) -> np.dtype:
-    """numpy's type of a pixel, in the byte order that the message names."""
-    return np.dtype(f"{'>' if message.is_bigendian else '<'}{kind}")
-
-
-def _pixels(message: Image, dtype: np.dtype, channels: int) -> np.ndarray:
-    """The data of a message [H,W,channels], without the padding at the end of its rows."""
-    height, width, step = message.height, message.width, message.step
-    what = f"the {message.encoding} image of {width} x {height} pixels"
-    if not height or not width:
-        raise ValueError(f"{what} is empty")
-    row = width * channels * dtype.itemsize
-    if step < row:
-        raise ValueError(f"{what} has rows (step) of {step} bytes, and needs {row} or more")
-    if len(message.data) != height * step:
-        raise ValueError(f"{what} has {len(message.data)} bytes of data, and needs height x step = {height * step}")
-    rows = np.frombuffer(message.data, np.uint8).reshape(height, step)[:, :row]
-    return np.ascontiguousarray(rows).view(dtype).reshape(height, width, channels)
 
 
 def _message(pixels: np.ndarray, header: Header, encoding: str) -> Image:

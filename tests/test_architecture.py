@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "datasets": set(),
     "lds_models": {"datasets"},
-    "lds_ros": set(),
+    "lds_ros": {"datasets"},
     "capture": {"lds_models", "datasets"},
     "perception": {"lds_models", "datasets"},
     "lds_cli": {"capture", "perception", "lds_models", "datasets"},

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.rosbag.bag import Bag, Topics, choose_topics
-from datasets.rosbag.messages import image_of, intrinsics_of
+from datasets.rosbag.messages import image_from_message, intrinsics_from_message
 from datasets.rosbag.scenes import CameraStream, SceneWriter
 from datasets.rosbag.selection import Rules, select_views
 from datasets.rosbag.transforms import Transforms
@@ -104,9 +104,12 @@ def _intrinsics(bag: Bag, topics: Topics) -> tuple[np.ndarray, np.ndarray, tuple
     found = None
     for _, message in bag.messages(topics.camera_info):
         try:
-            now = intrinsics_of(message, rectified="rect" in topics.image.rpartition("/")[2])
+            lens = intrinsics_from_message(message, rectified="rect" in topics.image.rpartition("/")[2])
         except ValueError as error:
             raise bag.error(f"{topics.camera_info}: {error}") from error
+        if lens is None:
+            raise bag.error(f"{topics.camera_info}: the camera is not calibrated (K is zero)")
+        now = *lens, (message.height, message.width)
         if found is not None and not all(np.allclose(a, b) for a, b in zip(found, now, strict=True)):
             raise bag.error(f"{topics.camera_info}: the intrinsics change within the bag; convert its parts one by one")
         found = now
@@ -121,7 +124,7 @@ def _frame(bag: Bag, image: str, size: tuple[int, int], given: str | None, trans
     if first is None:
         raise bag.error(f"{image} has no message")
     try:
-        height, width = image_of(first[1]).shape[:2]
+        height, width = image_from_message(first[1]).shape[:2]
     except ValueError as error:
         raise bag.error(f"{image}: {error}") from error
     if (height, width) != size:

@@ -11,7 +11,7 @@ import numpy as np
 
 from datasets.recorded import write_dataset_index, write_scene
 from datasets.rosbag.bag import Bag, Topics
-from datasets.rosbag.messages import depth_of, image_of
+from datasets.rosbag.messages import depth_from_message, image_from_message
 from datasets.scene import Scene
 
 DEPTH_APART = 20 * 10**6  # nanoseconds between an image and its depth
@@ -47,10 +47,11 @@ class CameraStream:
     def read(self, chosen: Sequence[tuple[int, np.ndarray]]) -> tuple[list[View], int]:
         """The chosen images, given by stamp and pose, as views, and how many of them are damaged."""
         wanted = [stamp for stamp, _ in chosen]
-        images, damaged = self._pictures(self._topics.image, {s: self._times[s] for s in wanted}, image_of)
+        images, damaged = self._pictures(self._topics.image, {s: self._times[s] for s in wanted}, image_from_message)
         depths = {}
         if self._topics.depth:
-            found, _ = self._pictures(self._topics.depth, dict(self._depths[s] for s in wanted), depth_of)
+            times = dict(self._depths[s] for s in wanted)
+            found, _ = self._pictures(self._topics.depth, times, depth_from_message)
             depths = {stamp: found[self._depths[stamp][0]] for stamp in wanted if self._depths[stamp][0] in found}
         views = [View(stamp, pose, images[stamp], depths.get(stamp)) for stamp, pose in chosen if stamp in images]
         whole = [view for view in views if self._topics.depth is None or view.depth is not None]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import bags
 import numpy as np
@@ -17,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from datasets.check import check_dataset
 from datasets.loading import open_dataset
 from datasets.rosbag.convert import BY_MOTION, FOUND_OUT, Names, convert_bag
+from datasets.rosbag.messages import image_from_message
 from datasets.rosbag.selection import Rules
 from datasets.scene import DatasetError
 
@@ -120,6 +122,12 @@ def test_markers_part_scenes(convert, records):
     assert dataset[1].stamps[0] - bags.START > 2.05 > dataset[0].stamps[-1] - bags.START
 
 
+@pytest.mark.parametrize("data", [b"", b"no picture"])
+def test_a_damaged_compressed_image_is_told(data):
+    with pytest.raises(ValueError, match="format 'jpeg' cannot be read"):
+        image_from_message(SimpleNamespace(format="jpeg", data=data))
+
+
 @pytest.mark.parametrize("kind", ["jpeg", "png"])
 def test_compressed_images(convert, records, kind):
     def smooth(number: int) -> np.ndarray:
@@ -193,12 +201,12 @@ def test_rectified_images_have_no_distortion(convert, records):
         (
             lambda r: [(t, n, bags.camera_info(t, D=(1, 2, 0, 0, 0, 3, 4, 5)) if "info" in n else m) for t, n, m in r],
             Names(),
-            "a lens of model 'plumb_bob' with 8 terms",
+            "lens distortion 'plumb_bob' with D = [",
         ),
         (
             lambda r: [(t, n, bags.image(t, picture(0)[..., 0], "bayer_rggb8") if "raw" in n else m) for t, n, m in r],
             Names(),
-            "images of encoding 'bayer_rggb8' are not read",
+            "images of encoding 'bayer_rggb8' are not taken",
         ),
     ],
 )
