@@ -16,7 +16,6 @@ from capture.errors import CalibrationError
 from datasets.atomic import whole_file
 from datasets.scene import DatasetError
 
-DEFAULT_PATH = Path("runs/calibration.yaml")
 MAX_AGE = 30.0  # days; mounts loosen, and nobody remembers the knock
 SECONDS_A_DAY = 86400.0
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from capture.arms.arm import Arm
 from capture.calibration.calibration import Calibration, load_calibration, problems
-from capture.cameras.camera import Camera, Frame, Intrinsics
+from capture.cameras.camera import Camera, Intrinsics
 from capture.cameras.opening import open_camera
 from capture.cameras.settings import load_camera
 from capture.errors import CalibrationError
@@ -78,23 +78,22 @@ def open_rig(settings: RigSettings, pattern: Pattern) -> Iterator[Rig]:
     with ExitStack() as stack:
         camera_settings = load_camera(settings.camera)
         camera = stack.enter_context(open_camera(camera_settings))
-        room = _room_for_view(camera.frame_after(0.0, FIRST_FRAME))
+        frame = camera.frame_after(0.0, FIRST_FRAME)
+        height, width = frame.image.shape[:2]
         lens = _lens(calibration, camera)
-        notes = _objections(settings, profile, calibration, camera, lens)
+        notes = _objections(settings, profile, calibration, camera, (width, height))
         driven = not isinstance(pattern, FreehandPattern)
         planner, view_planner = [_planner(profile) if driven else None for _ in range(2)]
         arm = stack.enter_context(_arm(profile, planner))
         T_tool_camera = np.eye(4) if calibration.hand_eye is None else calibration.hand_eye.T_tool_camera
         taker = ViewTaker(arm, camera, lens, profile.T_world_base, T_tool_camera, QualityCheck(camera_settings.quality))
+        if driven:
+            taker.look(lambda: False)
+        room = view_bytes(height, width, frame.depth is not None, frame.truth is not None)
         facts = _facts(profile, calibration, camera, T_tool_camera, notes)
         if planner is not None:
             facts["joint_names"] = list(planner.joint_names)
         yield Rig(arm, camera, taker, planner, view_planner, T_tool_camera, room, facts)
-
-
-def _room_for_view(frame: Frame) -> int:
-    height, width = frame.image.shape[:2]
-    return view_bytes(height, width, frame.depth is not None, frame.truth is not None)
 
 
 def _lens(calibration: Calibration, camera: Camera) -> Intrinsics:
@@ -148,6 +147,7 @@ def _facts(
         "camera_serial": camera.serial,
         "software": f"lds_scenes {_own_version()}",
         "calibration_digest": calibration.digest,
+        "calibration_age_days": calibration.age_days(time.time()),
         "calibration_objections": "; ".join(notes),
         "T_world_base": profile.T_world_base.ravel().tolist(),  # so that poses can be put right should one of these
         "T_tool_camera": T_tool_camera.ravel().tolist(),  # turn out to be wrong

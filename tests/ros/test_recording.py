@@ -154,6 +154,7 @@ def test_recorded_scenes_have_images_poses_and_masks_that_agree(rig: Rig, tmp_pa
     first, second = open_dataset(tmp_path)
     assert first.meta["robot"] == "simulated" and first.meta["camera_serial"] == "simulated"
     assert first.meta["note"] == "first try" and len(first.meta["calibration_digest"]) == 16
+    assert 0 <= first.meta["calibration_age_days"] < 1
     assert first.meta["software"].startswith("lds_scenes ") and len(first.meta["joint_names"]) == 6
     assert first.objects != second.objects and first.depth is not None and (np.diff(first.stamps) > 0).all()
     assert {f.state for f in told} >= {"planning", "rearranging", "moving", "settling", "storing", "finishing"}
@@ -346,7 +347,8 @@ def planned_views(arm: FollowJointTrajectoryArm, rig: Rig, count: int) -> tuple[
 
 def test_taught_viewpoints_are_visited_in_their_order(rig: Rig, arm: FollowJointTrajectoryArm, tmp_path: Path) -> None:
     planner, goals = planned_views(arm, rig, 3)
-    taught = {"kind": "taught", "joint_names": list(planner.joint_names), "waypoints": [q.tolist() for q in goals[::-1]]}
+    waypoints = [q.tolist() for q in goals[::-1]]
+    taught = {"kind": "taught", "joint_names": list(planner.joint_names), "waypoints": waypoints}
     (tmp_path / "taught.yaml").write_text(yaml.safe_dump(taught))
     state, result = rig.record(tmp_path / "dataset", views=3, viewpoints=str(tmp_path / "taught.yaml"))
     assert state == GoalStatus.SUCCEEDED, result.message
