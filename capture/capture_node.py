@@ -34,12 +34,13 @@ from lds_ros.nodes import node_lives, roscore_answers
 from lds_ros.objects import scene_objects
 
 CLIENT_CHECK = 1.0  # seconds between two looks whether the client still lives
+CLIENT_MISSES = 2  # looks in a row that do not find it before it counts as gone
 
 
 class CaptureNode:
     def __init__(self) -> None:
         self._next_scene = threading.Event()
-        self._client_lives = True
+        self._client_missed = 0  # looks in a row that did not find the client
         rospy.Timer(rospy.Duration(CLIENT_CHECK), self._look_for_client)
         rospy.Service("~next_scene", Trigger, self._operator_is_ready)
         self._server = actionlib.SimpleActionServer("~record", RecordScenesAction, self._execute, auto_start=False)
@@ -47,7 +48,7 @@ class CaptureNode:
         rospy.loginfo("ready to record: %s", rospy.resolve_name("~record"))
 
     def _execute(self, wanted: RecordScenesGoal) -> None:
-        self._client_lives = True
+        self._client_missed = 0
         outcome = Outcome()
         try:
             self._record(wanted, outcome)
@@ -67,6 +68,7 @@ class CaptureNode:
             progress.state("planning", "; ".join(folder.notices) or "connecting to the arm and the camera")
             pattern = load_viewpoints(goal.viewpoints)
             rig = stack.enter_context(open_rig(_rig_settings(wanted), pattern))
+            progress.state("planning", rig.calibration)
             ask = self._ask_service if goal.auto else self._ask_operator
             arrange = partial(ask, progress=progress)
             Session(folder, goal, rig, arrange, pattern, progress, self._interrupted, outcome).run()
@@ -89,12 +91,12 @@ class CaptureNode:
         self._server.publish_feedback(RecordScenesFeedback(**vars(progress)))
 
     def _interrupted(self) -> bool:
-        return rospy.is_shutdown() or self._server.is_preempt_requested() or not self._client_lives
+        return rospy.is_shutdown() or self._server.is_preempt_requested() or self._client_missed >= CLIENT_MISSES
 
     def _look_for_client(self, _: object) -> None:
         if self._server.is_active():
             client = self._server.current_goal.get_goal_id().id.partition("-")[0]  # actionlib: NODE-NUMBER-TIME
-            self._client_lives = node_lives(client)
+            self._client_missed = 0 if node_lives(client) else self._client_missed + 1
 
     def _why_interrupted(self) -> str:
         if self._server.is_preempt_requested():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass
 from statistics import median
@@ -65,7 +66,7 @@ class QualityCheck:
     def __init__(self, limits: QualityLimits = QualityLimits()) -> None:
         self.limits = limits
         self._sharpness: deque[float] = deque(maxlen=limits.history)
-        self._last: tuple[Frame, np.ndarray] | None = None
+        self._seen: dict[bytes, tuple[float, np.ndarray]] = {}  # by a picture's digest, its stamp and pose
         self._is_noisy = False
         self._repeated: float | None = None
 
@@ -80,9 +81,13 @@ class QualityCheck:
         )
         verdict = Verdict(tuple(reason for reason in reasons if reason), measures)
         if not verdict.reasons:
-            self._last = frame, T_world_camera
+            self.remember(frame.image, frame.stamp, T_world_camera)
             self._sharpness.append(measures["sharpness"])
         return verdict
+
+    def remember(self, image: np.ndarray, stamp: float, T_world_camera: np.ndarray) -> None:
+        """Keep in mind that a picture was seen from a pose [4,4]: if it comes from elsewhere, the camera is frozen."""
+        self._seen[_digest(image)] = stamp, T_world_camera
 
     def settled(self, earlier: Frame, later: Frame) -> bool:
         """Whether the picture itself is at rest: two frames in a row differ by noise alone, not by what they show.
@@ -127,16 +132,20 @@ class QualityCheck:
     def _frozen(self, frame: Frame, pose: np.ndarray) -> str | None:
         if self._repeated == frame.stamp:
             return "frozen camera: two frames in a row are the same pixel for pixel, although this camera is noisy"
-        if self._last is None or not np.array_equal(self._last[0].image, frame.image):
+        if (seen := self._seen.get(_digest(frame.image))) is None:
             return None
-        before, at = self._last
+        before, at = seen
         distance, angle = motion_between(pose, at)
         if distance < self.limits.moved[0] and angle < self.limits.moved[1]:
             return None
         return (
-            f"frozen camera: pixel for pixel the picture of {frame.stamp - before.stamp:.1f} s ago, though the camera "
+            f"frozen camera: pixel for pixel the picture of {frame.stamp - before:.1f} s ago, though the camera "
             f"has moved by {100 * distance:.1f} cm and {np.rad2deg(angle):.1f} degrees"
         )
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
 
 
 def measure(image: np.ndarray) -> dict[str, float]:

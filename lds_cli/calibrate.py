@@ -35,7 +35,7 @@ Square = Annotated[
     typer.Option(min=5, max=200, help="True side of a square of the printed board, mm.", show_default="30"),
 ]
 Camera = Annotated[str, typer.Option(help="A name from config/cameras, or a YAML file.")]
-Robot = Annotated[str, typer.Option(help="A name from config/robots, or a YAML file.")]
+Robot = Annotated[str | None, typer.Option(help="A name from config/robots, or a YAML file.", show_default=False)]
 Auto = Annotated[bool, typer.Option("--auto", help="The arm moves by itself. Clear its surroundings first.")]
 Simulated = Annotated[bool, typer.Option("--simulated", help="Simulate arm, camera and board.")]
 CameraOnTool = Annotated[
@@ -55,7 +55,7 @@ class _Asked:
     """The options of how to take views."""
 
     camera: str
-    robot: str
+    robot: str | None
     views: int
     square: float | None
     auto: bool
@@ -92,7 +92,7 @@ def intrinsics(
     out: Out = Path("runs/calibration.yaml"),
     images: Images = None,
     camera: Camera = "webcam",
-    robot: Robot = "simulated",
+    robot: Robot = None,
     views: Annotated[int, typer.Option(min=8, max=100, help="Views to take, at the least.")] = 20,
     square: Square = None,
     auto: Auto = False,
@@ -127,7 +127,7 @@ def handeye(
     out: Out = Path("runs/calibration.yaml"),
     images: Images = None,
     camera: Camera = "webcam",
-    robot: Robot = "simulated",
+    robot: Robot = None,
     views: Annotated[int, typer.Option(min=8, max=100, help="Views to take, at the least.")] = 20,
     square: Square = None,
     auto: Auto = False,
@@ -151,7 +151,7 @@ def handeye(
     setup = read_setup(folder)
     pattern = _board(square, setup)
     lens = _lens(before, setup)
-    robot_name = robot if setup is None or setup.robot is None else setup.robot
+    robot_name = _known(robot) if setup is None or setup.robot is None else setup.robot
     with console.status("finding the board, and the camera on the tool ..."):
         seen = read_views(folder, pattern)
         result = calibrate_hand_eye(seen, lens, robot_name, _serial(setup), datetime.now(UTC))
@@ -163,11 +163,14 @@ def _request(asked: _Asked, out: Path, before: Calibration, for_lens: bool) -> R
     from capture.calibration.session import Request
 
     auto = asked.auto or asked.simulated
+    robot = asked.robot or ("simulated" if asked.simulated else "")
+    if auto or not for_lens:
+        _known(robot)
     guess = asked.camera_on_tool or (SIMULATED_GUESS if asked.simulated else None)
     return Request(
         for_lens=for_lens,
         folder=str(_new_folder(out, for_lens)),
-        robot=name_or_file(asked.robot),
+        robot=name_or_file(robot),
         camera="simulated" if asked.simulated else name_or_file(asked.camera),
         square=_board(asked.square).square,
         views=asked.views,
@@ -176,6 +179,12 @@ def _request(asked: _Asked, out: Path, before: Calibration, for_lens: bool) -> R
         waypoints=name_or_file(asked.waypoints or ""),
         simulated=asked.simulated,
     )
+
+
+def _known(robot: str | None) -> str:
+    if not robot:
+        raise BadOption("which robot? Say --robot NAME, a name from config/robots or a YAML file")
+    return robot
 
 
 def _board(square: float | None, setup: Setup | None = None) -> Board:

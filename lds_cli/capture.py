@@ -15,8 +15,8 @@ app = typer.Typer(help="Record scenes with an arm and a camera; calibrate them."
 app.add_typer(calibrate.app, name="calibrate")
 
 Dataset = Annotated[Path, typer.Argument(help="The dataset's folder; made where there is none.", show_default=False)]
-Robot = Annotated[str, typer.Option(help="A name from config/robots, or a YAML file.")]
-Camera = Annotated[str, typer.Option(help="A name from config/cameras, or a YAML file.")]
+Robot = Annotated[str | None, typer.Option(help="A name from config/robots, or a YAML file.", show_default=False)]
+Camera = Annotated[str | None, typer.Option(help="A name from config/cameras, or a YAML file.", show_default=False)]
 Calibration = Annotated[
     Path | None, typer.Option(help="The camera's calibration: lds capture calibrate.", show_default=False)
 ]
@@ -32,8 +32,8 @@ def record(
     viewpoints: Annotated[str, typer.Option(help="A name from config/viewpoints, or a YAML file.")] = "hemisphere",
     auto: Annotated[bool, typer.Option("--auto", help="A service rearranges the objects, not the operator.")] = False,
     simulated: Simulated = False,
-    robot: Robot = "simulated",
-    camera: Camera = "simulated",
+    robot: Robot = None,
+    camera: Camera = None,
     calibration: Calibration = None,
     accept_calibration: AcceptCalibration = False,
     seed: Annotated[
@@ -59,8 +59,8 @@ def record(
 def resume(
     dataset: Dataset,
     simulated: Simulated = False,
-    robot: Robot = "simulated",
-    camera: Camera = "simulated",
+    robot: Robot = None,
+    camera: Camera = None,
     calibration: Calibration = None,
     accept_calibration: AcceptCalibration = False,
 ) -> None:
@@ -90,7 +90,7 @@ def finish(dataset: Dataset) -> None:
 @app.command()
 def teach(
     file: Annotated[Path, typer.Argument(help="The YAML file to write, or to go on with.", show_default=False)],
-    robot: Robot = "simulated",
+    robot: Annotated[str, typer.Option(help="A name from config/robots, or a YAML file.", show_default=False)],
 ) -> None:
     """Guide the arm by hand to one view after another: Enter saves where it is. The arm's driver must be running.
 

@@ -15,13 +15,19 @@ from lds_cli.launching import Launch, LaunchError, choose_master, log_folder, no
 CAPTURE_NODE, SIMULATION_NODE = "/capture", "/simulation"
 
 
+class BadOption(Exception):
+    """An option is missing."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class Rig:
-    """With what to record: names from config/, or YAML files; without a calibration the simulation's is its truth."""
+    """With what to record: names from config/, or YAML files; None: what the simulation has, if it is simulated."""
 
     simulated: bool
-    robot: str = "simulated"
-    camera: str = "simulated"
+    robot: str | None = None
+    camera: str | None = None
     calibration: Path | None = None
 
 
@@ -32,6 +38,7 @@ def run_recording(goal: dict[str, object], rig: Rig) -> bool:
         goal: fields of RecordScenes' goal.
 
     Raises:
+        BadOption: nothing says which robot or camera.
         LaunchError: ROS is not on the path, or the nodes ended.
     """
     launch = None
@@ -39,12 +46,14 @@ def run_recording(goal: dict[str, object], rig: Rig) -> bool:
         master = choose_master([])
         running = nodes_of(master) or set()
         wanted = {"node": CAPTURE_NODE not in running, "simulated": rig.simulated and SIMULATION_NODE not in running}
+        if wanted["node"] and not rig.simulated and None in (rig.robot, rig.camera):
+            raise BadOption("which robot and camera? Say --robot and --camera, or --simulated")
         if any(wanted.values()):
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             log = log_folder() / f"lds_capture_{os.getpid()}.log"
             arguments = {name: str(value).lower() for name, value in wanted.items()} | {
-                "robot": name_or_file(rig.robot),
-                "camera": name_or_file(rig.camera),
+                "robot": name_or_file(rig.robot or "simulated"),
+                "camera": name_or_file(rig.camera or "simulated"),
                 "calibration": _calibration(rig, scratch),
             }
             launch = stack.enter_context(Launch("capture.launch", arguments, master, log))

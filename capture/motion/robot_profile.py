@@ -42,7 +42,8 @@ class RobotProfile:
         joint_states: topic of sensor_msgs/JointState.
         T_world_base: float64 [4,4], where the arm stands; the world's origin is the middle of the work area.
         max_velocity, max_acceleration: of every joint, rad/s and rad/s^2. The URDF's velocity limits hold as well.
-        home: joint angles (rad) by name where the arm is out of the camera's and the operator's way; None: all zero.
+        home: joint angles (rad) by name where the arm is out of the operator's way, who rearranges the objects
+            meanwhile; None: all zero.
         urdf: the robot's description; None: ROS knows it (the parameter /robot_description).
         table_height, table_clearance: in the world frame, and what all moving parts keep away from the table, metres.
         keep_out: where neither links nor camera may enter; None: nowhere.

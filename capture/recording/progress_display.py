@@ -18,7 +18,8 @@ WORDS = {
     "skipped": "skipped",
     "finishing": "writing the scene",
 }
-STYLES = {"waiting_for_operator": "bold yellow", "retrying": "yellow", "skipped": "red"}  # of what gets its own line
+# Of what gets a line of its own
+STYLES = {"planning": "dim", "waiting_for_operator": "bold yellow", "retrying": "yellow", "skipped": "red"}
 
 
 class ProgressDisplay:
@@ -33,6 +34,7 @@ class ProgressDisplay:
         self._line = Text()
         self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=8)
         self._last: tuple = ()
+        self._finished = 0
 
     def __enter__(self) -> ProgressDisplay:
         self._live.__enter__()
@@ -44,12 +46,12 @@ class ProgressDisplay:
 
     def show(self, feedback) -> None:
         """Take in new feedback."""
-        finished = feedback.scene if feedback.state == "finishing" else feedback.scene - 1
-        self._bars.update(self._scenes, total=feedback.scenes, completed=max(0, finished))
+        self._finished = max(self._finished, feedback.scene - (feedback.state != "finishing"))
+        self._bars.update(self._scenes, total=feedback.scenes, completed=self._finished)
         self._bars.update(self._views, total=feedback.views, completed=feedback.stored)
         self._line = Text(self._describe(feedback), style="dim")
         told = (feedback.scene, feedback.view, feedback.state, feedback.detail)
-        if feedback.state in STYLES and told != self._last:
+        if feedback.state in STYLES and feedback.detail and told != self._last:
             self._console.print(Text(_announce(feedback), style=STYLES[feedback.state]), soft_wrap=True)
         self._last = told
 
@@ -76,6 +78,8 @@ class ProgressDisplay:
 
 
 def _announce(feedback) -> str:
+    if feedback.state == "planning":
+        return feedback.detail
     if feedback.state == "waiting_for_operator":
         return f"Scene {feedback.scene}: {feedback.detail}. Then press Enter"
     return f"scene {feedback.scene}, view {feedback.view}: {WORDS[feedback.state]}: {feedback.detail}"

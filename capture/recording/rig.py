@@ -53,6 +53,7 @@ class Rig:
         view_planner: another one, for a thread that plans the next scene's views meanwhile.
         T_tool_camera: float64 [4,4], the camera on the arm's mount.
         bytes_per_view: how much room a stored view takes.
+        calibration: how old and how good it is, in words.
         facts: flat facts that are stored with every scene.
     """
 
@@ -63,6 +64,7 @@ class Rig:
     view_planner: Planner | None
     T_tool_camera: np.ndarray
     bytes_per_view: int
+    calibration: str
     facts: dict[str, Any]
 
 
@@ -93,7 +95,7 @@ def open_rig(settings: RigSettings, pattern: Pattern) -> Iterator[Rig]:
         facts = _facts(profile, calibration, camera, T_tool_camera, notes)
         if planner is not None:
             facts["joint_names"] = list(planner.joint_names)
-        yield Rig(arm, camera, taker, planner, view_planner, T_tool_camera, room, facts)
+        yield Rig(arm, camera, taker, planner, view_planner, T_tool_camera, room, _in_words(calibration), facts)
 
 
 def _lens(calibration: Calibration, camera: Camera) -> Intrinsics:
@@ -109,11 +111,11 @@ def _lens(calibration: Calibration, camera: Camera) -> Intrinsics:
 
 
 def _objections(
-    settings: RigSettings, profile: RobotProfile, calibration: Calibration, camera: Camera, lens: Intrinsics
+    settings: RigSettings, profile: RobotProfile, calibration: Calibration, camera: Camera, size: tuple[int, int]
 ) -> list[str]:
     """What speaks against the calibration. Raises CalibrationError for it, unless it is to be accepted."""
     told = calibration.intrinsics is None
-    found = problems(calibration, profile.name, camera.serial, (lens.width, lens.height), time.time(), told)
+    found = problems(calibration, profile.name, camera.serial, size, time.time(), told)
     if found and not settings.accept_calibration:
         raise CalibrationError(
             f"the calibration {settings.calibration or '(none was given)'} is not fit: {'; '.join(found)}. "
@@ -136,6 +138,16 @@ def _arm(profile: RobotProfile, planner: Planner | None) -> Arm:
     from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
 
     return FollowJointTrajectoryArm(profile, planner.joint_names)
+
+
+def _in_words(calibration: Calibration) -> str:
+    if (hand_eye := calibration.hand_eye) is None:
+        return "without a hand-eye calibration"
+    return (
+        f"hand-eye calibration of {hand_eye.made:%Y-%m-%d}, {calibration.age_days(time.time()):.0f} days old, "
+        f"{hand_eye.verdict.grade}: corners {hand_eye.rms:.2f} px off, "
+        f"standard error {hand_eye.leave_one_out_mm:.2f} mm"
+    )
 
 
 def _facts(

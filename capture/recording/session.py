@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from capture.errors import CaptureError
+from capture.errors import CaptureError, MotionError
 from capture.motion.view_planning import ViewPlan, plan_views
 from capture.motion.viewpoints import FreehandPattern, Pattern
 from capture.recording.approach import Approach, DrivenApproach, FreehandApproach
@@ -109,6 +109,8 @@ class Session:
             for number in range(done, self._goal.scenes):
                 scene, plan = self._scene(number, plan, pool)
                 self._record(number, scene)
+                if not self._goal.auto:
+                    self._clear_the_table()
 
     def _scene(
         self, number: int, plan: Future[ViewPlan] | None, pool: ThreadPoolExecutor
@@ -117,10 +119,11 @@ class Session:
         if self._folder.interrupted:
             scene = self._folder.continue_scene()
             self._expect_same_rig(scene)
+            self._rig.taker.remember(scene.views().values())
             self._progress.scene(number + 1, len(scene.stored))
             self._arrange(scene.plan["seed"], True)
             return scene, self._plan(number + 1, scene.plan, pool)
-        seed = scene_seed(self._goal.seed, number)
+        seed = self._seed(number)
         self._progress.scene(number + 1, stored=0)
         objects = self._arrange(seed, False)
         self._progress.state("planning")
@@ -136,14 +139,22 @@ class Session:
         scene = self._folder.begin_scene(contents, self._goal.views, self._rig.bytes_per_view)
         return scene, self._plan(number + 1, scene.plan, pool)
 
+    def _seed(self, number: int) -> int:
+        """The seed of scene `number` of this session: another one than of every scene of the folder before it."""
+        whole = self._folder.session["scenes_before"] + number
+        return int(np.random.SeedSequence([self._goal.seed, whole]).generate_state(1)[0])
+
     def _plan(self, number: int, before: dict | None, pool: ThreadPoolExecutor) -> Future[ViewPlan] | None:
         """Plan scene `number` from where the arm is, or will be after a scene planned as `before`."""
         if isinstance(self._pattern, FreehandPattern) or number >= self._goal.scenes:
             return None
-        start = np.array(before["views"][-1]["joints"]) if before else self._rig.arm.joints().positions
+        if before is None:
+            start = self._rig.arm.joints().positions
+        else:
+            start = np.array(before["views"][-1]["joints"]) if self._goal.auto else self._rig.planner.home
         return pool.submit(
             plan_views, self._pattern, self._goal.views, self._rig.view_planner, self._rig.T_tool_camera, start,
-            scene_seed(self._goal.seed, number),
+            self._seed(number),
         )  # fmt: skip
 
     def _record(self, number: int, scene: PartialScene) -> None:
@@ -162,6 +173,17 @@ class Session:
         self._progress.state("finishing")
         _finish(scene, {"note": self._goal.note, "recording_seconds": time.time() - began})
         self._outcome.scenes += 1
+
+    def _clear_the_table(self) -> None:
+        """Drive the arm home, out of the operator's way. Raises Interrupted."""
+        arm, planner = self._rig.arm, self._rig.planner
+        if planner is None:
+            return
+        self._progress.state("moving", "home")
+        try:
+            arm.follow(planner.plan(arm.joints().positions, planner.home), self._interrupted)
+        except MotionError as error:  # no reason to stop: the operator sees where it stands
+            self._progress.state("retrying", f"the arm stays over the table: {error}")
 
     def _expect_same_rig(self, scene: PartialScene) -> None:
         """Raises CaptureError where the poses of further views would not fit those of the views that are there."""
@@ -186,8 +208,3 @@ def _finish(scene: PartialScene, facts: dict[str, Any]) -> None:
     plan = scene.plan
     meta = {"kind": "recorded", "seed": plan["seed"], "viewpoints": plan["viewpoints"]}
     scene.finish({**plan["facts"], **facts}, plan["objects"], meta)
-
-
-def scene_seed(seed: int, number: int) -> int:
-    """The seed of scene `number` of a session: the same whatever was recorded before."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +59,23 @@ class ViewTaker:
         self._T_world_base, self._T_tool_camera = T_world_base, T_tool_camera
         self._quality, self._limits = quality, limits
         self._judged = 0.0  # stamp of the newest frame that was looked at
+
+    def look(self, interrupted: Callable[[], bool]) -> None:
+        """See where the camera is and what it shows before it moves: if it is frozen, its first view gives it away.
+
+        Raises:
+            MotionError: the arm is not at rest.
+            CameraError, PoseError: there is no frame, or no pose.
+            Interrupted: `interrupted()` became true.
+        """
+        still = self._arm.still_since(self._limits.rest, interrupted)
+        frame = self._camera.frame_after(still, self._limits.frame)
+        self._quality.remember(frame.image, frame.stamp, self.camera_pose(frame.stamp))
+
+    def remember(self, views: Iterable[RecordedView]) -> None:
+        """Keep in mind what was stored before: none of these pictures may come again from elsewhere."""
+        for view in views:
+            self._quality.remember(view.image, view.stamp, view.T_world_camera)
 
     def take(self, note: Callable[..., None], interrupted: Callable[[], bool]) -> RecordedView:
         """Take a view from where the camera is now.

@@ -61,7 +61,13 @@ def check_positions(findings: Findings, scene: Scene) -> None:
                 findings.identity_agrees += 1
     findings.centre_errors += errors
     limit = (CUBE_CENTRE_ERROR if cubes else CENTRE_ERROR) * width
-    if errors and not np.median(errors) <= limit:
+    stray = [view for view in range(scene.num_views) if cubes and np.any(np.array(_cube_errors(scene, view)) > limit)]
+    if stray and len(stray) < scene.num_views / 2:
+        findings.problems.append(
+            f"{scene.name}: cubes' projected outlines do not lie on their masks in views {listed(stray)}; "
+            f"these pictures were taken from elsewhere: a frozen or late camera, or wrong poses"
+        )
+    elif errors and not np.median(errors) <= limit:
         findings.problems.append(
             f"{scene.name}: objects' projected positions lie {np.median(errors):.1f} px (median) from their masks; "
             f"poses, intrinsics or positions are wrong"

@@ -32,3 +32,12 @@ def test_positions_are_projected_through_the_lens(tmp_path, drawn_scene):
     bent = dataclasses.replace(drawn_scene, distortion=np.array([2.5, 0, 0, 0, 0]))
     straight = check(tmp_path / "straight", drawn_scene)
     assert np.median(check(tmp_path / "bent", bent).centre_errors) > 2 * np.median(straight.centre_errors)
+
+
+def test_one_picture_from_elsewhere_is_found_among_good_ones(tmp_path):
+    with TableRenderer(240) as renderer:
+        scene = make_scene(renderer, seed=3, index=1, views=8)
+    poses = scene.T_world_camera.copy()
+    poses[5, :3, 3] += [0.02, 0.0, 0.0]  # 2 cm, as when the arm had not arrived
+    (problem,) = check(tmp_path, dataclasses.replace(scene, T_world_camera=poses)).problems
+    assert "in views 5; these pictures were taken from elsewhere" in problem

@@ -88,3 +88,10 @@ def test_what_cannot_be_recorded_is_told_in_one_line(tmp_path: Path) -> None:
     said, errors = refused.communicate(timeout=PATIENCE)
     assert refused.returncode == 1 and "holds a dataset of kind 'table_cubes'" in said, said + errors
     assert "Traceback" not in said + errors
+
+
+def test_no_robot_is_driven_that_was_not_named(tmp_path: Path) -> None:
+    refused = start("none", "record", tmp_path / "cubes")
+    _, errors = refused.communicate(timeout=PATIENCE)
+    assert refused.returncode == 2 and "--robot and --camera, or --simulated" in errors
+    assert not (tmp_path / "cubes").exists()

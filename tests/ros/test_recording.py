@@ -197,6 +197,25 @@ def test_a_fault_is_told_and_no_bad_view_is_stored(
     assert_sound(tmp_path)
 
 
+def test_a_camera_that_froze_while_nothing_was_recorded_is_noticed_by_the_first_view(rig: Rig, tmp_path: Path) -> None:
+    def stop(feedback: RecordScenesFeedback) -> None:
+        if feedback.stored == 2 and feedback.state == "moving":
+            rig.client.cancel_goal()
+
+    rig.record(tmp_path, stop)
+    rig.fault("camera_freezes")
+    told: list[str] = []
+
+    def mend(feedback: RecordScenesFeedback) -> None:
+        if not told and "frozen camera" in feedback.detail:
+            told.append(feedback.detail)
+            rig.mend()
+
+    state, result = rig.record(tmp_path, mend, resume=True)
+    assert state == GoalStatus.SUCCEEDED and told, result.message
+    assert_sound(tmp_path)
+
+
 def test_lost_pictures_cost_time_but_no_view(rig: Rig, tmp_path: Path) -> None:
     rig.fault("drops", 0.5)
     state, result = rig.record(tmp_path)

@@ -126,8 +126,13 @@ def test_handeye_without_a_known_lens_says_to_calibrate_it_first(tmp_path: Path,
     assert "run `lds capture calibrate intrinsics`" in str(result.exception)
 
 
-def test_auto_without_a_guess_of_the_camera_asks_for_one(tmp_path: Path) -> None:
+def test_no_robot_is_driven_that_was_not_named(tmp_path: Path) -> None:
     result = run("handeye", "--auto", "--out", tmp_path / "calibration.yaml")
+    assert type(result.exception).exit_code == 2 and "--robot" in str(result.exception)
+
+
+def test_auto_without_a_guess_of_the_camera_asks_for_one(tmp_path: Path) -> None:
+    result = run("handeye", "--auto", "--robot", "ur5e", "--out", tmp_path / "calibration.yaml")
     assert type(result.exception).exit_code == 2
     assert "--camera-on-tool" in str(result.exception)
 
