@@ -43,6 +43,8 @@ class ProgressDisplay:
     def __exit__(self, *failure: object) -> None:
         self._line = Text()
         self._live.__exit__(*failure)
+        if not self._console.is_terminal:
+            self._console.print()  # there, the bars end without a new line
 
     def show(self, feedback) -> None:
         """Take in new feedback."""
