@@ -10,6 +10,7 @@ Parameters: ~robot (a name from config/robots, or a YAML file), ~file (the YAML 
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def teach(lesson: Lesson, history: JointHistory) -> None:
         try:
             answer = input(f"[{len(lesson)} saved] > ").strip().lower()
         except (EOFError, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # `lds capture teach` passes Ctrl-C on once more
             answer = "q"
         if answer == "q":
             break

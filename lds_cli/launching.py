@@ -48,7 +48,8 @@ def choose_master(nodes: list[str]) -> str:
 def run_in_terminal(script: str, arguments: list[str], master: str | None = None) -> int:
     """`rosrun lds_scenes SCRIPT ARGUMENTS` in this terminal, to its end; its exit code.
 
-    Ctrl-C is for the node alone, which may have an arm to stop first: nothing here kills it meanwhile.
+    Ctrl-C is for the node, which may have an arm to stop first: it is passed on, and nothing here kills it meanwhile.
+    The node is interrupted as well where this process dies.
 
     Args:
         master: the URI of the ROS master; None: as the environment says.
@@ -58,8 +59,9 @@ def run_in_terminal(script: str, arguments: list[str], master: str | None = None
     """
     _require("rosrun")
     environment = os.environ if master is None else _environment(master)
-    node = subprocess.Popen(["rosrun", "lds_scenes", script, *arguments], env=environment)
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    command = ["rosrun", "lds_scenes", script, *arguments]
+    node = subprocess.Popen(command, env=environment, preexec_fn=_interrupt_with_parent)
+    before = signal.signal(signal.SIGINT, lambda *_: node.send_signal(signal.SIGINT))
     try:
         return node.wait()
     finally:

@@ -55,11 +55,14 @@ def test_weights_that_the_node_refuses_end_the_demo_with_its_reason(
     assert "no labels came" in errors and f"{damaged}: is damaged" in errors and "Traceback" not in errors
 
 
+@pytest.mark.parametrize("node", ["record_node.py", "segmentation_node.py"])
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-def test_an_interrupted_demo_leaves_no_process_behind(out: Path, tiny_weights: Path, end: signal.Signals) -> None:
+def test_an_interrupted_demo_leaves_no_process_behind(
+    out: Path, tiny_weights: Path, end: signal.Signals, node: str
+) -> None:
     mark = uuid.uuid4().hex
     demo = start_demo(out, tiny_weights, mark, seconds=300)
-    wait_for("the nodes", lambda: len(marked(mark, "_node.py")) >= 3)
+    wait_for("the nodes", lambda: marked(mark, node))
     demo.send_signal(end)
     demo.wait(PATIENCE)
     wait_for("the end of all processes", lambda: not marked(mark))
