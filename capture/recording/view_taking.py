@@ -68,8 +68,9 @@ class ViewTaker:
             CameraError, PoseError: there is no frame, or no pose.
             Interrupted: `interrupted()` became true.
         """
-        still = self._arm.still_since(self._limits.rest, interrupted)
-        frame = self._camera.frame_after(still, self._limits.frame)
+        self._arm.still_since(self._limits.rest, interrupted)
+        now = self._arm.joints().stamp  # tf has only just been connected: it does not know much earlier poses
+        frame = self._camera.frame_after(now, self._limits.frame)
         self._quality.remember(frame.image, frame.stamp, self.camera_pose(frame.stamp))
 
     def remember(self, views: Iterable[RecordedView]) -> None:

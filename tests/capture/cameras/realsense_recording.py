@@ -56,7 +56,7 @@ def record(
         sensors["RGB Camera"].on_video_frame(_frame(image, 3, stamp, i, color))
         if i >= without_depth:
             sensors["Stereo Module"].on_video_frame(_frame(distances, 2, stamp + late_depth, i, depth))
-        time.sleep(0.003)  # the recorder writes in a thread of its own
+        time.sleep(0.01)  # the recorder writes in a thread of its own
     time.sleep(0.2)
     for sensor in open_sensors:
         sensor.stop()

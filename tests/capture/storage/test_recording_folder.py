@@ -107,7 +107,8 @@ def test_no_number_is_used_twice(root):
     (root / "scene_000001.h5").unlink()
     (root / "dataset.json").unlink()
     with RecordingFolder(root) as folder:
-        assert record(folder) == "scene_000002" and folder.finished == ["scene_000000"]
+        assert folder.finished == ["scene_000000"]
+        assert record(folder) == "scene_000002"
 
 
 def test_scenes_that_are_not_listed_are_listed_at_opening(root):
