@@ -72,16 +72,16 @@ class QualityCheck:
 
     def check(self, frame: Frame, T_world_camera: np.ndarray) -> Verdict:
         """Judge a frame that was taken from the pose [4,4]."""
-        measures = measure(frame.image)
+        measures, digest = measure(frame.image), _digest(frame.image)
         reasons = (
             self._blur(measures["sharpness"]),
             self._overexposure(measures["overexposed"]),
             self._underexposure(measures["underexposed"], measures["brightness"]),
-            self._frozen(frame, T_world_camera),
+            self._frozen(frame, digest, T_world_camera),
         )
         verdict = Verdict(tuple(reason for reason in reasons if reason), measures)
         if not verdict.reasons:
-            self.remember(frame.image, frame.stamp, T_world_camera)
+            self._seen[digest] = frame.stamp, T_world_camera
             self._sharpness.append(measures["sharpness"])
         return verdict
 
@@ -129,10 +129,10 @@ class QualityCheck:
             return f"under-exposed: its mean brightness is {brightness:.0f} of 255; raise the exposure or the light"
         return None
 
-    def _frozen(self, frame: Frame, pose: np.ndarray) -> str | None:
+    def _frozen(self, frame: Frame, digest: bytes, pose: np.ndarray) -> str | None:
         if self._repeated == frame.stamp:
             return "frozen camera: two frames in a row are the same pixel for pixel, although this camera is noisy"
-        if (seen := self._seen.get(_digest(frame.image))) is None:
+        if (seen := self._seen.get(digest)) is None:
             return None
         before, at = seen
         distance, angle = motion_between(pose, at)

@@ -56,15 +56,23 @@ def read_settings(schema: type[T], file: Path) -> T:
     Raises:
         SettingsError: no valid YAML, an unknown or missing key, or a value of another type.
     """
-    content = read_mapping(file)
+    return settings_of(schema, read_mapping(file), file)
+
+
+def settings_of(schema: type[T], content: DictConfig, file: Path) -> T:
+    """What was read from `file` as a dataclass; its own ValueErrors are told with the file's name as well.
+
+    Raises:
+        SettingsError: an unknown or missing key, a value of another type, or one that the dataclass refuses.
+    """
     try:
         settings = OmegaConf.merge(OmegaConf.structured(schema), content)
         if missing := sorted(OmegaConf.missing_keys(settings)):
             raise SettingsError(f"{file}: {missing[0]} is missing")
         return OmegaConf.to_object(settings)
-    except OmegaConfBaseException as error:
-        key = f"{error.full_key}: " if error.full_key else ""
-        raise SettingsError(f"{file}: {key}{str(error).splitlines()[0]}") from error
+    except (OmegaConfBaseException, ValueError) as error:
+        key = getattr(error, "full_key", None)
+        raise SettingsError(f"{file}: {f'{key}: ' if key else ''}{str(error).splitlines()[0]}") from error
 
 
 def require(condition: bool, file: Path, message: str) -> None:

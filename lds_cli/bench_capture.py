@@ -26,12 +26,14 @@ def capture_rows() -> list[Row]:
 
 def _recording_rows(folder: Path) -> list[Row]:
     from lds_cli.launching import Launch, choose_master
+    from lds_cli.recording import CAPTURE_NODE, SIMULATION_NODE
 
-    master = choose_master(["/simulation", "/capture"])
-    with Launch("sim.launch", {}, master, folder / "simulation.log"):
+    master = choose_master([SIMULATION_NODE, CAPTURE_NODE])
+    with Launch("sim.launch", {}, master, folder / "simulation.log") as launch:
+        launch.wait_for_master(SIMULATION_NODE)
         os.environ["ROS_MASTER_URI"] = master  # where the recording finds the rig
         try:
-            rate = _record(folder / "dataset", master)
+            rate = _record(folder / "dataset")
         finally:
             del os.environ["ROS_MASTER_URI"]
     scenes = [_events(path) for path in sorted(folder.glob("dataset/journals/*.jsonl"))]
@@ -47,13 +49,10 @@ def _recording_rows(folder: Path) -> list[Row]:
     ]
 
 
-def _record(dataset: Path, master: str) -> float:
+def _record(dataset: Path) -> float:
     """Record two scenes; the rate of the rig's pictures meanwhile, Hz."""
-    from lds_cli.launching import nodes_of
-    from lds_cli.recording import SIMULATION_NODE, Rig, run_recording
+    from lds_cli.recording import Rig, run_recording
 
-    while SIMULATION_NODE not in (nodes_of(master) or set()):
-        time.sleep(0.2)
     goal = {"dataset": str(dataset.resolve()), "scenes": 2, "views": VIEWS, "viewpoints": "hemisphere", "auto": True}
     listener = subprocess.Popen(
         ["rostopic", "hz", "--window", "300", "/camera/image_raw"], stdout=subprocess.PIPE, text=True

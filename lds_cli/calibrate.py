@@ -13,7 +13,7 @@ import typer
 from lds_cli.calibrate_report import show_hand_eye, show_intrinsics
 from lds_cli.calibrate_views import CalibrationFailed, take_views
 from lds_cli.console import console
-from lds_cli.recording import name_or_file
+from lds_cli.recording import BadOption, name_or_file
 
 if TYPE_CHECKING:
     from capture.calibration.board import Board
@@ -62,12 +62,6 @@ class _Asked:
     simulated: bool
     camera_on_tool: str | None
     waypoints: str | None
-
-
-class BadOption(Exception):
-    """An option that does not do."""
-
-    exit_code = 2
 
 
 @app.command()

@@ -109,14 +109,19 @@ class Launch:
             return False
         return True
 
-    def wait_for_master(self) -> None:
-        """Wait until its roscore answers. Raises LaunchError where it ends before, or takes MASTER_TIMEOUT."""
+    def wait_for_master(self, node: str | None = None) -> None:
+        """Wait until its roscore answers, and knows `node`.
+
+        Raises:
+            LaunchError: it ended before, or took longer than MASTER_TIMEOUT.
+        """
         deadline = time.monotonic() + MASTER_TIMEOUT
-        while nodes_of(self._master) is None:
+        while (running := nodes_of(self._master)) is None or not (node is None or node in running):
             if self.wait(0.2):
                 raise LaunchError(f"the nodes ended: {self.reason()}. All that they said is in {self.log}")
             if time.monotonic() > deadline:
-                raise LaunchError(f"no roscore came up at {self._master} within {MASTER_TIMEOUT:.0f} s: see {self.log}")
+                what = f"no {node or 'roscore'} came up at {self._master}"
+                raise LaunchError(f"{what} within {MASTER_TIMEOUT:.0f} s: see {self.log}")
 
     def reason(self) -> str:
         """The line of the log that says best why it failed."""

@@ -16,7 +16,7 @@ CAPTURE_NODE, SIMULATION_NODE = "/capture", "/simulation"
 
 
 class BadOption(Exception):
-    """An option is missing."""
+    """An option is missing, or does not do."""
 
     exit_code = 2
 

@@ -6,11 +6,8 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from capture.quality import QualityLimits
-from capture.settings_file import SettingsError, read_mapping, require, settings_file
+from capture.settings_file import read_mapping, require, settings_file, settings_of
 
 
 @dataclass(frozen=True)
@@ -124,17 +121,13 @@ def load_camera(name_or_path: str) -> CameraSettings:
         SettingsError: there is no such camera, a key is unknown, or a value does not fit; names the file and the key.
     """
     file = settings_file("cameras", name_or_path)
-    given = OmegaConf.to_container(read_mapping(file))
+    given = read_mapping(file)
     kind = str(given.pop("kind", None))
     require(kind in KINDS, file, f"kind is '{kind}'; choose from {', '.join(KINDS)}")
     known = [entry.name for entry in fields(KINDS[kind])]
     for key in given:
         require(key in known, file, f"a {kind} camera has no setting '{key}'; there are {', '.join(known)}")
-    try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(KINDS[kind]), given))
-    except (OmegaConfBaseException, ValueError) as error:
-        key = getattr(error, "full_key", None)
-        raise SettingsError(f"{file}: {f'{key}: ' if key else ''}{str(error).splitlines()[0]}") from error
+    return settings_of(KINDS[kind], given, file)
 
 
 def _positive(settings: object, *names: str, or_zero: bool = False) -> None:

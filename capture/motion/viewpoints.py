@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import MISSING
 
-from capture.settings_file import read_mapping, read_settings, require, settings_file
+from capture.settings_file import read_mapping, require, settings_file, settings_of
 from datasets.camera import look_at
 
 ORBITS = ("ring", "hemisphere", "spiral")
@@ -69,10 +69,11 @@ def load_viewpoints(name_or_path: str | Path) -> Pattern:
         SettingsError: there is none, a key is missing or unknown, or a value does not do.
     """
     file = settings_file("viewpoints", name_or_path)
-    kind = read_mapping(file).get("kind")
+    content = read_mapping(file)
+    kind = content.get("kind")
     require(kind in _READERS, file, f"kind must be one of {', '.join(_READERS)}, not {kind}")
     schema, read = _READERS[kind]
-    return read(read_settings(schema, file), file)
+    return read(settings_of(schema, content, file), file)
 
 
 def camera_poses(pattern: OrbitPattern, count: int, rng: np.random.Generator) -> np.ndarray:

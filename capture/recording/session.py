@@ -59,10 +59,11 @@ def begun_session(folder: RecordingFolder, goal: Goal | None) -> Goal:
             )
         folder.save_session({"goal": asdict(goal), "scenes_before": len(folder.finished)})
         return goal
-    if folder.session is None:
+    session = folder.session
+    if session is None:
         raise CaptureError(f"{folder.root}: holds no session to resume: record with `lds capture record {folder.root}`")
-    begun = Goal(**folder.session["goal"])
-    if not folder.interrupted and len(folder.finished) - folder.session["scenes_before"] >= begun.scenes:
+    begun = Goal(**session["goal"])
+    if not folder.interrupted and len(folder.finished) - session["scenes_before"] >= begun.scenes:
         raise CaptureError(f"{folder.root}: all {begun.scenes} scenes that were asked for are recorded")
     return begun
 
@@ -73,8 +74,8 @@ def finish_interrupted(folder: RecordingFolder) -> tuple[str, int]:
     Raises:
         CaptureError: there is no interrupted scene, or the disk refuses.
     """
-    scene = folder.continue_scene()
-    _finish(scene, {"note": folder.session["goal"]["note"] if folder.session else ""})
+    scene, session = folder.continue_scene(), folder.session
+    _finish(scene, {"note": session["goal"]["note"] if session else ""})
     return scene.name, len(scene.stored)
 
 
@@ -95,6 +96,7 @@ class Session:
         self._folder, self._goal, self._rig, self._pattern = folder, goal, rig, pattern
         self._arrange, self._progress, self._interrupted = arrange, progress, interrupted
         self._outcome = outcome
+        self._scenes_before = folder.session["scenes_before"]
 
     def run(self) -> None:
         """Record scene after scene.
@@ -103,12 +105,12 @@ class Session:
             CaptureError: recording cannot go on; everything that was stored is kept.
             Interrupted: someone asked to stop; likewise.
         """
-        done = max(0, len(self._folder.finished) - self._folder.session["scenes_before"])  # some may be gone by now
+        done = max(0, len(self._folder.finished) - self._scenes_before)  # some may be gone by now
         with ThreadPoolExecutor(1, "planning") as pool:
             plan: Future[ViewPlan] | None = None
             for number in range(done, self._goal.scenes):
                 scene, plan = self._scene(number, plan, pool)
-                self._record(number, scene)
+                self._record(scene)
                 if not self._goal.auto:
                     self._clear_the_table()
 
@@ -141,8 +143,7 @@ class Session:
 
     def _seed(self, number: int) -> int:
         """The seed of scene `number` of this session: another one than of every scene of the folder before it."""
-        whole = self._folder.session["scenes_before"] + number
-        return int(np.random.SeedSequence([self._goal.seed, whole]).generate_state(1)[0])
+        return int(np.random.SeedSequence([self._goal.seed, self._scenes_before + number]).generate_state(1)[0])
 
     def _plan(self, number: int, before: dict | None, pool: ThreadPoolExecutor) -> Future[ViewPlan] | None:
         """Plan scene `number` from where the arm is, or will be after a scene planned as `before`."""
@@ -157,10 +158,8 @@ class Session:
             self._seed(number),
         )  # fmt: skip
 
-    def _record(self, number: int, scene: PartialScene) -> None:
-        began, before = time.time(), len(scene.stored)
-        self._progress.scene(number + 1, stored=before)
-        taken = scene.poses
+    def _record(self, scene: PartialScene) -> None:
+        began, before, taken = time.time(), len(scene.stored), scene.poses
         recorder = SceneRecorder(
             scene, self._goal.views, self._approach(scene, taken), self._rig.taker, self._rig.camera,
             self._progress, self._interrupted, taken,

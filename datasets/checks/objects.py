@@ -47,9 +47,10 @@ def check_positions(findings: Findings, scene: Scene) -> None:
         return
     positions, width = np.array(known, np.float64), scene.image_size[1]
     cubes = all(o.get("shape") == "cube" and {"size", "yaw"} <= set(o) for o in scene.objects)
-    errors, swapped = _errors(scene, _cube_errors if cubes else _centre_errors), []
-    if cubes and not errors:  # grossly wrong poses make no cube look whole
-        cubes, errors = False, _errors(scene, _centre_errors)
+    by_view, swapped = _errors(scene, _cube_errors if cubes else _centre_errors), []
+    if cubes and not any(by_view):  # grossly wrong poses make no cube look whole
+        cubes, by_view = False, _errors(scene, _centre_errors)
+    errors = [error for of_view in by_view for error in of_view]
     for view in range(scene.num_views):
         centres = project(positions, scene.T_world_camera[view], scene.K[view], scene.distortion_of(view))
         visible = [i for i in range(len(known)) if (scene.masks[view] == i + 1).any() and np.isfinite(centres[i]).all()]
@@ -61,7 +62,7 @@ def check_positions(findings: Findings, scene: Scene) -> None:
                 findings.identity_agrees += 1
     findings.centre_errors += errors
     limit = (CUBE_CENTRE_ERROR if cubes else CENTRE_ERROR) * width
-    stray = [view for view in range(scene.num_views) if cubes and np.any(np.array(_cube_errors(scene, view)) > limit)]
+    stray = [view for view, of_view in enumerate(by_view) if cubes and any(error > limit for error in of_view)]
     if stray and len(stray) < scene.num_views / 2:
         findings.problems.append(
             f"{scene.name}: cubes' projected outlines do not lie on their masks in views {listed(stray)}; "
@@ -78,8 +79,8 @@ def check_positions(findings: Findings, scene: Scene) -> None:
         )
 
 
-def _errors(scene: Scene, of_view: Callable[[Scene, int], list[float]]) -> list[float]:
-    return [error for view in range(scene.num_views) for error in of_view(scene, view)]
+def _errors(scene: Scene, of_view: Callable[[Scene, int], list[float]]) -> list[list[float]]:
+    return [of_view(scene, view) for view in range(scene.num_views)]
 
 
 def _centre_errors(scene: Scene, view: int) -> list[float]:
