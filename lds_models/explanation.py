@@ -14,7 +14,7 @@ from datasets.scene import DatasetError
 from lds_models.lds_prior import cosine_similarity_matrix
 from lds_models.metrics.duplicates import min_pixels, visible_slots
 from lds_models.metrics.segmentation import contingency
-from lds_models.model import SceneModel, SlotInference
+from lds_models.model import MultiViewModel, SceneModel, SlotInference
 
 
 class OutputError(ValueError):
@@ -139,14 +139,13 @@ class Explainer:
 
 def _viewpoints(model: SceneModel, packed: PackedDataset) -> np.ndarray | None:
     """The viewpoints [N,Dv] that the model takes, or None where it takes none."""
-    if model.viewpoint_dim == 0:
+    if not isinstance(model, MultiViewModel):
         return None
-    for values in packed.viewpoints.values():
-        if values.shape[1] == model.viewpoint_dim:
-            return values
+    if model.viewpoint_kind in packed.viewpoints:
+        return packed.viewpoints[model.viewpoint_kind]
     raise DatasetError(
-        f"{packed.source}: this model takes viewpoints of {model.viewpoint_dim} numbers, and the dataset's poses "
-        f"give {', '.join(packed.viewpoints) or 'none'}; choose a dataset with poses, or a single-view model"
+        f"{packed.source}: this model needs camera poses, and not every scene has them; choose a dataset with poses, "
+        "or a single-view model"
     )
 
 

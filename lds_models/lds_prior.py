@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from lds_models.precision import wide
 
@@ -31,3 +32,30 @@ def lds_prior(latents: Tensor, std: float = 0.1) -> Tensor:
     off_diagonal = ~torch.eye(slots, dtype=torch.bool, device=latents.device)
     squares = (similarity.square() * off_diagonal).sum((1, 2))
     return -squares / (2 * std**2) - slots * (slots - 1) * (math.log(std) + 0.5 * math.log(2 * math.pi))
+
+
+@dataclass
+class LDSConfig:
+    """The settings of LDS that every model's config has. The defaults are the paper's, without LDS."""
+
+    lds_weight: float = 0.0  # lambda of eq. 4; 0 is the model without LDS
+    lds_std: float = 0.1
+    lds_on: str = "sample"
+
+
+class LDS(nn.Module):
+    """The LDS log prior of a model's posteriors, as its config says.
+
+    Raises:
+        ValueError: a setting does not do.
+    """
+
+    def __init__(self, config: LDSConfig, latent_dim: int) -> None:
+        super().__init__()
+        if config.lds_on not in ("sample", "mean"):
+            raise ValueError(f"lds_on must be sample or mean, got '{config.lds_on}'")
+        self.config = config
+
+    def forward(self, mean: Tensor, std: Tensor, sample: Tensor, log_masks: Tensor) -> Tensor:
+        """The log prior [B], nats, of posterior mean, std and one sample [B,K,D], and log masks [B,V,K,1,H,W]."""
+        return lds_prior(sample if self.config.lds_on == "sample" else mean, self.config.lds_std)

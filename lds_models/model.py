@@ -29,17 +29,42 @@ class SlotInference:
 
 
 @dataclass(frozen=True)
+class Rendering:
+    """What K latents look like from V viewpoints.
+
+    Attributes:
+        log_masks: [B,V,K,1,H,W], log mixing probabilities; they sum to 1 over K.
+        appearances: [B,V,K,3,H,W], each slot's RGB in [0,1].
+        reconstruction: [B,V,3,H,W], the mixture's mean.
+    """
+
+    log_masks: Tensor
+    appearances: Tensor
+    reconstruction: Tensor
+
+
+@dataclass(frozen=True)
 class LossTerms:
-    """Scalars in nats: sums over an image's pixels, averaged over the batch's images. `total` is what is minimised."""
+    """Scalars in nats: sums over an image's pixels, averaged over the batch's images. `total` is what is minimised.
+
+    Iterative models give nll, kl_latent and lds of their last iteration, and in `total` the weighted sum over all.
+
+    Attributes:
+        kl_mask: KL of the masks (MONet), or of the mask latents (GENESIS).
+        query_nll: of views that the model did not observe (MulMON).
+    """
 
     total: Tensor
     nll: Tensor
     kl_latent: Tensor
-    kl_mask: Tensor
     lds: Tensor
+    kl_mask: Tensor | None = None
+    query_nll: Tensor | None = None
 
     def detached(self) -> dict[str, Tensor]:
-        return {f.name: getattr(self, f.name).detach() for f in fields(self)}
+        """The terms that the model has, by name."""
+        terms = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: term.detach() for name, term in terms.items() if term is not None}
 
 
 class SceneModel(nn.Module, ABC):
@@ -47,8 +72,8 @@ class SceneModel(nn.Module, ABC):
 
     num_slots: int
     image_size: int
-    viewpoint_dim: int = 0  # 0: the model takes no viewpoints
     lds_scale: float = 1.0  # the share of the LDS weight lambda in force, for its warm-up in training
+    shard: tuple[int, int] = (0, 1)  # which part of the batch of a training step this process has: (rank, processes)
 
     @abstractmethod
     def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
@@ -58,8 +83,29 @@ class SceneModel(nn.Module, ABC):
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
         """The training objective on a batch: images [B,V,3,H,W], viewpoints [B,V,Dv]."""
 
+    def noise_like(self, tensor: Tensor) -> Tensor:
+        """Standard normal noise for a tensor [B,...].
+
+        Each process draws the noise of the whole batch and keeps its own part, so that random states stay the same in
+        all of them, and training with N processes sees the noise that it would see with one.
+        """
+        rank, processes = self.shard
+        batch, *rest = tensor.shape
+        noise = torch.randn(processes * batch, *rest, dtype=tensor.dtype, device=tensor.device)
+        return noise[rank * batch : (rank + 1) * batch]
+
     def check_images(self, images: Tensor) -> None:
         """Raises ValueError where images are not [B,V,3,size,size]."""
         size = self.image_size
         if images.ndim != 5 or images.shape[2:] != torch.Size([3, size, size]):
             raise ValueError(f"expected images [B,V,3,{size},{size}], got {list(images.shape)}")
+
+
+class MultiViewModel(SceneModel):
+    """A model that fuses the views of a scene, and renders it from viewpoints that it has not seen."""
+
+    viewpoint_kind: str  # which of `Scene.viewpoints` it takes: clevr or pose
+
+    @abstractmethod
+    def render(self, latents: Tensor, viewpoints: Tensor) -> Rendering:
+        """What the scenes of latents [B,K,D] look like from viewpoints [B,V,Dv]."""

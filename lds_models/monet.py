@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lds_models.lds_prior import lds_prior
+from lds_models.lds_prior import LDS, LDSConfig
 from lds_models.mixture import categorical_kl, gaussian_kl, mixture_log_likelihood
 from lds_models.model import LossTerms, SceneModel, SlotInference
 from lds_models.networks import BroadcastDecoder, ComponentEncoder, UNet
@@ -16,7 +16,7 @@ from lds_models.precision import wide
 
 
 @dataclass
-class MONetConfig:
+class MONetConfig(LDSConfig):
     """Defaults are the LDS paper's setting (its appendix A, table 1), without LDS."""
 
     name: str = "monet"
@@ -31,9 +31,6 @@ class MONetConfig:
     foreground_std: float = 0.1
     kl_latent_weight: float = 0.5
     kl_mask_weight: float = 0.5
-    lds_weight: float = 0.0  # lambda of eq. 4; 0 is the model without LDS
-    lds_std: float = 0.1
-    lds_on: str = "sample"
 
 
 class MONet(SceneModel):
@@ -41,9 +38,8 @@ class MONet(SceneModel):
 
     def __init__(self, config: MONetConfig) -> None:
         super().__init__()
-        if config.lds_on not in ("sample", "mean"):
-            raise ValueError(f"lds_on must be sample or mean, got '{config.lds_on}'")
         self.config = config
+        self.lds = LDS(config, config.latent_dim)
         self.num_slots, self.image_size = config.num_slots, config.image_size
         size = config.image_size
         self.attention = UNet(4, size, config.attention_channels, config.patch)
@@ -84,7 +80,7 @@ class MONet(SceneModel):
         image = images[:, 0]
         log_masks = self.attend(image)
         mean, std = self.encode(image, log_masks)
-        sample = mean + std * torch.randn_like(std)
+        sample = mean + std * self.noise_like(std)
         appearances, _ = self.decode(mean)
         reconstruction = (log_masks.exp() * appearances).sum(1)
         views = (t.unsqueeze(1) for t in (log_masks, appearances, reconstruction))
@@ -95,15 +91,15 @@ class MONet(SceneModel):
         config, image = self.config, images[:, 0]
         log_masks = self.attend(image)
         mean, std = self.encode(image, log_masks)
-        sample = mean + std * torch.randn_like(std)
+        sample = mean + std * self.noise_like(std)
         appearances, log_prior_masks = self.decode(sample)
 
         log_masks, log_prior_masks = log_masks.unsqueeze(1), log_prior_masks.unsqueeze(1)
         nll = -mixture_log_likelihood(images, appearances.unsqueeze(1), log_masks, self.pixel_std).mean()
         kl_latent = gaussian_kl(mean, std).mean()
         kl_mask = categorical_kl(log_masks, log_prior_masks).mean()
-        lds = lds_prior(sample if config.lds_on == "sample" else mean, config.lds_std).mean()
+        lds = self.lds(mean, std, sample, log_masks).mean()
         total = nll + config.kl_latent_weight * kl_latent + config.kl_mask_weight * kl_mask
         if config.lds_weight:
             total = total - self.lds_scale * config.lds_weight * lds
-        return LossTerms(total, nll, kl_latent, kl_mask, lds)
+        return LossTerms(total, nll, kl_latent, lds, kl_mask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -35,5 +36,5 @@ def build_model(settings: Mapping[str, Any]) -> SceneModel:
         return model_class(config)
     except (OmegaConfBaseException, ValueError) as error:
         reason = str(error).splitlines()[0]
-        settings = ", ".join(config_class.__annotations__)
-        raise ConfigError(f"model '{name}': {reason}; its settings are {settings}") from error
+        names = ", ".join(field.name for field in fields(config_class))
+        raise ConfigError(f"model '{name}': {reason}; its settings are {names}") from error

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from datasets.packing import middle_square, square
+from lds_models.model import MultiViewModel
 from lds_models.weights import WeightsError, load_weights
 from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates
 from perception.runtime import open_runtime
@@ -76,7 +77,7 @@ class Segmenter:
         threads: int = 0,
     ) -> None:
         loaded = load_weights(weights)
-        if loaded.model.viewpoint_dim:
+        if isinstance(loaded.model, MultiViewModel):
             raise WeightsError(
                 f"{loaded.path}: is a multi-view model, which needs camera poses; take a single-view one"
             )
