@@ -14,6 +14,9 @@ from lds_models.fused import InstanceNormReLU, ReLU
 from lds_models.precision import wide
 
 
+ACTIVATIONS = {"relu": ReLU, "elu": nn.ELU}
+
+
 class ConvNormReLU(nn.Sequential):
     """3x3 convolution without bias, instance normalisation with learned scale and shift, ReLU (MONet, appendix B.2)."""
 
@@ -96,6 +99,33 @@ class ComponentEncoder(nn.Module):
         return mean, F.softplus(raw + 0.5) + 1e-8
 
 
+class StridedEncoder(nn.Sequential):
+    """MulMON's encoder of refinement inputs: [N,C,H,W] -> [N,features]."""
+
+    def __init__(
+        self, inputs: int, size: int, features: int, widths: tuple[int, ...] = (32, 32, 64, 64), hidden: int = 256
+    ) -> None:
+        layers: list[nn.Module] = []
+        for before, after in zip([inputs, *widths[:-1]], widths, strict=True):
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), ReLU()]
+        flat = widths[-1] * (size // 2 ** len(widths)) ** 2
+        super().__init__(
+            *layers, nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, features)
+        )
+
+
+class PoolingEncoder(nn.Sequential):
+    """IODINE's encoder of refinement inputs (its appendix B.2): [N,C,H,W] -> [N,features], whatever the image size."""
+
+    def __init__(self, inputs: int, channels: int, features: int, layers: int = 4) -> None:
+        convolutions: list[nn.Module] = []
+        for before in [inputs] + [channels] * (layers - 1):
+            convolutions += [nn.Conv2d(before, channels, 3, stride=2, padding=1), nn.ELU(inplace=True)]
+        super().__init__(
+            *convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, features), nn.ELU(inplace=True)
+        )
+
+
 class BroadcastDecoder(nn.Module):
     """Spatial broadcast decoder (Watters et al. 2019; MONet, appendix B.1): latents [B,D] -> [B,outputs,H,W].
 
@@ -104,7 +134,16 @@ class BroadcastDecoder(nn.Module):
     they equal the convolution over the broadcast grid, with its nine taps on the latent summed.
     """
 
-    def __init__(self, latent_dim: int, outputs: int, size: int, channels: int, layers: int, patch: int = 1) -> None:
+    def __init__(
+        self,
+        latent_dim: int,
+        outputs: int,
+        size: int,
+        channels: int,
+        layers: int,
+        patch: int = 1,
+        activation: str = "relu",
+    ) -> None:
         super().__init__()
         self.patch = patch
         grid = size // patch + 2 * layers
@@ -113,10 +152,10 @@ class BroadcastDecoder(nn.Module):
         self.register_buffer("coordinates", coordinates.contiguous(memory_format=torch.channels_last), persistent=False)
         self.from_latent = nn.Linear(latent_dim, channels)
         self.from_coordinates = nn.Conv2d(2, channels, 3, bias=False)
-        self.activation = ReLU()
+        self.activation = ACTIVATIONS[activation]()
         hidden: list[nn.Module] = []
         for _ in range(layers - 1):
-            hidden += [nn.Conv2d(channels, channels, 3), ReLU()]
+            hidden += [nn.Conv2d(channels, channels, 3), ACTIVATIONS[activation]()]
         self.hidden = nn.Sequential(*hidden)
         self.head = nn.Conv2d(channels, outputs, 1)
 

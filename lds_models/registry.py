@@ -9,10 +9,16 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lds_models.iodine import IODINE, IODINEConfig
 from lds_models.model import SceneModel
 from lds_models.monet import MONet, MONetConfig
+from lds_models.mulmon import MulMON, MulMONConfig
 
-MODELS: dict[str, tuple[type, type[SceneModel]]] = {"monet": (MONetConfig, MONet)}
+MODELS: dict[str, tuple[type, type[SceneModel]]] = {
+    "monet": (MONetConfig, MONet),
+    "iodine": (IODINEConfig, IODINE),
+    "mulmon": (MulMONConfig, MulMON),
+}
 
 
 class ConfigError(ValueError):

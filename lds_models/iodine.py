@@ -1,0 +1,86 @@
+"""IODINE (Greff et al. 2019, arXiv:1903.00450) with the LDS prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lds_models.iterative import Posterior, Refiner
+from lds_models.lds_prior import LDS, LDSConfig
+from lds_models.model import LossTerms, Rendering, SceneModel, SlotInference
+from lds_models.networks import BroadcastDecoder, PoolingEncoder
+from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork
+
+
+@dataclass
+class IODINEConfig(LDSConfig):
+    """Defaults are the LDS paper's setting (its appendix A, table 2) of IODINE's networks for CLEVR, without LDS."""
+
+    name: str = "iodine"
+    image_size: int = 64
+    num_slots: int = 7
+    latent_dim: int = 16
+    iterations: int = 5
+    decoder_channels: int = 64
+    decoder_layers: int = 4
+    refinement_channels: int = 64
+    hidden: int = 256
+    patch: int = 1
+    pixel_std: float = 0.1
+    kl_latent_weight: float = 1.0
+
+
+class IODINE(SceneModel):
+    """All slots start from the same posterior, and what they explain of the image pulls them apart, step by step."""
+
+    def __init__(self, config: IODINEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.num_slots, self.image_size = config.num_slots, config.image_size
+        decoder = BroadcastDecoder(
+            config.latent_dim, 4, config.image_size, config.decoder_channels, config.decoder_layers, config.patch, "elu"
+        )
+        encoder = PoolingEncoder(SPATIAL_INPUTS, config.refinement_channels, config.hidden)
+        network = RefinementNetwork(encoder, config.hidden, config.hidden, config.latent_dim)
+        self.refiner = Refiner(
+            decoder, network, LDS(config, config.latent_dim), config.iterations, config.pixel_std, config.kl_latent_weight
+        )
+        self.initial = nn.Parameter(torch.zeros(2 * config.latent_dim))
+
+    def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
+        self.check_images(images)
+        with torch.inference_mode(False), torch.no_grad():
+            image = images[:, 0].clone()
+            posterior, _ = self.refiner(image, self._start(len(image)), self._prior(len(image)), self.noise_like)
+            sample = posterior.mean + posterior.std * self.noise_like(posterior.std)
+            rendering = render_slots(self.refiner.decode(posterior.mean).unsqueeze(1))
+        return SlotInference(posterior.mean, posterior.std, sample, **vars(rendering))
+
+    def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
+        """Sum over t of t / T times the objective of iteration t (section 3.2 of IODINE), LDS in each."""
+        self.check_images(images)
+        config, image = self.config, images[:, 0]
+        _, history = self.refiner(image, self._start(len(image)), self._prior(len(image)), self.noise_like)
+        total = 0.0
+        for t, step in enumerate(history, start=1):
+            objective = step.nll + config.kl_latent_weight * step.kl
+            if config.lds_weight:
+                objective = objective - self.lds_scale * config.lds_weight * step.lds
+            total = total + t / len(history) * objective.mean()
+        last = history[-1]
+        return LossTerms(total, last.nll.mean(), last.kl.mean(), last.lds.mean())
+
+    def _start(self, batch: int) -> Posterior:
+        return Posterior(*self.initial.expand(batch, self.num_slots, -1).chunk(2, dim=-1))
+
+    def _prior(self, batch: int) -> Posterior:
+        zeros = torch.zeros(batch, self.num_slots, self.config.latent_dim).to(self.initial)
+        return Posterior(zeros, zeros)
+
+
+def render_slots(decoded: Tensor) -> Rendering:
+    """Decoded RGB means and mask logits [B,V,K,4,H,W] as a picture; colours are clamped to [0,1]."""
+    log_masks, appearances = decoded[:, :, :, 3:].log_softmax(2), decoded[:, :, :, :3].clamp(0, 1)
+    return Rendering(log_masks, appearances, (log_masks.exp() * appearances).sum(2))

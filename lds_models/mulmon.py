@@ -1,0 +1,151 @@
+"""MulMON (Li et al. 2020, arXiv:2111.07117), multi-view inference of objects, with the LDS prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from lds_models.iodine import render_slots
+from lds_models.iterative import Iteration, Posterior, Refiner
+from lds_models.lds_prior import LDS, LDSConfig
+from lds_models.model import LossTerms, MultiViewModel, Rendering, SlotInference
+from lds_models.networks import BroadcastDecoder, StridedEncoder
+from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork, explain_pixels
+
+VIEWPOINT_DIMS = {"clevr": 3, "pose": 6}  # of `Scene.viewpoints`
+
+
+@dataclass
+class MulMONConfig(LDSConfig):
+    """Defaults are the LDS paper's setting (its appendix A, table 3), without LDS."""
+
+    name: str = "mulmon"
+    image_size: int = 64
+    num_slots: int = 7
+    latent_dim: int = 16
+    iterations: int = 5
+    decoder_channels: int = 32
+    decoder_layers: int = 4
+    hidden: int = 128
+    patch: int = 1
+    pixel_std: float = 0.1
+    kl_latent_weight: float = 1.0
+    query_weight: float = 1.0
+    viewpoint_kind: str = "clevr"
+    viewpoint_features: int = 5
+    viewpoint_noise: float = 0.015
+    max_observed: int = 6
+
+
+class MulMON(MultiViewModel):
+    """IODINE's inference in each view; what it knows after one view is the prior of the next."""
+
+    def __init__(self, config: MulMONConfig) -> None:
+        super().__init__()
+        if config.viewpoint_kind not in VIEWPOINT_DIMS:
+            raise ValueError(f"viewpoint_kind must be one of {', '.join(VIEWPOINT_DIMS)}, got '{config.viewpoint_kind}'")
+        self.config = config
+        self.num_slots, self.image_size = config.num_slots, config.image_size
+        self.viewpoint_kind = config.viewpoint_kind
+        latent_dim = config.latent_dim
+        decoder = BroadcastDecoder(
+            latent_dim, 4, config.image_size, config.decoder_channels, config.decoder_layers, config.patch
+        )
+        encoder = StridedEncoder(SPATIAL_INPUTS, config.image_size, config.hidden)
+        network = RefinementNetwork(encoder, config.hidden, config.hidden, latent_dim)
+        self.refiner = Refiner(
+            decoder, network, LDS(config, latent_dim), config.iterations, config.pixel_std, config.kl_latent_weight
+        )
+        self.viewpoint_encoder = nn.Sequential(
+            nn.Linear(VIEWPOINT_DIMS[config.viewpoint_kind], 128), nn.ReLU(), nn.Linear(128, config.viewpoint_features)
+        )
+        self.projector = nn.Sequential(
+            nn.Linear(latent_dim + config.viewpoint_features, 512), nn.ReLU(), nn.Linear(512, latent_dim)
+        )
+        self.initial = nn.Parameter(torch.randn(2 * latent_dim) - 0.5)
+
+    def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
+        """Fuse all V views, in their order, and render the scene as seen from each."""
+        self._check(images, viewpoints)
+        with torch.inference_mode(False), torch.no_grad():
+            images, viewpoints = images.clone(), viewpoints.clone()
+            codes = self.viewpoint_encoder(viewpoints)
+            posterior, _ = self.observe(images, codes)
+            sample = posterior.mean + posterior.std * self.noise_like(posterior.std)
+            rendering = self._render(posterior.mean.unsqueeze(1).expand(-1, codes.shape[1], -1, -1), codes)
+        return SlotInference(posterior.mean, posterior.std, sample, **vars(rendering))
+
+    def render(self, latents: Tensor, viewpoints: Tensor) -> Rendering:
+        codes = self.viewpoint_encoder(viewpoints)
+        return self._render(latents.unsqueeze(1).expand(-1, codes.shape[1], -1, -1), codes)
+
+    def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
+        """The objective of some of the V views, observed one after another, and the likelihood of the others.
+
+        Later views and later iterations weigh more: in proportion to their number, the weights of each summing to 1.
+        """
+        self._check(images, viewpoints)
+        config = self.config
+        codes = self.viewpoint_encoder(viewpoints + config.viewpoint_noise * self.noise_like(viewpoints))
+        order = torch.randperm(images.shape[1])
+        observed = int(torch.randint(1, min(config.max_observed, images.shape[1]) + 1, ()))
+        seen, queried = order[:observed], order[observed:]
+        posterior, history = self.observe(images[:, seen], codes[:, seen])
+        total = 0.0
+        for v, view in enumerate(history, start=1):
+            for t, step in enumerate(view, start=1):
+                weight = 2 * v / (observed * (observed + 1)) * 2 * t / (len(view) * (len(view) + 1))
+                total = total + weight * self._objective(step)
+        query_nll = self._query_nll(posterior, images[:, queried], codes[:, queried])
+        nll, kl, lds = (
+            torch.stack([getattr(view[-1], name).mean() for view in history]).mean() for name in ("nll", "kl", "lds")
+        )
+        return LossTerms(total + config.query_weight * query_nll, nll, kl, lds, query_nll=query_nll)
+
+    def observe(self, images: Tensor, codes: Tensor) -> tuple[Posterior, list[list[Iteration]]]:
+        """Infer from images [B,V,3,H,W] and viewpoint codes [B,V,C], each view's posterior being the next one's prior."""
+        posterior = Posterior(*self.initial.expand(len(images), self.num_slots, -1).chunk(2, dim=-1))
+        history = []
+        for image, code in zip(images.unbind(1), codes.unbind(1), strict=True):
+            project = partial(self._project, codes=code)
+            posterior, iterations = self.refiner(image, posterior, posterior, self.noise_like, project)
+            history.append(iterations)
+        return posterior, history
+
+    def _objective(self, step: Iteration) -> Tensor:
+        config = self.config
+        objective = step.nll + config.kl_latent_weight * step.kl
+        if config.lds_weight:
+            objective = objective - self.lds_scale * config.lds_weight * step.lds
+        return objective.mean()
+
+    def _query_nll(self, posterior: Posterior, images: Tensor, codes: Tensor) -> Tensor:
+        """Minus the log-likelihood of an image [B,Q,3,H,W] that was not observed, on average; 0 where there is none."""
+        if not images.shape[1]:
+            return torch.zeros_like(posterior.mean[0, 0, 0])
+        mean, std = (x.unsqueeze(1).expand(-1, images.shape[1], -1, -1) for x in (posterior.mean, posterior.std))
+        decoded = self._decode(mean + std * self.noise_like(std), codes)
+        return explain_pixels(images.flatten(0, 1), decoded.flatten(0, 1), self.config.pixel_std).nll.mean()
+
+    def _render(self, latents: Tensor, codes: Tensor) -> Rendering:
+        return render_slots(self._decode(latents, codes))
+
+    def _decode(self, latents: Tensor, codes: Tensor) -> Tensor:
+        """Decoded slots [B,V,K,4,H,W] of latents [B,V,K,D] as seen from the viewpoints of codes [B,V,C]."""
+        projected = self._project(latents.flatten(0, 1), codes.flatten(0, 1))
+        return self.refiner.decode(projected).unflatten(0, codes.shape[:2])
+
+    def _project(self, latents: Tensor, codes: Tensor) -> Tensor:
+        """Latents [N,K,D] as they appear from the viewpoints of codes [N,C]."""
+        codes = codes.unsqueeze(1).expand(-1, latents.shape[1], -1)
+        return self.projector(torch.cat([latents, codes.to(latents.dtype)], dim=-1))
+
+    def _check(self, images: Tensor, viewpoints: Tensor | None) -> None:
+        self.check_images(images)
+        expected = [*images.shape[:2], VIEWPOINT_DIMS[self.viewpoint_kind]]
+        if viewpoints is None or list(viewpoints.shape) != expected:
+            given = "none" if viewpoints is None else list(viewpoints.shape)
+            raise ValueError(f"expected viewpoints {expected} ({self.viewpoint_kind}), got {given}")
