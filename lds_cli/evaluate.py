@@ -27,8 +27,12 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Take only the first N scenes.", metavar="N", show_default="all")
     ] = None,
+    observe: Annotated[
+        int | None,
+        typer.Option(min=1, help="Views of a scene that a multi-view model is shown.", metavar="N", show_default="5"),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 32,
-    seed: Annotated[int, typer.Option(min=0, help="Of latent samples, bootstrap and random pictures.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of latent samples, views shown, bootstrap and pictures.")] = 0,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1, ...", show_default="cuda where there is one")
     ] = None,
@@ -36,6 +40,7 @@ def evaluate(
     """Measure weights on a dataset: segmentation, reconstruction and duplicates, each with a 95 % interval.
 
     Writes metrics.json, per_image.csv, figures/ and report.html, a page that shows what every slot sees.
+    A multi-view model is shown some views of each scene, and renders and segments all: the unseen are measured too.
 
     Example: lds eval monet_lds_table --data shared/data/clevr_mv --split test --out /tmp/clevr
     """
@@ -50,12 +55,20 @@ def evaluate(
     from datasets.packing import pack
     from lds_models.evaluation import evaluate as measure
     from lds_models.evaluation import first_scenes
+    from lds_models.model import MultiViewModel
+    from lds_models.novel_views import OBSERVED_VIEWS
     from lds_models.report import write_results
     from lds_models.results import Provenance
     from lds_models.weights import load_weights
 
     device = _usable_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     loaded = load_weights(weights)
+    multi_view = isinstance(loaded.model, MultiViewModel)
+    if observe is not None and not multi_view:
+        raise typer.BadParameter(
+            f"{loaded.name} is a single-view model: it sees each view by itself", param_hint="--observe"
+        )
+    observe = observe or OBSERVED_VIEWS
     folder = _made(out or Path("runs/eval") / loaded.name)
     with console.status(f"Reading {data}"):
         packed = pack(data, split, loaded.model.image_size)
@@ -70,12 +83,13 @@ def evaluate(
         image_size=packed.image_size,
         source_size=_source_size(data, split),
         seed=seed,
+        observe=observe if multi_view else None,
         batch_size=batch_size,
         device=device,
         command=shlex.join(["lds", *sys.argv[1:]]),
     )
     with progress_bar(f"Evaluating {loaded.name}", len(packed.images)) as progress:
-        evaluation = measure(loaded.model, packed, batch_size, device, seed, progress)
+        evaluation = measure(loaded.model, packed, batch_size, device, seed, observe, progress)
     page = write_results(evaluation, provenance, loaded.card, folder)
     console.print(_table(evaluation, f"{loaded.name} on {evaluation.num_images} images of {data}, {split}"))
     if provenance.resized:
@@ -118,14 +132,22 @@ def _table(evaluation: Evaluation, title: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    from lds_models.evaluation import METRICS
+    from lds_models.measures import VIEW_METRICS, metrics_of
     from lds_models.report import format_interval
 
+    by_view = bool(evaluation.scenes)
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("")
-    for heading in ("mean", "95 % interval"):
+    for heading in ("mean", "95 % interval", *["shown views", "unseen views"] * by_view):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("better", style="dim")
-    for name, metric in METRICS.items():
-        table.add_row(metric.label, *format_interval(evaluation.metrics[name], metric), metric.better)
+    metrics = metrics_of(evaluation.multi_view)
+    for name, metric in metrics.items():
+        if name in VIEW_METRICS:
+            continue
+        cells = [*format_interval(evaluation.metrics[name], metric)]
+        for over in ("observed", "unseen") if by_view else ():
+            of_views = evaluation.metrics.get(f"{name}_{over}")
+            cells.append(format_interval(of_views, metric)[0] if f"{name}_{over}" in metrics else "")
+        table.add_row(metric.label, *cells, metric.better)
     return table

@@ -8,40 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from datasets.packing import PackedDataset
+from lds_models.examples import Example, SceneExample, choose_examples, choose_scenes
 from lds_models.explanation import Explainer, Explanation
+from lds_models.measures import metrics_of
 from lds_models.metrics import duplicates, segmentation
 from lds_models.metrics.reconstruction import mean_squared_error
 from lds_models.metrics.statistics import Interval, bootstrap_mean
-from lds_models.model import SceneModel
-
-NUM_RANDOM_EXAMPLES = 3
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A measure that is reported: which column of the rows it is the mean of, and how to read it."""
-
-    column: str
-    label: str
-    better: str  # higher or lower
-    meaning: str
-    spec: str = ".3f"  # how a value of it is printed
-
-
-METRICS = {
-    "miou": Metric("miou", "mIoU", "higher", "regions and slots matched one to one (Hungarian), background included"),
-    "miou_greedy": Metric("miou_greedy", "mIoU, greedy", "higher", "best slot of each region, as in MulMON's code"),
-    "ari": Metric("ari", "ARI", "higher", "adjusted Rand index over all pixels"),
-    "fg_ari": Metric("fg_ari", "FG-ARI", "higher", "ARI over the objects' pixels; blind to spilled masks"),
-    "mse": Metric("mse", "MSE", "lower", "squared error of the reconstruction, RGB in [0, 1]", ".4f"),
-    "sim": Metric("sim", "Sim", "lower", "mean cosine similarity between two latents of a scene"),
-    "duplicate_rate": Metric(
-        "duplicate", "Duplicate rate", "lower", "images in which two or more slots share a region", ".1%"
-    ),
-    "duplicate_rate_latent": Metric(
-        "duplicate_latent", "Duplicate rate, latent", "lower", "images in which two visible slots are alike", ".1%"
-    ),
-}
+from lds_models.model import MultiViewModel, SceneModel
+from lds_models.novel_views import OBSERVED_VIEWS
 
 
 @dataclass(frozen=True)
@@ -54,29 +28,28 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Example:
-    """One image kept for the pictures; `explanation` holds it alone (N = 1), `row` is its place in the rows."""
-
-    reason: str
-    row: int
-    explanation: Explanation
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """What was measured.
 
     Attributes:
-        rows: columns of one value an image: `scene`, `view`, and the measures.
-        metrics: by the names of METRICS; None where it cannot be measured (no masks).
+        rows: columns of one value an image: `scene`, `view`, and the measures; of multi-view models also `observed`
+            (whether the model was shown the view), and the measures of whole scenes, the same in all views.
+        metrics: by the names of `metrics_of`; None where it cannot be measured (no masks, no unseen views).
         sweeps: `overlap` (needs masks) and `latent`.
+        scenes: of multi-view models, where views were left unseen.
     """
 
     rows: dict[str, np.ndarray]
     metrics: dict[str, Interval | None]
     sweeps: dict[str, Sweep]
     examples: tuple[Example, ...]
+    scenes: tuple[SceneExample, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def multi_view(self) -> bool:
+        """Whether the model is a multi-view one."""
+        return "observed" in self.rows
 
     @property
     def num_images(self) -> int:
@@ -107,13 +80,17 @@ def evaluate(
     batch_size: int = 32,
     device: str = "cpu",
     seed: int = 0,
+    observe: int = OBSERVED_VIEWS,
     progress: Callable[[int], None] = lambda images: None,
 ) -> Evaluation:
     """Measure the model on every image of the dataset, with its K slots as they are (nothing merged).
 
+    A multi-view model is shown some views of a scene, and is measured on how it renders the others too.
+
     Args:
         batch_size: images at a time.
-        seed: of posterior samples, bootstrap and random examples.
+        seed: of posterior samples, observed views, bootstrap and random examples.
+        observe: how many views of a scene a multi-view model is shown.
         progress: called with the number of images done since its last call.
 
     Raises:
@@ -121,21 +98,27 @@ def evaluate(
         ValueError: the images are of another size than the model's.
         OutputError: the model's output is not finite.
     """
-    explainer = Explainer(model, packed, batch_size, device, seed)
-    parts = []
+    explainer = Explainer(model, packed, batch_size, device, seed, observe)
+    multi_view = isinstance(model, MultiViewModel)
+    parts, tables = [], []
     for explanation in explainer:
         parts.append(_measure(explanation))
+        tables.append(explanation.table)
         progress(len(explanation.images))
     views = np.diff(packed.first_view)
     rows = {"scene": np.repeat(packed.names, views), "view": np.concatenate([np.arange(count) for count in views])}
+    if multi_view:
+        rows["observed"] = explainer.observed.astype(int)
     rows |= {column: np.concatenate([p[column] for p in parts]) for column in parts[0]}
-    measured = {name: rows.get(metric.column) for name, metric in METRICS.items()}
+    if multi_view and packed.masks is not None:
+        rows |= _measure_scenes(np.concatenate(tables), packed.first_view)
     return Evaluation(
         rows=rows,
-        metrics={name: None if values is None else bootstrap_mean(values, seed) for name, values in measured.items()},
+        metrics=_metrics(rows, multi_view, seed),
         sweeps=_sweeps(rows),
-        examples=tuple(_examples(explainer, rows, seed)),
-        warnings=tuple(_warnings(packed, model)),
+        examples=tuple(choose_examples(explainer, rows, seed)),
+        scenes=tuple(choose_scenes(explainer, rows, packed.first_view)) if multi_view else (),
+        warnings=tuple([*_warnings(packed, model), *_all_observed(packed, observe, multi_view)]),
     )
 
 
@@ -164,6 +147,27 @@ def _measure(explanation: Explanation) -> dict[str, np.ndarray]:
     }
 
 
+def _measure_scenes(tables: np.ndarray, first_view: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of measures over all views of a scene at once, in which an object keeps its region and its slot."""
+    table = np.add.reduceat(tables, first_view[:-1])
+    columns = {
+        "miou_scene": segmentation.miou(table),
+        "ari_scene": segmentation.adjusted_rand_index(table),
+        "fg_ari_scene": segmentation.foreground_ari(table),
+    }
+    return {name: np.repeat(values, np.diff(first_view)) for name, values in columns.items()}
+
+
+def _metrics(rows: dict[str, np.ndarray], multi_view: bool, seed: int) -> dict[str, Interval | None]:
+    chosen = {"images": slice(None), "scenes": rows["view"] == 0}
+    if multi_view:
+        chosen |= {"observed": rows["observed"] == 1, "unseen": rows["observed"] == 0}
+    return {
+        name: bootstrap_mean(rows[metric.column][chosen[metric.over]], seed) if metric.column in rows else None
+        for name, metric in metrics_of(multi_view).items()
+    }
+
+
 def _sweeps(rows: dict[str, np.ndarray]) -> dict[str, Sweep]:
     def sweep(scores: np.ndarray, thresholds: np.ndarray, default: float) -> Sweep:
         rates = (scores[:, None] >= thresholds).mean(0)
@@ -176,16 +180,6 @@ def _sweeps(rows: dict[str, np.ndarray]) -> dict[str, Sweep]:
     return sweeps
 
 
-def _examples(explainer: Explainer, rows: dict[str, np.ndarray], seed: int) -> list[Example]:
-    """Best, median and worst image by mIoU (by MSE without masks), and some random others."""
-    order = np.argsort(-rows["miou"] if "miou" in rows else rows["mse"], kind="stable")
-    chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-    reasons = {int(row): reason for reason, row in reversed(chosen.items())}
-    others = [int(row) for row in np.random.default_rng(seed).permutation(len(order)) if row not in reasons]
-    reasons = dict(reversed(reasons.items())) | dict.fromkeys(others[:NUM_RANDOM_EXAMPLES], "random")
-    return [Example(reason, row, explainer.image(row)) for row, reason in reasons.items()]
-
-
 def _warnings(packed: PackedDataset, model: SceneModel) -> list[str]:
     if packed.masks is None:
         return ["The dataset has no ground-truth masks: segmentation measures are left out."]
@@ -196,3 +190,14 @@ def _warnings(packed: PackedDataset, model: SceneModel) -> list[str]:
             f"its scores are bounded by that. Train with {needed} slots or more."
         ]
     return []
+
+
+def _all_observed(packed: PackedDataset, observe: int, multi_view: bool) -> list[str]:
+    whole = int((np.diff(packed.first_view) <= observe).sum()) if multi_view else 0
+    if not whole:
+        return []
+    scenes = "All scenes have" if whole == len(packed.names) else f"{whole} of {len(packed.names)} scenes have"
+    return [
+        f"{scenes} {observe} views or fewer: the model was shown all of them, and none was left to render unseen. "
+        "Show it fewer with --observe."
+    ]

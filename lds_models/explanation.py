@@ -15,6 +15,7 @@ from lds_models.lds_prior import cosine_similarity_matrix
 from lds_models.metrics.duplicates import min_pixels, visible_slots
 from lds_models.metrics.segmentation import contingency
 from lds_models.model import MultiViewModel, SceneModel, SlotInference
+from lds_models.novel_views import OBSERVED_VIEWS, choose_observed, infer_and_render
 
 
 class OutputError(ValueError):
@@ -29,6 +30,7 @@ class Explanation:
 
     Attributes:
         images: float32 [N,H,W,3] in [0,1].
+        observed: bool [N], the images that the model was shown; the others are views that it rendered unseen.
         truth: uint8 [N,H,W], ground-truth regions below num_regions, or None.
         reconstruction: float32 [N,H,W,3].
         masks: float32 [N,K,H,W], mixing probabilities.
@@ -38,6 +40,7 @@ class Explanation:
     """
 
     images: np.ndarray
+    observed: np.ndarray
     truth: np.ndarray | None
     num_regions: int
     reconstruction: np.ndarray
@@ -72,33 +75,48 @@ class Explanation:
             return None
         return contingency(self.truth, self.segmentation, self.num_regions, self.num_slots)
 
-    def only(self, image: int) -> Explanation:
-        """The same of one of the images alone, N = 1."""
+    def only(self, images: slice) -> Explanation:
+        """The same of some of the images alone."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: v[image : image + 1] for k, v in values.items() if isinstance(v, np.ndarray)})
+        return replace(self, **{k: v[images] for k, v in values.items() if isinstance(v, np.ndarray)})
 
 
 class Explainer:
     """Explains a packed dataset batch by batch; a batch comes out the same however often it is asked for.
 
-    Single-view models see every view as an image of its own, multi-view models all views of a scene together.
+    Single-view models see every view as an image of its own. Multi-view models see some views of a scene together, and
+    render the others without having seen them.
 
     Args:
         batch_size: images in a batch; a multi-view model gets as many whole scenes as fit, at least one.
-        seed: of the posterior samples.
+        seed: of the posterior samples, and of which views are observed.
+        observe: how many views of a scene a multi-view model is shown.
+
+    Attributes:
+        observed: bool [N], which of the dataset's images the model is shown.
 
     Raises:
         DatasetError: the model needs viewpoints and the dataset has none that fit.
     """
 
     def __init__(
-        self, model: SceneModel, packed: PackedDataset, batch_size: int = 32, device: str = "cpu", seed: int = 0
+        self,
+        model: SceneModel,
+        packed: PackedDataset,
+        batch_size: int = 32,
+        device: str = "cpu",
+        seed: int = 0,
+        observe: int = OBSERVED_VIEWS,
     ) -> None:
         self._model, self._device, self._seed = model.to(device).eval(), device, seed
-        self._packed = packed
+        self._packed, self._batch_size = packed, batch_size
         self._viewpoints = _viewpoints(model, packed)
-        self.num_images = len(packed.images)
-        edges = np.arange(self.num_images + 1) if self._viewpoints is None else packed.first_view
+        if self._viewpoints is None:
+            edges = np.arange(len(packed.images) + 1)
+            self.observed = np.ones(len(packed.images), bool)
+        else:
+            edges = packed.first_view
+            self.observed = choose_observed(edges, observe, seed)
         self._batches = list(_batches(edges, batch_size))
         self._num_regions = 0 if packed.masks is None else int(packed.masks.max()) + 1
 
@@ -116,12 +134,9 @@ class Explainer:
         """
         rows, scenes = self._batches[index]
         images = torch.from_numpy(self._packed.images[rows]).to(self._device).permute(0, 3, 1, 2).float() / 255
-        viewpoints = None
-        if self._viewpoints is not None:
-            viewpoints = torch.from_numpy(self._viewpoints[rows]).to(self._device).unflatten(0, (scenes, -1))
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(self._seed + index)
-            inference = self._model.infer(images.unflatten(0, (scenes, -1)), viewpoints)
+            inference = self._infer(images, rows, scenes)
         outputs = (inference.reconstruction, inference.mean, inference.log_masks.exp())
         if not all(torch.isfinite(output).all() for output in outputs):
             raise OutputError(
@@ -129,12 +144,23 @@ class Explainer:
                 "its weights are damaged or its training diverged: train again or take an earlier checkpoint"
             )
         truth = None if self._packed.masks is None else self._packed.masks[rows]
-        return _lay_out(images, inference, truth, self._num_regions)
+        return _lay_out(images, self.observed[rows], inference, truth, self._num_regions)
 
-    def image(self, row: int) -> Explanation:
-        """Explain one image alone, out of the same batch as ever."""
-        index = next(i for i, (rows, _) in enumerate(self._batches) if row < rows.stop)
-        return self.batch(index).only(row - self._batches[index][0].start)
+    def rows(self, rows: slice) -> Explanation:
+        """Explain an image, or the views of a scene, alone: out of the same batch as ever."""
+        index = next(i for i, (batch, _) in enumerate(self._batches) if rows.start < batch.stop)
+        first = self._batches[index][0].start
+        return self.batch(index).only(slice(rows.start - first, rows.stop - first))
+
+    def _infer(self, images: torch.Tensor, rows: slice, scenes: int) -> SlotInference:
+        images = images.unflatten(0, (scenes, -1))
+        if self._viewpoints is None:
+            return self._model.infer(images)
+        viewpoints, observed = (
+            torch.from_numpy(values[rows]).to(self._device).unflatten(0, (scenes, -1))
+            for values in (self._viewpoints, self.observed)
+        )
+        return infer_and_render(self._model, images, viewpoints, observed, self._batch_size)
 
 
 def _viewpoints(model: SceneModel, packed: PackedDataset) -> np.ndarray | None:
@@ -164,7 +190,9 @@ def _batches(edges: np.ndarray, batch_size: int) -> Iterator[tuple[slice, int]]:
             start = stop
 
 
-def _lay_out(images: torch.Tensor, inference: SlotInference, truth: np.ndarray | None, num_regions: int) -> Explanation:
+def _lay_out(
+    images: torch.Tensor, observed: np.ndarray, inference: SlotInference, truth: np.ndarray | None, num_regions: int
+) -> Explanation:
     def numpy(tensor: torch.Tensor) -> np.ndarray:
         return tensor.float().cpu().numpy()
 
@@ -173,6 +201,7 @@ def _lay_out(images: torch.Tensor, inference: SlotInference, truth: np.ndarray |
 
     return Explanation(
         images=numpy(images.movedim(1, -1)),
+        observed=observed,
         truth=truth,
         num_regions=num_regions,
         reconstruction=numpy(inference.reconstruction.flatten(0, 1).movedim(1, -1)),

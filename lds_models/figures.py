@@ -1,21 +1,19 @@
-"""The report's pictures: the paper's Figure 2 as tiles and as one PNG, and charts as PNG and as themed SVG."""
+"""The report's figures: the paper's Figure 2, scenes with their unseen views, and charts as PNG and as themed SVG."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from datasets.palette import object_colours
-from lds_models.evaluation import Evaluation, Example, Sweep
-from lds_models.explanation import Explanation
-from lds_models.metrics.duplicates import latent_slots, overlap_slots
-from lds_models.metrics.segmentation import match
+from lds_models.evaluation import Evaluation, Sweep
+from lds_models.examples import Example, SceneExample
+from lds_models.measures import METRICS
+from lds_models.pictures import Panel, View, panel, scene_panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,83 +23,9 @@ if TYPE_CHECKING:
 # What charts are drawn in. In SVG each becomes the CSS variable of its name, so that charts follow the page's theme.
 THEME = {"ink": "#1f2530", "muted": "#68707d", "line": "#dfe2e7", "accent": "#2f6fde", "second": "#c2570c"}
 DUPLICATE = "#f2b705"
-BACKGROUND = (205, 210, 218)
 PANEL_HEIGHT = 2.12  # rows of pictures that an example takes in the grid
-CHECKER = (122, 132)  # grey levels behind a slot's masked appearance
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A slot's pictures, uint8 [H,W,3]: its part of the image, and its appearance rendered alone."""
-
-    masked: np.ndarray
-    alone: np.ndarray
-    visible: bool
-    duplicate: bool
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One image in the manner of the paper's Figure 2; all pictures uint8 [H,W,3]."""
-
-    observation: np.ndarray
-    reconstruction: np.ndarray
-    slots: list[Slot]
-    truth: np.ndarray | None
-    segmentation: np.ndarray
-
-
-def panel(explanation: Explanation) -> Panel:
-    """The pictures of an explanation of one image."""
-    e = explanation
-    masked = _over_checker(e.appearances[0], e.masks[0])
-    duplicates = _duplicates(e)
-    slots = [
-        Slot(masked[k], _to_uint8(e.appearances[0, k]), bool(e.visible[0, k]), bool(duplicates[k]))
-        for k in range(e.num_slots)
-    ]
-    of_regions, of_slots = _colours(e)
-    return Panel(
-        observation=_to_uint8(e.images[0]),
-        reconstruction=_to_uint8(e.reconstruction[0]),
-        slots=slots,
-        truth=None if e.truth is None else of_regions[e.truth[0]],
-        segmentation=of_slots[e.segmentation[0]],
-    )
-
-
-def _duplicates(e: Explanation) -> np.ndarray:
-    """The slots to mark, bool [K]: by ground truth where there is one, by their latents otherwise."""
-    if e.table is not None:
-        return overlap_slots(e.table, e.pixel_floor)[0]
-    return latent_slots(e.cosines_of_means, e.visible)[0]
-
-
-def _colours(e: Explanation) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [R,3] and [K,3]; a slot has the colour of the region that it is matched to, the others have their own."""
-    if e.table is None:
-        colours = object_colours(e.num_slots)
-        colours[np.bincount(e.segmentation.ravel()).argmax()] = BACKGROUND  # most likely: the slot that wins most
-        return colours[:0], colours
-    palette = np.insert(object_colours(e.num_regions - 1 + e.num_slots), 0, BACKGROUND, axis=0)
-    regions, slots = palette[: e.num_regions], palette[e.num_regions :]
-    matched = match(e.table)[0]
-    slots[matched[matched >= 0]] = regions[matched >= 0]
-    return regions, slots
-
-
-def _to_uint8(image: np.ndarray) -> np.ndarray:
-    return (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
-
-
-def _over_checker(appearances: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """uint8 [K,H,W,3]: appearances [K,H,W,3], where masks [K,H,W] let them be seen, over a grey checkerboard."""
-    height, width = masks.shape[1:]
-    side = max(1, height // 8)
-    rows, columns = np.arange(height)[:, None] // side, np.arange(width) // side
-    checker = np.where((rows + columns) % 2, *CHECKER)[None, :, :, None] / 255
-    alpha = masks[..., None]
-    return _to_uint8(alpha * appearances + (1 - alpha) * checker)
+VIEWS_HEADING = 0.85  # rows of pictures that the words above a line of views take
+VIEWS_GAP = 0.4  # between observed and unseen ones
 
 
 def grid(examples: Sequence[Example]) -> Figure:
@@ -124,26 +48,60 @@ def grid(examples: Sequence[Example]) -> Figure:
 
 
 def _draw_panel(axes: Axes, reason: str, shown: Panel, top: float) -> None:
-    def place(picture: np.ndarray, column: float, row: float) -> None:
-        gap = 0.03
-        extent = (column + gap, column + 1 - gap, row + 1 - gap, row + gap)
-        axes.imshow(picture, extent=extent, interpolation="nearest")
-
     ends = [shown.segmentation] if shown.truth is None else [shown.truth, shown.segmentation]
     pictures = [shown.observation, shown.reconstruction, *(slot.masked for slot in shown.slots), *ends]
     for column, picture in enumerate(pictures):
-        place(picture, column, top)
+        _place(axes, picture, column, top)
     for column, slot in enumerate(shown.slots, start=2):
-        place(slot.alone, column, top + 1)
+        _place(axes, slot.alone, column, top + 1)
         if slot.duplicate:
             axes.add_patch(_box((column, top), 1, 2))
     axes.text(0.05, top + 1.2, reason, color=THEME["muted"])
+
+
+def _place(axes: Axes, picture: np.ndarray, left: float, top: float) -> None:
+    """Draw a picture into the unit square that begins at (left, top)."""
+    gap = 0.03
+    axes.imshow(picture, extent=(left + gap, left + 1 - gap, top + 1 - gap, top + gap), interpolation="nearest")
 
 
 def _box(corner: tuple[float, float], width: float, height: float) -> Patch:
     from matplotlib.patches import FancyBboxPatch
 
     return FancyBboxPatch(corner, width, height, "round,pad=0,rounding_size=.06", fill=False, ec=DUPLICATE, lw=2.5)
+
+
+def views(scenes: Sequence[SceneExample]) -> Figure:
+    """Scenes view by view, a column each: those that the model was shown on the left, the unseen ones on the right."""
+    lines = [(scene, line) for scene in scenes for line in scene_panel(scene.explanation).lines]
+    rows = list(scene_panel(scenes[0].explanation).observed[0].pictures)
+    observed, unseen = (max(len(line[side]) for _, line in lines) for side in (0, 1))
+    width, height = observed + VIEWS_GAP + unseen, VIEWS_HEADING + len(rows)
+    figure = _figure(0.95 * (width + 0.95), 0.95 * height * len(lines) + 0.1)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    for index, (scene, (left, right)) in enumerate(lines):
+        top = height * index + VIEWS_HEADING
+        axes.text(-0.1, top - 0.45, scene.reason, ha="right", color=THEME["accent"], weight="bold")
+        for row, label in enumerate(rows):
+            axes.text(-0.1, top + row + 0.5, label, ha="right", va="center", color=THEME["muted"])
+        _draw_views(axes, f"shown to the model: {_means(scene.observed)}", left, 0, top)
+        _draw_views(axes, f"unseen: {_means(scene.unseen)}", right, observed + VIEWS_GAP, top)
+    axes.set(xlim=(-0.85, width + 0.1), ylim=(height * len(lines) + 0.1, 0), aspect="equal")
+    return figure
+
+
+def _means(values: dict[str, float]) -> str:
+    return ", ".join(f"{METRICS[name].label} {value:{METRICS[name].spec}}" for name, value in values.items())
+
+
+def _draw_views(axes: Axes, title: str, shown: Sequence[View], left: float, top: float) -> None:
+    axes.text(left + 0.03, top - 0.45, title, color=THEME["ink"])
+    for column, view in enumerate(shown):
+        middle = left + column + 0.5
+        axes.text(middle, top - 0.08, f"view {view.number}", ha="center", color=THEME["muted"], fontsize="small")
+        for row, picture in enumerate(view.pictures.values()):
+            _place(axes, picture, left + column, top + row)
 
 
 def histogram(values: np.ndarray, label: str) -> Figure:

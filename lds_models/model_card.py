@@ -8,7 +8,9 @@ from typing import Any
 
 from lds_models.weights import WeightsError, load_weights, save_weights
 
-MEASURES = ("miou", "miou_greedy", "ari", "fg_ari", "mse", "sim", "duplicate_rate")
+MEASURES = (
+    "miou", "miou_unseen", "miou_scene", "miou_greedy", "ari", "fg_ari", "mse", "mse_unseen", "sim", "duplicate_rate"
+)  # fmt: skip
 
 
 def publish(
@@ -49,7 +51,8 @@ def _measured(evaluation: Path, digest: str) -> dict[str, Any]:
     if document["weights_digest"] != digest:
         raise WeightsError(f"{file}: was measured on other weights; run `lds eval` on these")
     kept = ("data", "split", "scenes", "images", "data_digest", "seed", "command")
-    return {key: document[key] for key in kept} | {"metrics": {m: document["metrics"].get(m) for m in MEASURES}}
+    metrics = {name: document["metrics"][name] for name in MEASURES if name in document["metrics"]}
+    return {key: document[key] for key in kept} | {"metrics": metrics}
 
 
 def _page(card: dict[str, Any], digest: str) -> str:

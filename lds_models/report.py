@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 
 from datasets.page import page_template
-from lds_models import figures
-from lds_models.evaluation import METRICS, Evaluation, Example, Metric
+from lds_models import figures, pictures
+from lds_models.evaluation import Evaluation
+from lds_models.examples import Example, SceneExample
+from lds_models.measures import METRICS, VIEW_METRICS, Metric, metrics_of
 from lds_models.metrics.duplicates import LATENT_COSINE, MIN_PIXELS, OVERLAP_SHARE
 from lds_models.metrics.statistics import Interval
 from lds_models.results import Provenance, software_versions, write_metrics, write_rows
 
 TEMPLATES = Path(__file__).parent / "templates"
-HEADLINE = ("miou", "fg_ari", "mse", "duplicate_rate", "sim", "duplicate_rate_latent")
+HEADLINE = ("miou", "miou_unseen", "mse", "duplicate_rate", "fg_ari", "mse_unseen", "sim", "duplicate_rate_latent")
 HEADLINE_COUNT = 4
 SHOWN_DIGEST = 16  # hexadecimal digits; metrics.json has all
 
@@ -33,13 +35,16 @@ def write_results(evaluation: Evaluation, provenance: Provenance, card: Mapping[
     Returns:
         The path of the page.
     """
-    pictures = out / "figures"
-    pictures.mkdir(parents=True, exist_ok=True)
+    folder = out / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
     write_metrics(evaluation, provenance, out / "metrics.json")
     write_rows(evaluation, out / "per_image.csv")
     charts = figures.charts(evaluation)
-    for name, figure in (charts | {"slots": figures.grid(evaluation.examples)}).items():
-        figures.save_png(figure, pictures / f"{name}.png")
+    grids = {"slots": figures.grid(evaluation.examples)}
+    if evaluation.scenes:
+        grids["unseen_views"] = figures.views(evaluation.scenes)
+    for name, figure in (charts | grids).items():
+        figures.save_png(figure, folder / f"{name}.png")
     page = out / "report.html"
     page.write_text(_render(evaluation, provenance, card, charts))
     return page
@@ -56,8 +61,9 @@ def format_interval(interval: Interval | None, metric: Metric) -> tuple[str, str
 def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, Any], charts: dict[str, Any]) -> str:
     from markupsafe import Markup
 
-    measures = [_measure(name, evaluation) for name in METRICS]
-    headline = [m for name in HEADLINE for m in measures if m["name"] == name and m["mean"] != "–"]
+    metrics = metrics_of(evaluation.multi_view)
+    measures = {name: _measure(evaluation.metrics[name], metric) for name, metric in metrics.items()}
+    headline = [measures[name] for name in HEADLINE if name in measures and measures[name]["mean"] != "–"]
     return page_template(TEMPLATES / "report.html.j2", data_uri=_data_uri).render(
         title=Path(provenance.weights).name.removesuffix(".safetensors"),
         provenance=asdict(provenance),
@@ -65,7 +71,9 @@ def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, A
         scenes=evaluation.num_scenes,
         warnings=evaluation.warnings,
         headline=headline[:HEADLINE_COUNT],
-        measures=measures,
+        measures=[measure for name, measure in measures.items() if name not in VIEW_METRICS],
+        by_views=_by_views(measures) if evaluation.scenes else [],
+        scene_examples=[_scene_example(scene) for scene in evaluation.scenes],
         has_masks="miou" in evaluation.rows,
         rule=_duplicate_rule(evaluation),
         examples=[_example(example, evaluation) for example in evaluation.examples],
@@ -76,10 +84,32 @@ def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, A
     )
 
 
-def _measure(name: str, evaluation: Evaluation) -> dict[str, str]:
-    metric = METRICS[name]
-    mean, bounds = format_interval(evaluation.metrics[name], metric)
-    return {**asdict(metric), "name": name, "mean": mean, "bounds": bounds}
+def _measure(interval: Interval | None, metric: Metric) -> dict[str, str]:
+    mean, bounds = format_interval(interval, metric)
+    return {**asdict(metric), "mean": mean, "bounds": bounds}
+
+
+def _by_views(measures: Mapping[str, dict[str, str]]) -> list[dict[str, Any]]:
+    """The measures of observed and of unseen views, side by side."""
+    return [
+        {"label": metric.label, "better": metric.better}
+        | {over: measures[f"{name}_{over}"] for over in ("observed", "unseen")}
+        for name, metric in METRICS.items()
+        if f"{name}_unseen" in measures and measures[f"{name}_unseen"]["mean"] != "–"
+    ]
+
+
+def _scene_example(scene: SceneExample) -> dict[str, Any]:
+    def described(means: dict[str, float]) -> dict[str, str]:
+        return {METRICS[name].label: f"{mean:{METRICS[name].spec}}" for name, mean in means.items()}
+
+    return {
+        "reason": scene.reason,
+        "name": scene.name,
+        "panel": pictures.scene_panel(scene.explanation),
+        "observed": described(scene.observed),
+        "unseen": described(scene.unseen),
+    }
 
 
 def _duplicate_rule(evaluation: Evaluation) -> str:
@@ -100,7 +130,7 @@ def _example(example: Example, evaluation: Evaluation) -> dict[str, Any]:
         "scene": evaluation.rows["scene"][example.row],
         "view": evaluation.rows["view"][example.row],
         "values": {label: f"{value:{specs[label]}}" for label, value in values.items() if np.isfinite(value)},
-        "panel": figures.panel(example.explanation),
+        "panel": pictures.panel(example.explanation),
     }
 
 
@@ -126,6 +156,7 @@ def _repeat(provenance: Provenance) -> dict[str, Any]:
         "data digest": provenance.data_digest[:SHOWN_DIGEST],
         "images": size,
         "seed": provenance.seed,
+        **({} if provenance.observe is None else {"views shown": provenance.observe}),
         "batch size": provenance.batch_size,
         "device": provenance.device,
     }

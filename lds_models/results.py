@@ -24,6 +24,7 @@ class Provenance:
         image_size: pixels a side that the model takes.
         source_size: (height, width) of the dataset's own images, which are cropped and resized where they differ;
             None where it is not known.
+        observe: how many views of a scene a multi-view model is shown; None for a single-view one.
     """
 
     weights: str
@@ -34,6 +35,7 @@ class Provenance:
     image_size: int
     source_size: tuple[int, int] | None
     seed: int
+    observe: int | None
     batch_size: int
     device: str
     command: str

@@ -7,9 +7,9 @@ import pytest
 import torch
 from colour_scenes import ColourModel, packed_squares
 
-from datasets.scene import DatasetError
-from lds_models.evaluation import METRICS, evaluate, first_scenes
+from lds_models.evaluation import evaluate, first_scenes
 from lds_models.explanation import Explainer, OutputError
+from lds_models.measures import METRICS
 from lds_models.metrics.statistics import bootstrap_mean
 
 
@@ -61,22 +61,10 @@ def test_the_same_seed_gives_the_same_results_and_leaves_the_random_state_alone(
     assert first.metrics["sim"] != other.metrics["sim"]
 
 
-def test_single_view_models_get_one_view_and_multi_view_models_whole_scenes():
-    packed = packed_squares(scenes=3, views=4)
-    single, multi = ColourModel(), ColourModel(multi_view=True)
-    evaluate(single, packed, batch_size=5)
-    evaluation = evaluate(multi, packed, batch_size=9)
+def test_single_view_models_get_one_view_at_a_time():
+    single = ColourModel()
+    evaluate(single, packed_squares(scenes=3, views=4), batch_size=5)
     assert {shape[1] for shape in single.seen} == {1} and max(shape[0] for shape in single.seen) == 5
-    assert {shape[:2] for shape in multi.seen} == {(2, 4), (1, 4)}
-    assert evaluation.num_images == 12 and evaluation.metrics["miou"].mean == pytest.approx(1)
-
-
-def test_scenes_with_different_numbers_of_views_go_in_batches_of_their_own():
-    packed = dataclasses.replace(packed_squares(scenes=3, views=4), first_view=np.array([0, 4, 6, 12]))
-    multi = ColourModel(multi_view=True)
-    rows = evaluate(multi, packed).rows
-    assert [shape[:2] for shape in multi.seen[:3]] == [(1, 4), (1, 2), (1, 6)]
-    assert rows["view"].tolist() == [0, 1, 2, 3, 0, 1, 0, 1, 2, 3, 4, 5]
 
 
 def test_examples_are_the_best_the_median_the_worst_and_random_others():
@@ -138,15 +126,9 @@ def test_output_that_is_not_finite_is_one_clear_error():
         evaluate(Broken(), packed_squares())
 
 
-def test_a_multi_view_model_on_data_without_poses_is_one_clear_error():
-    packed = dataclasses.replace(packed_squares(), viewpoints={})
-    with pytest.raises(DatasetError, match="poses give none"):
-        evaluate(ColourModel(multi_view=True), packed)
-
-
 def test_an_image_explained_alone_is_the_one_of_its_batch():
     explainer = Explainer(ColourModel(twins=True), packed_squares(scenes=3, views=3), batch_size=4, seed=3)
     second = explainer.batch(1)
-    alone = explainer.image(6)
+    alone = explainer.rows(slice(6, 7))
     assert np.array_equal(alone.masks[0], second.masks[2])
     assert np.array_equal(alone.cosines_of_samples[0], second.cosines_of_samples[2])

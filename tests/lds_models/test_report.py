@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from colour_scenes import COLOURS, ColourModel, packed_squares
 
-from lds_models import figures
-from lds_models.evaluation import METRICS, evaluate
+from lds_models import pictures
+from lds_models.evaluation import evaluate
+from lds_models.measures import METRICS
 from lds_models.report import write_results
 from lds_models.results import Provenance
 
@@ -24,6 +25,7 @@ PROVENANCE = Provenance(
     image_size=64,
     source_size=(64, 64),
     seed=0,
+    observe=None,
     batch_size=32,
     device="cpu",
     command="lds eval monet_test --data 'a & b' --split test",
@@ -113,10 +115,10 @@ def test_duplicate_slots_are_marked_and_only_they(written):
     evaluation, _, html = written
     marked = Page(html).of_class("duplicate")
     expected = sum(
-        slot.duplicate for example in evaluation.examples for slot in figures.panel(example.explanation).slots
+        slot.duplicate for example in evaluation.examples for slot in pictures.panel(example.explanation).slots
     )
     assert len(marked) == expected > 0
-    worst = figures.panel(evaluation.examples[2].explanation)
+    worst = pictures.panel(evaluation.examples[2].explanation)
     assert [k for k, slot in enumerate(worst.slots) if slot.duplicate] == [1, 5]
 
 
@@ -133,7 +135,7 @@ def test_every_picture_is_written_as_png(written):
 def test_a_panel_shows_the_slots_masked_and_alone_and_matches_colours_to_the_truth():
     packed = packed_squares()
     evaluation = evaluate(ColourModel(), packed)
-    panel = figures.panel(evaluation.examples[0].explanation)
+    panel = pictures.panel(evaluation.examples[0].explanation)
     truth = packed.masks[evaluation.examples[0].row]
     assert np.array_equal(panel.observation, COLOURS[truth])
     assert np.array_equal(panel.truth, panel.segmentation)

@@ -1,0 +1,131 @@
+"""The report's pictures as arrays: the paper's Figure 2, and the views of a scene, observed and unseen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from datasets.palette import object_colours
+from lds_models.explanation import Explanation
+from lds_models.metrics.duplicates import latent_slots, overlap_slots
+from lds_models.metrics.segmentation import match
+
+BACKGROUND = (205, 210, 218)
+CHECKER = (122, 132)  # grey levels behind a slot's masked appearance
+VIEWS_A_LINE = 5  # of those observed, and of those unseen
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A slot's pictures, uint8 [H,W,3]: its part of the image, and its appearance rendered alone."""
+
+    masked: np.ndarray
+    alone: np.ndarray
+    visible: bool
+    duplicate: bool
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image in the manner of the paper's Figure 2; all pictures uint8 [H,W,3]."""
+
+    observation: np.ndarray
+    reconstruction: np.ndarray
+    slots: list[Slot]
+    truth: np.ndarray | None
+    segmentation: np.ndarray
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of a scene: its number there and its pictures by name, uint8 [H,W,3].
+
+    The pictures are `image`, `rendered`, `segmented` and, with masks, `truth`.
+    """
+
+    number: int
+    pictures: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class ScenePanel:
+    """A scene's views: those that the model was shown, and those that it rendered unseen."""
+
+    observed: list[View]
+    unseen: list[View]
+
+    @property
+    def lines(self) -> list[tuple[list[View], list[View]]]:
+        """As many views of either kind as stand side by side, then the next, until all are shown."""
+        starts = range(0, max(len(self.observed), len(self.unseen)), VIEWS_A_LINE)
+        return [(self.observed[i : i + VIEWS_A_LINE], self.unseen[i : i + VIEWS_A_LINE]) for i in starts]
+
+
+def panel(explanation: Explanation) -> Panel:
+    """The pictures of an explanation of one image."""
+    e = explanation
+    masked = _over_checker(e.appearances[0], e.masks[0])
+    duplicates = _duplicates(e)
+    slots = [
+        Slot(masked[k], _to_uint8(e.appearances[0, k]), bool(e.visible[0, k]), bool(duplicates[k]))
+        for k in range(e.num_slots)
+    ]
+    of_regions, of_slots = _colours(e)
+    return Panel(
+        observation=_to_uint8(e.images[0]),
+        reconstruction=_to_uint8(e.reconstruction[0]),
+        slots=slots,
+        truth=None if e.truth is None else of_regions[e.truth[0]],
+        segmentation=of_slots[e.segmentation[0]],
+    )
+
+
+def scene_panel(explanation: Explanation) -> ScenePanel:
+    """The pictures of an explanation of all views of a scene; an object has one colour in all of them."""
+    e = explanation
+    of_regions, of_slots = _colours(e)
+    pictures = {"image": _to_uint8(e.images), "rendered": _to_uint8(e.reconstruction)}
+    pictures["segmented"] = of_slots[e.segmentation]
+    if e.truth is not None:
+        pictures["truth"] = of_regions[e.truth]
+    views = [View(v, {name: of_views[v] for name, of_views in pictures.items()}) for v in range(len(e.images))]
+    observed, unseen = ([views[number] for number in np.flatnonzero(e.observed == shown)] for shown in (True, False))
+    return ScenePanel(observed, unseen)
+
+
+def _duplicates(e: Explanation) -> np.ndarray:
+    """The slots to mark, bool [K]: by ground truth where there is one, by their latents otherwise."""
+    if e.table is not None:
+        return overlap_slots(e.table, e.pixel_floor)[0]
+    return latent_slots(e.cosines_of_means, e.visible)[0]
+
+
+def _colours(e: Explanation) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 [R,3] and [K,3]; a slot has the colour of the region that it is matched to, the others have their own.
+
+    Slots and regions are matched over all of the images together: colours keep their objects in all views of a scene.
+    """
+    if e.table is None:
+        colours = object_colours(e.num_slots)
+        colours[np.bincount(e.segmentation.ravel()).argmax()] = BACKGROUND  # most likely: the slot that wins most
+        return colours[:0], colours
+    palette = np.insert(object_colours(e.num_regions - 1 + e.num_slots), 0, BACKGROUND, axis=0)
+    regions, slots = palette[: e.num_regions], palette[e.num_regions :]
+    matched = match(e.table.sum(0, keepdims=True))[0]
+    slots[matched[matched >= 0]] = regions[matched >= 0]
+    return regions, slots
+
+
+def _to_uint8(image: np.ndarray) -> np.ndarray:
+    return (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
+
+
+def _over_checker(appearances: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """uint8 [K,H,W,3]: appearances [K,H,W,3], where masks [K,H,W] let them be seen, over a grey checkerboard."""
+    height, width = masks.shape[1:]
+    side = max(1, height // 8)
+    rows, columns = np.arange(height)[:, None] // side, np.arange(width) // side
+    checker = np.where((rows + columns) % 2, *CHECKER)[None, :, :, None] / 255
+    alpha = masks[..., None]
+    return _to_uint8(alpha * appearances + (1 - alpha) * checker)
