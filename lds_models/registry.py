@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lds_models.genesis import GENESIS, GENESISConfig
 from lds_models.iodine import IODINE, IODINEConfig
 from lds_models.model import SceneModel
 from lds_models.monet import MONet, MONetConfig
@@ -18,6 +19,7 @@ MODELS: dict[str, tuple[type, type[SceneModel]]] = {
     "monet": (MONetConfig, MONet),
     "iodine": (IODINEConfig, IODINE),
     "mulmon": (MulMONConfig, MulMON),
+    "genesis": (GENESISConfig, GENESIS),
 }
 
 
