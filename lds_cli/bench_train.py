@@ -122,9 +122,9 @@ def _batches(images) -> Callable:
     import numpy as np
 
     from datasets.packing import PackedDataset
-    from lds_models.batches import ImageBatches
+    from lds_models.training.batches import ImageBatches
 
     first_view = np.arange(0, len(images) + 1)
     packed = PackedDataset(images, first_view, None, {}, [], "bench", "train", "")
     batches, steps = ImageBatches(packed, BATCH, seed=0), itertools.count()
-    return lambda: batches(next(steps)).float() / 255
+    return lambda: batches(next(steps)).images.float() / 255

@@ -33,10 +33,13 @@ def train(
     `tensorboard --logdir runs`.
 
     Example: lds train table_monet_lds data.path=/tmp/table steps=2000
+
+    On several processes: torchrun --nproc-per-node 2 --no-python lds train ... (docs/training.md).
     """
     ready_memory()
-    from lds_models.experiment import load_experiment
-    from lds_models.training import train as run_training
+    console.quiet = os.environ.get("RANK", "0") != "0"  # torchrun's number of the process: one of them speaks
+    from lds_models.training.experiment import load_experiment
+    from lds_models.training.loop import train as run_training
 
     loaded = load_experiment(experiment, settings or [])
     run = out or Path("runs") / f"{Path(experiment).stem}_seed{loaded.seed}"
@@ -83,6 +86,8 @@ def _training_bar(steps: int) -> Iterator[Callable[[int, dict[str, float]], None
 
         def show(step: int, row: dict[str, float]) -> None:
             shown = "  ".join(f"{key} {row[key]:.4g}" for key in ("total", "nll", "lds") if key in row)
+            if row:
+                shown += f"  {row['images_per_second']:.3g} images/s  {row['memory_mb']:.0f} MB"
             bar.update(task, completed=step, description=shown)
 
         yield show

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import torch
 from torch import Tensor
@@ -13,11 +14,24 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
+def training_precision(wanted: str) -> str:
+    """What `precision` in an experiment comes to here: `auto` is the best one. Warns of a format that is emulated."""
+    best = best_precision()
+    if wanted == "bf16-mixed" != best:
+        warnings.warn(
+            "this processor does not compute in bf16 and emulates it, which is slower than float32: use precision=auto",
+            stacklevel=2,
+        )
+    return best if wanted == "auto" else wanted
+
+
 def best_precision() -> str:
     """bf16 where the hardware computes it, float32 elsewhere (emulated bf16 is slower than float32)."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    return "bf16-mixed" if _cpu_flags() & {"amx_bf16", "avx512_bf16"} else "32-true"
+    # The flags are the processor's; oneDNN, which computes, may be kept from using it all (ONEDNN_MAX_CPU_ISA).
+    native = _cpu_flags() & {"amx_bf16", "avx512_bf16"} and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return "bf16-mixed" if native else "32-true"
 
 
 def _cpu_flags() -> set[str]:

@@ -76,8 +76,8 @@ def test_install_space_has_nodes_launch_files_presets_and_weights(install_space:
 
 def test_install_space_runs_without_the_checkout(install_space: Path, tmp_path: Path) -> None:
     script = """
-import lds_models.experiment, lds_scenes.msg, perception
-print(*lds_models.experiment.preset_names(), lds_models.__file__)
+import lds_models.training.experiment, lds_scenes.msg, perception
+print(*lds_models.training.experiment.preset_names(), lds_models.__file__)
 """
     environment = {
         **os.environ,

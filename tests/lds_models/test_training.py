@@ -18,12 +18,13 @@ from safetensors import safe_open
 
 from datasets.packing import write_packed
 from datasets.scene import Scene
-from lds_models.batches import ImageBatches
-from lds_models.checkpoint import load_checkpoint
-from lds_models.experiment import OptimiserConfig, lds_ramp, learning_rate, load_experiment
 from lds_models.presets import preset_names
 from lds_models.registry import ConfigError, build_model
-from lds_models.training import TrainingError, train
+from lds_models.training.batches import ImageBatches
+from lds_models.training.checkpoint import load_checkpoint
+from lds_models.training.errors import TrainingError
+from lds_models.training.experiment import OptimiserConfig, lds_ramp, learning_rate, load_experiment
+from lds_models.training.loop import train
 from lds_models.weights import load_weights
 
 EXPERIMENT = """
@@ -78,7 +79,7 @@ def lds_train(experiment: Path, run: Path, *more: str) -> subprocess.Popen:
 
 def curves(run: Path) -> list[list[str]]:
     with open(run / "metrics.csv", newline="") as file:
-        return [row for row in csv.reader(file) if row[1] != "seconds"]
+        return [row for row in csv.reader(file) if row[1] not in ("seconds", "images_per_second", "memory_mb")]
 
 
 def test_run_killed_in_mid_training_goes_on_as_if_it_had_not_been(tmp_path: Path, experiment_file: Path) -> None:
@@ -172,11 +173,11 @@ def test_every_image_comes_once_an_epoch(packed_file: Path) -> None:
 
     packed = read_packed(packed_file)
     batches = ImageBatches(packed, batch_size=9, seed=3)
-    seen = torch.cat([batches(step) for step in range(8)])[:72]  # 72 images are three epochs of 24
+    seen = torch.cat([batches(step).images for step in range(8)])[:72]  # 72 images are three epochs of 24
     for epoch in range(3):
         images = seen[24 * epoch : 24 * epoch + 24, 0].permute(0, 2, 3, 1).numpy()
         assert sorted(i.tobytes() for i in images) == sorted(i.tobytes() for i in packed.images)
-    torch.testing.assert_close(ImageBatches(packed, 9, seed=3)(5), batches(5))
+    torch.testing.assert_close(ImageBatches(packed, 9, seed=3)(5).images, batches(5).images)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from lds_models.registry import ConfigError
 class DataConfig:
     path: str = MISSING  # a dataset's folder or a packed file
     split: str = "train"
+    views: int | None = None  # how many of a scene a multi-view model gets in a step; null: all
     validation_path: str | None = None  # default: the same dataset
     validation_split: str | None = "test"  # null: no validation
     validation_images: int = 64
@@ -39,7 +40,7 @@ class Experiment:
     model: dict[str, Any] = MISSING
     data: DataConfig = field(default_factory=DataConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    batch_size: int = 40  # images (single-view models)
+    batch_size: int = 40  # images, or scenes for multi-view models; of all processes together
     steps: int = 600_000
     lds_warmup: list[int] = field(default_factory=lambda: [0, 0])  # lambda grows from 0 between these steps
     seed: int = 0
@@ -89,6 +90,8 @@ def _check(experiment: Experiment, file: Path) -> None:
     for key in ("batch_size", "steps", "log_every", "validate_every", "checkpoint_every"):
         if getattr(experiment, key) < 1:
             raise ConfigError(f"{file}: {key} must be 1 or more, got {getattr(experiment, key)}")
+    if experiment.data.views is not None and experiment.data.views < 1:
+        raise ConfigError(f"{file}: data.views must be 1 or more, or null for all, got {experiment.data.views}")
     if len(experiment.lds_warmup) != 2 or experiment.lds_warmup[0] > experiment.lds_warmup[1]:
         raise ConfigError(f"{file}: lds_warmup must be [first step, last step], got {experiment.lds_warmup}")
 

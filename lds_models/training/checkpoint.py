@@ -50,14 +50,20 @@ def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
     except (SafetensorError, OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"{path}: cannot be resumed from ({reason}); was the model changed since?") from error
-    names = [name for name, _ in model.named_parameters()]
+    parameters = dict(model.named_parameters())
+    names = list(parameters)
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimiser/"):
             name, entry = key.removeprefix("optimiser/").rsplit("/", 1)
-            state.setdefault(names.index(name), {})[entry] = value
+            state.setdefault(names.index(name), {})[entry] = _laid_out_like(parameters[name], value)
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["random/cpu"])
     if torch.cuda.is_available() and "random/cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random/cuda"])
     return int(metadata["step"]), float(json.loads(metadata["seconds"]))
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """The value in the parameter's memory format, where they are of one shape; optimisers are slower on two formats."""
+    return torch.empty_like(parameter.detach()).copy_(value) if value.shape == parameter.shape else value

@@ -1,0 +1,62 @@
+"""A run's curves: metrics.csv, which programs read, and TensorBoard, which people look at."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+
+class Curves:
+    """Writes both into the folder `run`. Rows after `step`, of an earlier run that went further, are dropped."""
+
+    def __init__(self, run: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        path = run / "metrics.csv"
+        kept = _rows_until(path, step)
+        self._file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
+        self._csv = csv.writer(self._file)
+        self._csv.writerows([["step", "name", "value"], *kept])
+        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1)
+
+    def add(self, step: int, row: dict[str, float]) -> None:
+        for name, value in row.items():
+            self._csv.writerow([step, name, repr(value)])
+            self._board.add_scalar(name, value, step)
+        self._file.flush()
+
+    def flush(self) -> None:
+        self._file.flush()
+        self._board.flush()
+
+    def __enter__(self) -> Curves:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._board.close()
+
+
+class NoCurves:
+    """What processes write that leave it to another one: nothing."""
+
+    def add(self, step: int, row: dict[str, float]) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def __enter__(self) -> NoCurves:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def _rows_until(path: Path, step: int) -> list[list[str]]:
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        # A killed run can leave a torn last line.
+        rows = [row for row in csv.reader(file) if len(row) == 3 and row[0].isdigit()]
+    return [row for row in rows if int(row[0]) <= step]

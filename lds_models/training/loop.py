@@ -1,0 +1,129 @@
+"""A training run from its settings to its weights: Lightning Fabric for devices and precision, exact resume, curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from datasets.packing import PackedDataset, pack
+from lds_models.precision import training_precision
+from lds_models.registry import ConfigError, build_model
+from lds_models.training.curves import Curves, NoCurves
+from lds_models.training.errors import TrainingError
+from lds_models.training.experiment import Experiment
+from lds_models.training.pace import Pace
+from lds_models.training.replicas import Replicas
+from lds_models.training.stop_request import StopRequest
+from lds_models.training.trainer import Trainer
+from lds_models.training.validation import validate, validation_data
+from lds_models.weights import save_weights
+
+Progress = Callable[[int, dict[str, float]], None]
+
+
+def train(
+    experiment: Experiment, run: Path, resume: bool = False, command: str = "", progress: Progress = lambda *_: None
+) -> Path:
+    """Train as the experiment says, in the folder `run`. Under torchrun, its processes share the work.
+
+    The folder receives config.yaml, metrics.csv, tensorboard/, checkpoint.safetensors and, at the end,
+    weights.safetensors. With `resume` a run that was stopped, in whatever way, goes on from its last checkpoint as if
+    it had not been. SIGINT and SIGTERM end it after the current step, with a checkpoint.
+
+    Args:
+        command: what the user typed, for the model card.
+        progress: called as progress(steps done, the newest row of metrics).
+
+    Returns:
+        the weights file.
+
+    Raises:
+        TrainingError: the folder holds a run and `resume` is not given; the loss or a gradient is not finite; the
+            processes do not agree.
+        ConfigError, DatasetError: a setting or the data do not do.
+        KeyboardInterrupt: the run was asked to stop.
+    """
+    replicas = Replicas(training_precision(experiment.precision))
+    replicas.check_batch_size(experiment.batch_size)
+    if replicas.is_first:
+        _open_folder(experiment, run, resume)
+    torch.manual_seed(experiment.seed)
+    model = build_model(experiment.model)
+    with replicas.first_one_first():
+        packed = pack(experiment.data.path, experiment.data.split, model.image_size, with_masks=False)
+    held_out = validation_data(experiment.data, model) if replicas.is_first else None
+    trainer = Trainer(experiment, run, model, packed, replicas)
+    _steps(trainer, experiment, Curves(run, trainer.step) if replicas.is_first else NoCurves(), held_out, progress)
+    weights = run / "weights.safetensors"
+    if replicas.is_first:
+        save_weights(weights, model, _card(experiment, run, packed, trainer, command))
+    return weights
+
+
+def _steps(
+    trainer: Trainer,
+    experiment: Experiment,
+    curves: Curves | NoCurves,
+    held_out: PackedDataset | None,
+    progress: Progress,
+) -> None:
+    """All steps that are left, and what is due after each."""
+    pace, row = Pace(), {}
+    with curves, StopRequest() as request:
+        while trainer.step < experiment.steps:
+            step = trainer.do_step(request.made)
+            pace.add(step.images, step.seconds)
+
+            def due(interval: int) -> bool:
+                return trainer.step % interval == 0 or trainer.step == experiment.steps
+
+            if due(experiment.log_every):
+                row = step.row | {"seconds": trainer.seconds} | pace.row()
+                curves.add(trainer.step, row)
+            if due(experiment.validate_every) and held_out is not None:
+                curves.add(trainer.step, validate(trainer.model, held_out))
+            if due(experiment.checkpoint_every) or step.stop:
+                curves.flush()
+                trainer.save()
+            progress(trainer.step, row)
+            if step.stop:
+                raise KeyboardInterrupt
+
+
+def _open_folder(experiment: Experiment, run: Path, resume: bool) -> None:
+    """Make the run's folder and keep the settings in it."""
+    path = run / "config.yaml"
+    started = (run / "checkpoint.safetensors").exists()
+    if started and not resume:
+        raise TrainingError(f"{run}: holds a run already; go on with it by --resume, or give another --out")
+    settings = asdict(experiment)
+    if started and path.exists():
+        earlier = OmegaConf.to_container(OmegaConf.load(path))
+        # More steps, another learning rate or pace of logging are what a resumed run may ask for; these are not.
+        fixed = [key for key in ("model", "batch_size", "seed") if earlier.get(key) != settings[key]]
+        if earlier["optimiser"]["name"] != experiment.optimiser.name:
+            fixed.append("optimiser.name")
+        if fixed:
+            raise ConfigError(f"{path}: the run was started with another {', '.join(fixed)}; resume it with the same")
+    run.mkdir(parents=True, exist_ok=True)
+    path.write_text(OmegaConf.to_yaml(OmegaConf.structured(experiment)), encoding="utf-8")
+
+
+def _card(experiment: Experiment, run: Path, packed: PackedDataset, trainer: Trainer, command: str) -> dict[str, Any]:
+    """What the weights file says of where it comes from."""
+    training = {
+        "data": packed.source,
+        "split": packed.split,
+        "images": len(packed.images),
+        "data_digest": packed.digest,
+        "steps": trainer.step,
+        "hours": round(trainer.seconds / 3600, 3),
+        "command": command,
+        "experiment": asdict(experiment),
+    }
+    return {"name": run.name, "training": training, "licence": "BSD-3-Clause"}

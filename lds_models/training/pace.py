@@ -1,0 +1,31 @@
+"""How fast training goes and how much memory it takes."""
+
+from __future__ import annotations
+
+import resource
+
+import torch
+
+
+class Pace:
+    """Images over time since the last row, validation and checkpoints not counted."""
+
+    def __init__(self) -> None:
+        self._images, self._seconds = 0, 0.0
+
+    def add(self, images: int, seconds: float) -> None:
+        """Count a step, in which so many images were seen by all processes."""
+        self._images, self._seconds = self._images + images, self._seconds + seconds
+
+    def row(self) -> dict[str, float]:
+        """Images a second, and this process' peak of memory in MB, as metrics; begins anew."""
+        row = {"images_per_second": self._images / self._seconds, "memory_mb": peak_memory_mb()}
+        self._images, self._seconds = 0, 0.0
+        return row
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has had at once, MB: of its GPU where it uses one, else of the machine."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

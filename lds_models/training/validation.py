@@ -1,0 +1,77 @@
+"""Validation: how well a model segments and reconstructs held-out images while it trains."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+from datasets.packing import PackedDataset, pack
+from datasets.scene import DatasetError
+from lds_models.explanation import Explainer
+from lds_models.metrics.reconstruction import mean_squared_error
+from lds_models.metrics.segmentation import miou
+from lds_models.model import MultiViewModel, SceneModel
+from lds_models.training.experiment import DataConfig
+
+
+def validation_data(config: DataConfig, model: SceneModel) -> PackedDataset | None:
+    """The images to validate on, or None where none are wanted.
+
+    Single-view models get one view of each scene as far as `validation_images` goes, multi-view models whole scenes.
+    Warns where the model has fewer slots than the images have objects.
+
+    Raises:
+        DatasetError: there are no such images. The message says how to train without.
+    """
+    if config.validation_split is None:
+        return None
+    try:
+        packed = pack(config.validation_path or config.path, config.validation_split, model.image_size)
+    except DatasetError as error:
+        raise DatasetError(f"{error}. To train without validation, set data.validation_split=null") from error
+    _check_slots(model, packed)
+    if isinstance(model, MultiViewModel):
+        scenes = max(1, int((packed.first_view <= config.validation_images).sum()) - 1)
+        return _chosen(packed, np.arange(packed.first_view[scenes]), packed.first_view[: scenes + 1])
+    rows = packed.first_view[:-1][: config.validation_images]
+    return _chosen(packed, rows, np.arange(len(rows) + 1))
+
+
+def validate(model: SceneModel, packed: PackedDataset) -> dict[str, float]:
+    """Mean MSE and, where the dataset has masks, mIoU. Leaves the model and the random state as they were."""
+    shard, mode = model.shard, model.training
+    device = next(model.parameters()).device
+    model.shard = (0, 1)  # a single process validates
+    try:
+        explanations = list(Explainer(model, packed, device=str(device)))
+    finally:
+        model.shard = shard
+        model.train(mode)
+    errors = np.concatenate([mean_squared_error(e.images, e.reconstruction) for e in explanations])
+    row = {"val_mse": float(errors.mean())}
+    if packed.masks is not None:
+        row["val_miou"] = float(np.concatenate([miou(e.table) for e in explanations]).mean())
+    return row
+
+
+def _chosen(packed: PackedDataset, rows: np.ndarray, first_view: np.ndarray) -> PackedDataset:
+    return replace(
+        packed,
+        images=packed.images[rows],
+        first_view=first_view,
+        masks=None if packed.masks is None else packed.masks[rows],
+        viewpoints={kind: values[rows] for kind, values in packed.viewpoints.items()},
+        names=packed.names[: len(first_view) - 1],
+    )
+
+
+def _check_slots(model: SceneModel, packed: PackedDataset) -> None:
+    objects = packed.most_objects
+    if objects is not None and model.num_slots < objects + 1:
+        warnings.warn(
+            f"K = {model.num_slots} slots are fewer than the background and {objects} objects of some images: "
+            f"objects will be merged; set model.num_slots={objects + 1} or more",
+            stacklevel=2,
+        )
