@@ -192,6 +192,7 @@ def test_visibility_is_of_soft_masks_over_all_views() -> None:
     log_masks = posteriors()[3]
     share = log_masks.exp().mean((1, 3, 4, 5))
     torch.testing.assert_close(visibility(log_masks, 0.2), 1 / (1 + (0.2 / share) ** 2))
+    assert visibility(log_masks.bfloat16(), 0.2).dtype == torch.float32
 
 
 def test_slots_are_half_visible_where_the_metrics_begin_to_count_them() -> None:
