@@ -11,15 +11,22 @@ from copy import deepcopy
 
 import torch
 
+from lds_models.genesis import GENESIS
 from lds_models.iodine import IODINE
 from lds_models.model import SceneModel
 from lds_models.monet import MONet
 from lds_models.mulmon import MulMON
+from lds_models.reference.genesis import PlainGENESIS
 from lds_models.reference.iodine import PlainIODINE
 from lds_models.reference.monet import PlainMONet
 from lds_models.reference.mulmon import PlainMulMON
 
-PLAIN: dict[type[SceneModel], type[SceneModel]] = {MONet: PlainMONet, IODINE: PlainIODINE, MulMON: PlainMulMON}
+PLAIN: dict[type[SceneModel], type[SceneModel]] = {
+    MONet: PlainMONet,
+    GENESIS: PlainGENESIS,
+    IODINE: PlainIODINE,
+    MulMON: PlainMulMON,
+}
 
 
 def plain(model: SceneModel) -> SceneModel:

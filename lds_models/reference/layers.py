@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lds_models.fused import InstanceNormReLU, ReLU
-from lds_models.networks import BroadcastDecoder, ComponentEncoder, UNet
+from lds_models.decoder import BroadcastDecoder
+from lds_models.networks import ComponentEncoder, UNet
 
 
 class PlainInstanceNormReLU(nn.InstanceNorm2d):

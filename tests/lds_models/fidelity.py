@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from lds_models.registry import build_model
 
 SMALL: dict[str, dict[str, Any]] = {
     "monet": {"attention_channels": 8, "decoder_channels": 8},
+    "genesis": {"mask_latent_dim": 8, "decoder_channels": 8},
     "iodine": {"decoder_channels": 8, "refinement_channels": 8, "hidden": 16, "iterations": 3},
     "mulmon": {"decoder_channels": 8, "hidden": 16, "iterations": 3, "max_observed": 3},
 }
@@ -58,12 +60,12 @@ def noise_in_float32(self: SceneModel, tensor: Tensor) -> Tensor:
 
 
 def loss_and_gradients(model: SceneModel, case: Case, dtype: torch.dtype, bf16: bool = False) -> dict[str, Tensor]:
-    """All terms of the loss and the gradients of all parameters, by name."""
+    """All terms of the loss and the gradients of all parameters, by name. The model's state stays as it is."""
+    model = deepcopy(model)
     images, viewpoints = case.data(model, dtype)
     torch.manual_seed(case.seed)
     with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
         terms = model.loss(images, viewpoints)
-    model.zero_grad()
     terms.total.backward()
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
     missing = [name for name, gradient in gradients.items() if gradient is None]

@@ -14,6 +14,8 @@ from lds_models.reference import plain
 CASES = [
     Case("monet", {"lds_weight": 0.5, "background_std": 0.08, "foreground_std": 0.12}, batch=3),
     Case("monet", {"patch": 2, "image_size": 32, "num_slots": 4, "lds_weight": 0.5, "lds_on": "mean"}),
+    Case("genesis", {"lds_weight": 0.5, "latent_dim": 5}, batch=3),
+    Case("genesis", {"patch": 2, "image_size": 32, "num_slots": 4}),
     Case("iodine", {"lds_weight": 1.0, "num_slots": 4}, batch=3),
     Case("iodine", {"patch": 2, "image_size": 32, "latent_dim": 5, "iterations": 4, "lds_weight": 0.5}),
     Case("mulmon", {"lds_weight": 1.0, "kl_latent_weight": 0.7, "query_weight": 0.6}, batch=2, views=4),
