@@ -32,6 +32,11 @@ def gate(x: Tensor) -> Tensor:
     return (content * opening.contiguous().sigmoid_()).permute(0, 3, 1, 2)
 
 
+def start_transposed(weight: Tensor, fan: int) -> None:
+    """Start a transposed convolution as PyTorch does: `fan` is its outputs times the positions of its kernel."""
+    nn.init.uniform_(weight, -(fan**-0.5), fan**-0.5)
+
+
 class GatedConvolution(nn.Sequential):
     """5x5 convolution, or transposed convolution where `up`, batch normalisation, gate."""
 
@@ -41,6 +46,8 @@ class GatedConvolution(nn.Sequential):
             layer = nn.ConvTranspose2d(inputs, 2 * outputs, 5, stride, 2, stride - 1, bias=False)
         else:
             layer = nn.Conv2d(inputs, 2 * outputs, 5, stride, 2, bias=False)
+        if up:
+            start_transposed(layer.weight, 25 * 2 * outputs)
         super().__init__(layer, BatchNorm(2 * outputs))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,8 +82,7 @@ class MaskDecoder(nn.Module):
         # A transposed convolution from one pixel to the grid: a matrix for each place, a bias for each channel.
         self.from_latent = nn.Linear(latent_dim, self.grid**2 * 128, bias=False)
         self.bias = nn.Parameter(torch.zeros(128))
-        bound = (self.grid**2 * 128) ** -0.5  # as PyTorch starts a transposed convolution
-        nn.init.uniform_(self.from_latent.weight, -bound, bound)
+        start_transposed(self.from_latent.weight, self.grid**2 * 128)
         widths = [64, 64, 32, 32, 32, 32]
         layers = zip(widths, widths[1:], steps, strict=False)
         self.convolutions = nn.Sequential(*(GatedConvolution(*layer, up=True) for layer in layers))
