@@ -13,7 +13,7 @@ import numpy as np
 from lds_models.evaluation import Evaluation, Sweep
 from lds_models.examples import Example, SceneExample
 from lds_models.measures import METRICS
-from lds_models.pictures import Panel, View, panel, scene_panel
+from lds_models.pictures import Panel, View, lines_of_views, panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ THEME = {"ink": "#1f2530", "muted": "#68707d", "line": "#dfe2e7", "accent": "#2f
 DUPLICATE = "#f2b705"
 PANEL_HEIGHT = 2.12  # rows of pictures that an example takes in the grid
 VIEWS_HEADING = 0.85  # rows of pictures that the words above a line of views take
-VIEWS_GAP = 0.4  # between observed and unseen ones
+VIEWS_GAP = 0.3  # between observed and unseen ones
 
 
 def grid(examples: Sequence[Example]) -> Figure:
@@ -72,31 +72,32 @@ def _box(corner: tuple[float, float], width: float, height: float) -> Patch:
 
 
 def views(scenes: Sequence[SceneExample]) -> Figure:
-    """Scenes view by view, a column each: those that the model was shown on the left, the unseen ones on the right."""
-    lines = [(scene, line) for scene in scenes for line in scene_panel(scene.explanation).lines]
-    rows = list(scene_panel(scenes[0].explanation).observed[0].pictures)
-    observed, unseen = (max(len(line[side]) for _, line in lines) for side in (0, 1))
-    width, height = observed + VIEWS_GAP + unseen, VIEWS_HEADING + len(rows)
-    figure = _figure(0.95 * (width + 0.95), 0.95 * height * len(lines) + 0.1)
+    """Scenes view by view, a column each: first those that the model was shown, then the unseen ones."""
+    lines = [(scene, line) for scene in scenes for line in lines_of_views(scene.explanation)]
+    rows = list(lines[0][1][0][0].pictures)
+    width = max(len(observed) + len(unseen) for _, (observed, unseen) in lines) + VIEWS_GAP
+    height = VIEWS_HEADING + len(rows)
+    figure = _figure(0.95 * (width + 1.1), 0.95 * (height * len(lines) + 0.1))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    for index, (scene, (left, right)) in enumerate(lines):
+    for index, (scene, (observed, unseen)) in enumerate(lines):
         top = height * index + VIEWS_HEADING
         axes.text(-0.1, top - 0.45, scene.reason, ha="right", color=THEME["accent"], weight="bold")
         for row, label in enumerate(rows):
-            axes.text(-0.1, top + row + 0.5, label, ha="right", va="center", color=THEME["muted"])
-        _draw_views(axes, f"shown to the model: {_means(scene.observed)}", left, 0, top)
-        _draw_views(axes, f"unseen: {_means(scene.unseen)}", right, observed + VIEWS_GAP, top)
-    axes.set(xlim=(-0.85, width + 0.1), ylim=(height * len(lines) + 0.1, 0), aspect="equal")
+            axes.text(-0.1, top + row + 0.5, label, ha="right", va="center", color=THEME["muted"], fontsize="small")
+        _draw_views(axes, "shown", scene.observed, observed, 0, top)
+        _draw_views(axes, "unseen", scene.unseen, unseen, len(observed) + VIEWS_GAP * bool(observed), top)
+    axes.set(xlim=(-1, width + 0.1), ylim=(height * len(lines) + 0.1, 0), aspect="equal")
     return figure
 
 
-def _means(values: dict[str, float]) -> str:
-    return ", ".join(f"{METRICS[name].label} {value:{METRICS[name].spec}}" for name, value in values.items())
-
-
-def _draw_views(axes: Axes, title: str, shown: Sequence[View], left: float, top: float) -> None:
-    axes.text(left + 0.03, top - 0.45, title, color=THEME["ink"])
+def _draw_views(
+    axes: Axes, title: str, means: dict[str, float], shown: Sequence[View], left: float, top: float
+) -> None:
+    if len(shown) > 2:  # there is room for numbers
+        title += ": " + ", ".join(f"{METRICS[k].label} {mean:{METRICS[k].spec}}" for k, mean in means.items())
+    if shown:
+        axes.text(left + 0.03, top - 0.45, title, color=THEME["ink"])
     for column, view in enumerate(shown):
         middle = left + column + 0.5
         axes.text(middle, top - 0.08, f"view {view.number}", ha="center", color=THEME["muted"], fontsize="small")

@@ -13,7 +13,7 @@ from lds_models.metrics.segmentation import match
 
 BACKGROUND = (205, 210, 218)
 CHECKER = (122, 132)  # grey levels behind a slot's masked appearance
-VIEWS_A_LINE = 5  # of those observed, and of those unseen
+VIEWS_A_LINE = 10
 
 
 @dataclass(frozen=True)
@@ -39,27 +39,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class View:
-    """One view of a scene: its number there and its pictures by name, uint8 [H,W,3].
+    """One view of a scene: its number there, whether the model was shown it, and its pictures by name, uint8 [H,W,3].
 
     The pictures are `image`, `rendered`, `segmented` and, with masks, `truth`.
     """
 
     number: int
+    observed: bool
     pictures: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class ScenePanel:
-    """A scene's views: those that the model was shown, and those that it rendered unseen."""
-
-    observed: list[View]
-    unseen: list[View]
-
-    @property
-    def lines(self) -> list[tuple[list[View], list[View]]]:
-        """As many views of either kind as stand side by side, then the next, until all are shown."""
-        starts = range(0, max(len(self.observed), len(self.unseen)), VIEWS_A_LINE)
-        return [(self.observed[i : i + VIEWS_A_LINE], self.unseen[i : i + VIEWS_A_LINE]) for i in starts]
 
 
 def panel(explanation: Explanation) -> Panel:
@@ -81,17 +68,25 @@ def panel(explanation: Explanation) -> Panel:
     )
 
 
-def scene_panel(explanation: Explanation) -> ScenePanel:
-    """The pictures of an explanation of all views of a scene; an object has one colour in all of them."""
+def views(explanation: Explanation) -> list[View]:
+    """The pictures of all views of a scene, those observed first; an object has one colour in all of them."""
     e = explanation
     of_regions, of_slots = _colours(e)
     pictures = {"image": _to_uint8(e.images), "rendered": _to_uint8(e.reconstruction)}
     pictures["segmented"] = of_slots[e.segmentation]
     if e.truth is not None:
         pictures["truth"] = of_regions[e.truth]
-    views = [View(v, {name: of_views[v] for name, of_views in pictures.items()}) for v in range(len(e.images))]
-    observed, unseen = ([views[number] for number in np.flatnonzero(e.observed == shown)] for shown in (True, False))
-    return ScenePanel(observed, unseen)
+    return [
+        View(int(v), bool(e.observed[v]), {name: of_views[v] for name, of_views in pictures.items()})
+        for v in np.argsort(~e.observed, kind="stable")
+    ]
+
+
+def lines_of_views(explanation: Explanation) -> list[tuple[list[View], list[View]]]:
+    """The observed and the unseen views of each line of a page: as many as stand side by side, until all are shown."""
+    shown = views(explanation)
+    lines = [shown[start : start + VIEWS_A_LINE] for start in range(0, len(shown), VIEWS_A_LINE)]
+    return [([v for v in line if v.observed], [v for v in line if not v.observed]) for line in lines]
 
 
 def _duplicates(e: Explanation) -> np.ndarray:

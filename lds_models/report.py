@@ -73,6 +73,7 @@ def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, A
         headline=headline[:HEADLINE_COUNT],
         measures=[measure for name, measure in measures.items() if name not in VIEW_METRICS],
         by_views=_by_views(measures) if evaluation.scenes else [],
+        views_a_line=pictures.VIEWS_A_LINE,
         scene_examples=[_scene_example(scene) for scene in evaluation.scenes],
         has_masks="miou" in evaluation.rows,
         rule=_duplicate_rule(evaluation),
@@ -106,9 +107,8 @@ def _scene_example(scene: SceneExample) -> dict[str, Any]:
     return {
         "reason": scene.reason,
         "name": scene.name,
-        "panel": pictures.scene_panel(scene.explanation),
-        "observed": described(scene.observed),
-        "unseen": described(scene.unseen),
+        "lines": pictures.lines_of_views(scene.explanation),
+        "values": {"Shown": described(scene.observed), "Unseen": described(scene.unseen)},
     }
 
 
@@ -129,6 +129,7 @@ def _example(example: Example, evaluation: Evaluation) -> dict[str, Any]:
         "reason": example.reason,
         "scene": evaluation.rows["scene"][example.row],
         "view": evaluation.rows["view"][example.row],
+        "unseen": not example.explanation.observed[0],
         "values": {label: f"{value:{specs[label]}}" for label, value in values.items() if np.isfinite(value)},
         "panel": pictures.panel(example.explanation),
     }

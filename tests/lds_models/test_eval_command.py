@@ -3,17 +3,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import typer
-from colour_scenes import packed_squares
+from colour_scenes import packed_orbits, packed_squares
 from typer.testing import CliRunner
 
+from datasets.camera import look_at, pinhole
 from datasets.dataset_index import write_dataset_index
 from datasets.recorded import write_scene
 from datasets.scene import DatasetError, Scene
 from lds_cli.evaluate import evaluate
 from lds_models.monet import MONet, MONetConfig
+from lds_models.registry import build_model
 from lds_models.weights import WeightsError, save_weights
 
 SCENES, VIEWS = 3, 2
@@ -96,3 +99,55 @@ def test_a_device_or_folder_that_cannot_be_used_is_found_out_first(run, home, tm
     assert "'abacus' is of no use here" in run(weights, *data, "--device", "abacus").output
     result = run(weights, *data, "--out", tmp_path / "file")
     assert result.exit_code == 2 and "cannot be made" in result.output
+
+
+@pytest.mark.parametrize("kind", ["clevr", "pose"])
+def test_a_multi_view_model_is_measured_on_views_that_it_was_not_shown(run, home, tmp_path, kind):
+    weights, data, out = multi_view_weights(tmp_path, kind), recorded_orbits(tmp_path), tmp_path / "out"
+    result = run(weights, "--data", data, "--out", out, "--observe", 2, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert "shown views" in result.output and "unseen views" in result.output and "mIoU, scene" in result.output
+    document = json.loads((out / "metrics.json").read_text())
+    assert document["observe"] == 2 and document["images"] == SCENES * 4
+    assert document["metrics"]["miou_unseen"]["mean"] > 0 and document["metrics"]["mse_unseen"]["mean"] > 0
+    assert (out / "figures" / "unseen_views.png").is_file()
+
+
+def test_scenes_with_too_few_views_and_without_poses_are_told(run, home, tmp_path):
+    weights, data = multi_view_weights(tmp_path, "clevr"), recorded_orbits(tmp_path)
+    result = run(weights, "--data", data, "--out", tmp_path / "out")
+    assert "All scenes have 5 views or fewer" in result.output and "unseen views" not in result.output
+    result = run(weights, "--data", home / "squares", "--out", tmp_path / "out")
+    assert type(result.exception) is DatasetError and "needs camera poses" in str(result.exception)
+
+
+def test_views_to_observe_are_of_multi_view_models_alone(run, home, tmp_path):
+    result = run(home / "tiny.safetensors", "--data", home / "squares", "--out", tmp_path / "out", "--observe", 3)
+    assert result.exit_code == 2 and "single-view model" in result.output
+
+
+def multi_view_weights(folder: Path, kind: str) -> Path:
+    torch.manual_seed(0)
+    settings = {"image_size": 16, "num_slots": 3, "latent_dim": 4, "iterations": 2, "decoder_channels": 8, "hidden": 8}
+    model = build_model({"name": "mulmon", "viewpoint_kind": kind, **settings})
+    save_weights(folder / "mulmon.safetensors", model, {"name": "mulmon", "steps": 0})
+    return folder / "mulmon.safetensors"
+
+
+def recorded_orbits(folder: Path, views: int = 4) -> Path:
+    """A dataset of recorded scenes with camera poses."""
+    packed = packed_orbits(SCENES, views, size=16)
+    folder = folder / "orbits"
+    folder.mkdir()
+    files = {}
+    for index, name in enumerate(packed.names):
+        rows = slice(packed.first_view[index], packed.first_view[index + 1])
+        angles = np.arange(views) * 2 * np.pi / views
+        poses = np.stack([look_at(np.array([np.cos(a), np.sin(a), 1.0]), np.zeros(3)) for a in angles])
+        K = np.broadcast_to(pinhole(16, 16, 0.8), (views, 3, 3))
+        write_scene(
+            folder / f"{name}.h5", Scene(name, packed.images[rows], masks=packed.masks[rows], T_world_camera=poses, K=K)
+        )
+        files[f"{name}.h5"] = views
+    write_dataset_index(folder, "orbits", "drawn", files, {"test": list(files)})
+    return folder

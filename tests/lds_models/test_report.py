@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from colour_scenes import COLOURS, ColourModel, packed_squares
+from colour_scenes import COLOURS, ColourModel, OrbitModel, packed_orbits, packed_squares
 
 from lds_models import pictures
 from lds_models.evaluation import evaluate
@@ -160,3 +160,84 @@ def test_the_page_says_when_images_were_resized(tmp_path):
     page = write_results(evaluation, provenance, CARD, tmp_path).read_text()
     assert "cropped and resized from 640 × 480" in page
     assert json.loads((tmp_path / "metrics.json").read_text())["metrics"]["miou"]["low"] is None
+
+
+@pytest.fixture(scope="module")
+def with_views(tmp_path_factory):
+    """An evaluation of scenes with views that the model has not seen, the folder, and its page."""
+    out = tmp_path_factory.mktemp("views")
+    evaluation = evaluate(OrbitModel(), packed_orbits(scenes=4, views=7))
+    page = write_results(evaluation, dataclasses.replace(PROVENANCE, observe=5), CARD, out)
+    return evaluation, out, Page(page.read_text())
+
+
+def test_the_page_shows_every_view_of_some_scenes_and_tells_which_were_unseen(with_views):
+    evaluation, _, page = with_views
+    assert "Views it has not seen" in page.text
+    alts = [attrs["alt"] for tag, attrs in page.tags if tag == "img"]
+    for name in ("image", "rendered", "segmented", "truth"):
+        for view in range(7):
+            assert alts.count(f"view {view}, {name}") == len(evaluation.scenes) == 3
+    assert page.text.count("Unseen:") == 3
+    assert [scene.name in page.text for scene in evaluation.scenes] == [True] * 3
+    unseen_examples = sum(not example.explanation.observed[0] for example in evaluation.examples)
+    assert page.text.count(", unseen") == unseen_examples + page.text.count("mIoU, unseen views")
+
+
+def test_metrics_json_and_the_page_hold_the_measures_of_unseen_views(with_views):
+    evaluation, out, page = with_views
+    document = json.loads((out / "metrics.json").read_text())
+    assert document["observe"] == 5
+    names = {"miou_unseen", "mse_unseen", "miou_observed", "fg_ari_unseen", "duplicate_rate_unseen", "miou_scene"}
+    assert names <= set(document["metrics"]) and None not in document["metrics"].values()
+    assert "mIoU, unseen views" in page.text and "mIoU, scene" in page.text and "views shown" in page.text
+    with (out / "per_image.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sum(row["observed"] == "1" for row in rows) == 20 and sum(row["observed"] == "0" for row in rows) == 8
+    values = [float(row["mse"]) for row in rows if row["observed"] == "0"]
+    assert np.mean(values) == pytest.approx(document["metrics"]["mse_unseen"]["mean"], rel=1e-4)
+
+
+def test_the_unseen_views_are_written_as_png(with_views):
+    from matplotlib.image import imread
+
+    picture = imread(with_views[1] / "figures" / "unseen_views.png")
+    assert min(picture.shape[:2]) > 600 and picture.std() > 0.01
+
+
+def test_views_are_drawn_observed_ones_first_with_their_numbers_and_one_colour_an_object(with_views):
+    scene = with_views[0].scenes[0].explanation
+    views = pictures.views(scene)
+    assert [view.observed for view in views] == [True] * 5 + [False] * 2
+    assert sorted(view.number for view in views) == list(range(7))
+    colours = {}
+    for view in views:
+        assert np.array_equal(view.pictures["image"], COLOURS[scene.truth[view.number]])
+        assert np.array_equal(view.pictures["segmented"], view.pictures["truth"])
+        for instance in range(4):
+            colours.setdefault(instance, set()).update(
+                map(tuple, view.pictures["segmented"][scene.truth[view.number] == instance].tolist())
+            )
+    assert [len(colours[instance]) for instance in range(4)] == [1] * 4 and len(set.union(*colours.values())) == 4
+
+
+def test_many_views_go_over_several_lines():
+    scene = evaluate(OrbitModel(), packed_orbits(scenes=1, views=24), observe=3).scenes[0].explanation
+    lines = pictures.lines_of_views(scene)
+    assert [(len(observed), len(unseen)) for observed, unseen in lines] == [(3, 7), (0, 10), (0, 4)]
+
+
+def test_pages_of_single_view_models_and_of_scenes_seen_whole_have_no_unseen_views(written, tmp_path):
+    assert "Views it has not seen" not in written[2]
+    evaluation = evaluate(OrbitModel(), packed_orbits(scenes=2, views=4))
+    page = Page(write_results(evaluation, PROVENANCE, CARD, tmp_path).read_text())
+    assert "Views it has not seen" not in page.text and "none was left" in page.text
+    assert not (tmp_path / "figures" / "unseen_views.png").exists()
+
+
+def test_the_page_shows_unseen_views_without_masks(tmp_path):
+    evaluation = evaluate(OrbitModel(), packed_orbits(scenes=2, views=7, masks=False))
+    page = Page(write_results(evaluation, PROVENANCE, CARD, tmp_path).read_text())
+    alts = [attrs["alt"] for tag, attrs in page.tags if tag == "img"]
+    assert "view 0, segmented" in alts and "view 0, truth" not in alts
+    assert "Unseen: MSE" in " ".join(page.text.split())
