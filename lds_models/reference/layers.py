@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lds_models.fused import InstanceNormReLU, ReLU
 from lds_models.decoder import BroadcastDecoder
+from lds_models.fused import InstanceNormReLU, ReLU
 from lds_models.networks import ComponentEncoder, UNet
 
 
@@ -82,7 +82,8 @@ class PlainBroadcastDecoder(nn.Module):
         super().__init__()
         self.patch, self.grid = fast.patch, fast.coordinates.shape[-1]
         self.from_latent, self.from_coordinates = fast.from_latent, fast.from_coordinates
-        self.activation, self.hidden, self.head = fast.activation, fast.hidden, fast.head
+        self.activation = nn.ELU() if fast.alpha else nn.ReLU()
+        self.hidden, self.head = fast.hidden, fast.head
         plain_layers(self)
 
     def forward(self, latents: Tensor) -> Tensor:

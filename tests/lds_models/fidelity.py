@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
@@ -82,9 +83,9 @@ def inferred(model: SceneModel, case: Case, dtype: torch.dtype, bf16: bool = Fal
     return {name: value.exp() if name == "log_masks" else value for name, value in inference.items()}
 
 
-def whole(gradients: dict[str, Tensor], model: SceneModel) -> Tensor:
-    """The gradient of all parameters as one vector."""
-    return torch.cat([gradients[name].double().flatten() for name, _ in model.named_parameters()])
+def joined(gradients: dict[str, Tensor], names: Iterable[str]) -> Tensor:
+    """The gradients of these parameters as one vector."""
+    return torch.cat([gradients[name].double().flatten() for name in names])
 
 
 def difference(got: Tensor, expected: Tensor) -> float:
