@@ -35,5 +35,5 @@ class GECO(nn.Module):
         self.average.copy_(torch.where(self.updates == 0, nll, torch.lerp(nll, self.average, self.decay)))
         self.updates += 1
         room = self.goal - self.average
-        rate = torch.where(room > 0, self.rate * self.speedup, self.rate)
-        self.weight.mul_((rate * room).exp()).clamp_(1e-10, 1e10)
+        speedup = torch.where(room > 0, self.speedup, 1.0)
+        self.weight.mul_((self.rate * speedup * room).exp()).clamp_(1e-10, 1e10)
