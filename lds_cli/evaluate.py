@@ -137,8 +137,8 @@ def _table(evaluation: Evaluation, title: str) -> Table:
 
     by_view = bool(evaluation.scenes)
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.add_column("")
-    for heading in ("mean", "95 % interval", *["shown views", "unseen views"] * by_view):
+    table.add_column("", no_wrap=True)
+    for heading in ("mean", "95 % interval", *["shown", "unseen"] * by_view):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("better", style="dim")
     metrics = metrics_of(evaluation.multi_view)

@@ -15,6 +15,7 @@ from lds_models.measures import METRICS, SCENE_METRICS, VIEW_METRICS
 from lds_models.metrics.statistics import bootstrap_mean
 from lds_models.model import Rendering
 from lds_models.novel_views import choose_observed
+from lds_models.registry import build_model
 
 
 class Misplaced(OrbitModel):
@@ -224,6 +225,37 @@ def test_a_multi_view_model_on_data_without_poses_is_one_clear_error():
     packed = dataclasses.replace(packed_orbits(), viewpoints={})
     with pytest.raises(DatasetError, match="needs camera poses, and not every scene has them"):
         evaluate(OrbitModel(), packed)
+
+
+@pytest.mark.parametrize("name", ["iodine", "mulmon"])
+def test_models_that_need_gradients_to_infer_say_the_same_in_an_evaluation_as_alone(name):
+    torch.manual_seed(0)
+    settings = {"image_size": 16, "num_slots": 3, "latent_dim": 4, "iterations": 3, "decoder_channels": 8, "hidden": 8}
+    model = build_model({"name": name, **settings})
+    packed = packed_orbits(scenes=1, views=4, size=16)
+    explanation = Explainer(model, packed, batch_size=4, seed=9).batch(0)
+    images = torch.from_numpy(packed.images).permute(0, 3, 1, 2).float() / 255
+    viewpoints = torch.from_numpy(packed.viewpoints["clevr"])
+    torch.manual_seed(9)
+    alone = model.infer(images[:, None]) if name == "iodine" else model.infer(images[None], viewpoints[None])
+    assert alone.reconstruction.flatten(0, 1).permute(0, 2, 3, 1).numpy() == pytest.approx(explanation.reconstruction)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_unseen_views_of_mulmon_are_what_it_renders_from_what_it_inferred():
+    torch.manual_seed(0)
+    settings = {"image_size": 16, "num_slots": 3, "latent_dim": 4, "iterations": 2, "decoder_channels": 8, "hidden": 8}
+    model = build_model({"name": "mulmon", **settings}).eval()
+    packed = packed_orbits(scenes=1, views=6, size=16)
+    explanation = Explainer(model, packed, seed=4, observe=2).batch(0)
+    seen = np.flatnonzero(explanation.observed)
+    images = torch.from_numpy(packed.images[seen]).permute(0, 3, 1, 2).float()[None] / 255
+    viewpoints = torch.from_numpy(packed.viewpoints["clevr"])[None]
+    torch.manual_seed(4)
+    with torch.no_grad():
+        rendered = model.render(model.infer(images, viewpoints[:, seen]).mean, viewpoints)
+    assert rendered.reconstruction[0].permute(0, 2, 3, 1).numpy() == pytest.approx(explanation.reconstruction, abs=1e-5)
+    assert rendered.log_masks[0, :, :, 0].exp().numpy() == pytest.approx(explanation.masks, abs=1e-5)
 
 
 def test_the_toy_scenes_show_each_object_once_and_whole_in_every_view():

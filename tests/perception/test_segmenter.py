@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from datasets.synthesis.table_cubes import TableRenderer, make_scene
-from lds_models.weights import WeightsError
+from lds_models.registry import build_model
+from lds_models.weights import WeightsError, save_weights
 from perception.score import image_miou
 from perception.segmenter import Segmenter
 
@@ -129,3 +130,10 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
 def test_an_unknown_setting_names_the_weights(tiny_weights: Path) -> None:
     with pytest.raises(WeightsError, match="tiny.safetensors: there is no setting 'tau'"):
         Segmenter(tiny_weights, {"tau": 0.5})
+
+
+def test_weights_of_a_multi_view_model_are_refused(tmp_path: Path) -> None:
+    small = {"image_size": 16, "num_slots": 3, "latent_dim": 4, "decoder_channels": 8, "hidden": 8}
+    save_weights(tmp_path / "mulmon.safetensors", build_model({"name": "mulmon", **small}), {"name": "mulmon"})
+    with pytest.raises(WeightsError, match="mulmon.safetensors: is a multi-view model.*take a single-view one"):
+        Segmenter(tmp_path / "mulmon.safetensors", device="cpu")
