@@ -183,11 +183,14 @@ def _sweeps(rows: dict[str, np.ndarray]) -> dict[str, Sweep]:
 def _warnings(packed: PackedDataset, model: SceneModel) -> list[str]:
     if packed.masks is None:
         return ["The dataset has no ground-truth masks: segmentation measures are left out."]
-    needed = packed.most_objects + 1
-    if model.num_slots < needed:
+    what, objects = "an image", packed.most_objects
+    if isinstance(model, MultiViewModel):
+        of_scenes = np.split(packed.masks, packed.first_view[1:-1])
+        what, objects = "a scene", max(len(np.setdiff1d(masks, 0)) for masks in of_scenes)
+    if model.num_slots <= objects:
         return [
-            f"The model has {model.num_slots} slots, and an image shows up to {needed - 1} objects and the background: "
-            f"its scores are bounded by that. Train with {needed} slots or more."
+            f"The model has {model.num_slots} slots, and {what} shows up to {objects} objects and the background: "
+            f"its scores are bounded by that. Train with {objects + 1} slots or more."
         ]
     return []
 

@@ -208,6 +208,17 @@ def test_scenes_kept_are_best_median_and_worst_by_their_unseen_views_alone():
     assert np.array_equal((worst.explanation.images * 255).round(), packed.images[14:21])
 
 
+def test_slots_must_do_for_all_objects_of_a_scene_not_of_one_view():
+    packed = packed_orbits(scenes=2, views=6)
+    masks = packed.masks.copy()
+    masks[::2][masks[::2] == 1] = 0
+    masks[1::2][masks[1::2] == 3] = 0
+    packed = dataclasses.replace(packed, masks=masks)
+    assert evaluate(ColourModel(num_slots=3), packed).warnings == ()
+    assert evaluate(OrbitModel(num_slots=4), packed).warnings == ()
+    assert "3 slots, and a scene shows up to 3 objects" in evaluate(OrbitModel(num_slots=3), packed).warnings[0]
+
+
 def test_without_masks_unseen_views_are_measured_by_their_colours():
     evaluation = evaluate(Misplaced(), packed_orbits(masks=False))
     assert evaluation.metrics["miou_unseen"] is None and evaluation.metrics["miou_scene"] is None
