@@ -140,14 +140,15 @@ def _table(evaluation: Evaluation, title: str) -> Table:
     table.add_column("", no_wrap=True)
     for heading in ("mean", "95 % interval", *["shown", "unseen"] * by_view):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("better", style="dim")
+    if not by_view:  # with them it is too wide for a terminal of 80 columns
+        table.add_column("better", style="dim")
     metrics = metrics_of(evaluation.multi_view)
     for name, metric in metrics.items():
         if name in VIEW_METRICS:
             continue
-        cells = [*format_interval(evaluation.metrics[name], metric)]
-        for over in ("observed", "unseen") if by_view else ():
-            of_views = evaluation.metrics.get(f"{name}_{over}")
-            cells.append(format_interval(of_views, metric)[0] if f"{name}_{over}" in metrics else "")
-        table.add_row(metric.label, *cells, metric.better)
+        parts = [f"{name}_{over}" for over in ("observed", "unseen")]
+        of_views = [format_interval(evaluation.metrics[part], metric)[0] for part in parts if part in metrics]
+        table.add_row(
+            metric.label, *format_interval(evaluation.metrics[name], metric), *(of_views if by_view else [metric.better])
+        )
     return table
