@@ -148,7 +148,6 @@ def _table(evaluation: Evaluation, title: str) -> Table:
             continue
         parts = [f"{name}_{over}" for over in ("observed", "unseen")]
         of_views = [format_interval(evaluation.metrics[part], metric)[0] for part in parts if part in metrics]
-        table.add_row(
-            metric.label, *format_interval(evaluation.metrics[name], metric), *(of_views if by_view else [metric.better])
-        )
+        last = of_views if by_view else [metric.better]
+        table.add_row(metric.label, *format_interval(evaluation.metrics[name], metric), *last)
     return table
