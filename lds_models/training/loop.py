@@ -106,7 +106,7 @@ def _open_folder(experiment: Experiment, run: Path, resume: bool) -> None:
         earlier = OmegaConf.to_container(OmegaConf.load(path))
         # More steps, another learning rate or pace of logging are what a resumed run may ask for; these are not.
         fixed = [key for key in ("model", "batch_size", "seed") if earlier.get(key) != settings[key]]
-        if earlier["optimiser"]["name"] != experiment.optimiser.name:
+        if earlier.get("optimiser", {}).get("name") != experiment.optimiser.name:
             fixed.append("optimiser.name")
         if fixed:
             raise ConfigError(f"{path}: the run was started with another {', '.join(fixed)}; resume it with the same")

@@ -1,7 +1,7 @@
 """Data-parallel training: N processes hold the same model, each sees its part of every batch, all take the same step.
 
-Gradients are averaged here rather than by PyTorch's DistributedDataParallel: Fabric's wrapper around a model made a step
-1.5 times as long, and whatever else the processes must agree on travels in the same message.
+Gradients are averaged here rather than by PyTorch's DistributedDataParallel: a step through Fabric's wrapper around the
+model took 1.5 times as long, and whatever else the processes must agree on travels in the same message.
 """
 
 from __future__ import annotations

@@ -120,9 +120,7 @@ class Trainer:
         *values, stops = means.tolist()
         return dict(zip(own, values, strict=True)), stops > 0, bad.nonzero().flatten().tolist()
 
-    def _not_finite(
-        self, loss: float, bad: list[int], images: Tensor, viewpoints: Tensor | None
-    ) -> TrainingError:
+    def _not_finite(self, loss: float, bad: list[int], images: Tensor, viewpoints: Tensor | None) -> TrainingError:
         """The error that says so. What the processes that met it were given is kept beside the checkpoint."""
         at_fault = bad or range(self._replicas.count)
         files = {rank: f"not_finite_step_{self.step}_process_{rank}.safetensors" for rank in at_fault}

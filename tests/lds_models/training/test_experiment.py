@@ -1,0 +1,78 @@
+"""Settings of an experiment: presets, schedules, and what is said of bad ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_runs import experiment_file
+
+from lds_models.presets import preset_names
+from lds_models.registry import ConfigError, build_model
+from lds_models.training.experiment import OptimiserConfig, lds_ramp, learning_rate, load_experiment
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["stepz=3"], "stepz"),
+        (["steps=many"], "many"),
+        (["steps"], "write key=value"),
+        (["precision=16"], "choose from auto, bf16-mixed, 32-true"),
+        (["optimiser.name=sgd"], "choose from rmsprop, adam"),
+        (["batch_size=0"], "batch_size must be 1 or more"),
+        (["lds_warmup=[5,2]"], "lds_warmup must be"),
+        (["data.views=0"], "data.views must be 1 or more, or null for all"),
+    ],
+)
+def test_bad_settings_are_named(tmp_path: Path, settings: list[str], message: str) -> None:
+    file = experiment_file(tmp_path, tmp_path / "data")
+    with pytest.raises(ConfigError, match=message):
+        load_experiment(str(file), settings)
+
+
+def test_unknown_experiment_lists_the_presets() -> None:
+    with pytest.raises(ConfigError, match="paper_monet_lds"):
+        load_experiment("paper_monet", [])
+
+
+def test_missing_data_is_asked_for() -> None:
+    with pytest.raises(ConfigError, match="data.path must be set"):
+        load_experiment("paper_monet_lds", [])
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_builds_its_model(name: str) -> None:
+    experiment = load_experiment(name, ["data.path=somewhere"])
+    model = build_model(experiment.model)
+    assert model.num_slots == experiment.model["num_slots"]
+    assert (experiment.model["lds_weight"] > 0) == ("lds" in name)
+
+
+@pytest.mark.parametrize(
+    ("model", "optimiser", "lr", "schedule", "batch_size", "lds_weight"),
+    [
+        ("monet", "rmsprop", 3e-4, "constant", 40, 0.5),
+        ("iodine", "adam", 1e-4, "gqn", 8, 1.0),
+        ("mulmon", "adam", 2e-4, "gqn", 8, 1.0),
+    ],
+)
+def test_paper_presets_are_the_papers_and_differ_by_lds_alone(
+    model: str, optimiser: str, lr: float, schedule: str, batch_size: int, lds_weight: float
+) -> None:
+    base, lds = (load_experiment(f"paper_{model}_{kind}", ["data.path=x"]) for kind in ("base", "lds"))
+    assert lds.model.pop("lds_weight") == lds_weight and base.model.pop("lds_weight") == 0.0
+    assert base == lds
+    assert (base.optimiser.name, base.optimiser.lr, base.optimiser.schedule) == (optimiser, lr, schedule)
+    assert (base.optimiser.clip_norm, base.batch_size, base.steps) == (5.0, batch_size, 600_000)
+
+
+def test_gqn_schedule_is_the_papers() -> None:
+    config = OptimiserConfig(lr=2e-4, schedule="gqn")
+    for step, expected in ((0, 2e-4), (500_000, 1.1e-4), (1_000_000, 2e-5), (2_000_000, 2e-5)):
+        assert learning_rate(config, step, steps=600_000) == pytest.approx(expected)
+
+
+def test_lds_ramp_grows_between_its_steps() -> None:
+    assert [lds_ramp([10, 20], step) for step in (0, 10, 15, 20, 99)] == [0, 0, 0.5, 1, 1]
+    assert lds_ramp([0, 0], 0) == 1
