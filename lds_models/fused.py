@@ -26,7 +26,7 @@ class _ReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:
         ctx.mark_dirty(x)
-        ctx.save_for_backward(_relu_(x))
+        ctx.save_for_backward(relu_(x))
         return x
 
     @staticmethod
@@ -36,7 +36,7 @@ class _ReLU(torch.autograd.Function):
         return _relu_gradient(grad, out)
 
 
-def _relu_(x: Tensor) -> Tensor:
+def relu_(x: Tensor) -> Tensor:
     """relu in place. The bits of a negative bf16 are a negative int16, so that integers do it, ten times as fast.
 
     A NaN with a sign comes out as 0; the gradient, which training checks, still is NaN.
@@ -48,12 +48,8 @@ def _relu_(x: Tensor) -> Tensor:
 
 
 def _relu_gradient(grad: Tensor, out: Tensor) -> Tensor:
-    """`grad` where `out` = relu(x) is above 0, else 0."""
-    if out.dtype == torch.bfloat16:
-        # No bits set where out is 0, all bits set where it is more: the sign of its negated integer.
-        gate = out.view(torch.int16).neg().bitwise_right_shift_(15)
-        return gate.bitwise_and_(grad.view(torch.int16)).view(torch.bfloat16)
-    return torch.ops.aten.threshold_backward(grad, out, 0)
+    """`grad` where `out` = relu(x) is above 0, else 0: the gradient of an ELU with alpha 0, faster than ReLU's own."""
+    return torch.ops.aten.elu_backward(grad, 0.0, 1.0, 1.0, True, out)
 
 
 class InstanceNormReLU(nn.Module):
@@ -85,7 +81,7 @@ class _InstanceNormReLU(torch.autograd.Function):
         variance = _per_channel(centred.square().sum(1), channels, wide) / pixels
         inverse_std = (variance + eps).rsqrt()
         scale = inverse_std * weight
-        out = _relu_(torch.addcmul(_per_row(bias.expand_as(scale), rows), centred, _per_row(scale, rows)))
+        out = relu_(torch.addcmul(_per_row(bias.expand_as(scale), rows), centred, _per_row(scale, rows)))
         ctx.save_for_backward(centred, out, inverse_std, scale)
         return _like_image(out, x)
 

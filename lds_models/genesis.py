@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lds_models.decoder import BroadcastDecoder
 from lds_models.genesis_geco import GECO
 from lds_models.genesis_masks import MaskPosterior, MaskPrior, bounded_normal, sampled_kl, stick_breaking
 from lds_models.genesis_networks import FEATURES, ELUComponentEncoder, MaskDecoder, MaskEncoder
 from lds_models.lds_prior import LDS, LDSConfig
 from lds_models.mixture import mixture_log_likelihood
 from lds_models.model import LossTerms, SceneModel, SlotInference
-from lds_models.networks import BroadcastDecoder
 from lds_models.precision import wide
 
 
@@ -32,7 +32,7 @@ class GENESISConfig(LDSConfig):
     decoder_layers: int = 4
     patch: int = 1
     pixel_std: float = 0.7
-    geco_goal: float = 0.5655  # nll to reach, nats a pixel and channel; at pixel_std 0.7 an MSE of 0.0033
+    geco_goal: float = 0.5655  # nll to reach, nats a pixel and channel; at pixel_std 0.7 an MSE of 0.0032
     geco_rate: float = 1e-5  # a nat, for images of 64x64
     geco_speedup: float = 10.0
 
@@ -42,6 +42,9 @@ class GENESIS(SceneModel):
 
     The slots' latents that LDS keeps apart are those of the components, [B,K,latent_dim]: what each slot says of its
     part of the image, seen with its mask, as in MONet. Mask latents differ for any two masks by construction.
+
+    It departs from the authors' code (github.com/applied-ai-lab/genesis) in two things: the mixture is one of pixels
+    (LDS paper, eq. 1), not of each colour of a pixel, and the last slot's own mask, which nothing uses, is not decoded.
     """
 
     def __init__(self, config: GENESISConfig) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lds_models.decoder import BroadcastDecoder
 from lds_models.iterative import Posterior, Refiner
 from lds_models.lds_prior import LDS, LDSConfig
 from lds_models.model import LossTerms, Rendering, SceneModel, SlotInference
-from lds_models.networks import BroadcastDecoder, PoolingEncoder
+from lds_models.networks import PoolingEncoder
 from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork
 
 
@@ -40,12 +41,18 @@ class IODINE(SceneModel):
         self.config = config
         self.num_slots, self.image_size = config.num_slots, config.image_size
         decoder = BroadcastDecoder(
-            config.latent_dim, 4, config.image_size, config.decoder_channels, config.decoder_layers, config.patch, "elu"
-        )
+            config.latent_dim, 4, config.image_size, config.decoder_channels, config.decoder_layers, config.patch,
+            activation="elu", padded=True,
+        )  # fmt: skip
         encoder = PoolingEncoder(SPATIAL_INPUTS, config.refinement_channels, config.hidden)
         network = RefinementNetwork(encoder, config.hidden, config.hidden, config.latent_dim)
         self.refiner = Refiner(
-            decoder, network, LDS(config, config.latent_dim), config.iterations, config.pixel_std, config.kl_latent_weight
+            decoder,
+            network,
+            LDS(config, config.latent_dim),
+            config.iterations,
+            config.pixel_std,
+            config.kl_latent_weight,
         )
         self.initial = nn.Parameter(torch.zeros(2 * config.latent_dim))
 

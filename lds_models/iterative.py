@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lds_models.decoder import BroadcastDecoder, PullBack
 from lds_models.lds_prior import LDS
 from lds_models.precision import wide
 from lds_models.refinement import RefinementNetwork, explain_pixels, layer_norm
+
+Project = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,18 @@ class Refiner(nn.Module):
     """Infers the latents of an image by evaluating its objective T times and refining the posterior in between.
 
     Args:
-        decoder: [N,D] -> [N,4,H,W], RGB means and mask logits.
+        decoder: latents [N,D] to [N,4,H,W], RGB means and mask logits.
         kl_weight: of the KL in the objective whose gradient the network sees.
     """
 
     def __init__(
-        self, decoder: nn.Module, network: RefinementNetwork, lds: LDS, iterations: int, pixel_std: float, kl_weight: float
+        self,
+        decoder: BroadcastDecoder,
+        network: RefinementNetwork,
+        lds: LDS,
+        iterations: int,
+        pixel_std: float,
+        kl_weight: float,
     ) -> None:
         super().__init__()
         self.decoder, self.network, self.lds = decoder, network, lds
@@ -75,7 +84,7 @@ class Refiner(nn.Module):
         start: Posterior,
         prior: Posterior,
         noise_like: Callable[[Tensor], Tensor],
-        project: Callable[[Tensor], Tensor] = lambda latents: latents,
+        project: Project = lambda latents: latents,
     ) -> tuple[Posterior, list[Iteration]]:
         """The posterior of the last evaluation, and all evaluations.
 
@@ -85,26 +94,41 @@ class Refiner(nn.Module):
             project: from latents [B,K,D] to what the decoder takes, for example as seen from a viewpoint.
         """
         posterior, state, history = start, None, []
-        for last in [False] * (self.iterations - 1) + [True]:
+        while True:
             noise = noise_like(posterior.mean)
             sample = posterior.mean + posterior.std * noise
-            training = torch.is_grad_enabled()
-            with torch.enable_grad():
-                leaf = sample if training else sample.detach().requires_grad_()
-                decoded = self.decode(project(leaf))
-            pixels = explain_pixels(image, decoded if training else decoded.detach(), self.pixel_std)
-            kl = gaussian_kl_between(posterior, prior)
-            lds = self.lds(posterior.mean, posterior.std, sample, decoded.detach()[:, None, :, 3:].log_softmax(2))
-            history.append(Iteration(pixels.nll, kl, lds))
-            if last:
-                break
-            (slope,) = torch.autograd.grad(decoded, leaf, pixels.gradient, retain_graph=training)
-            with torch.no_grad():
-                by_mean, by_logvar = gaussian_kl_gradient(posterior, prior)
-                gradient = torch.cat(
-                    [slope + self.kl_weight * by_mean, 0.5 * slope * noise * posterior.std + self.kl_weight * by_logvar], -1
-                )
+            decoded, pull_back = self._decode_traced(sample, project)
+            pixels = explain_pixels(image, decoded, self.pixel_std)
+            lds = self.lds(posterior.mean, posterior.std, sample, pixels.log_masks.unsqueeze(1))
+            history.append(Iteration(pixels.nll, gaussian_kl_between(posterior, prior), lds))
+            if len(history) == self.iterations:
+                return posterior, history
+            gradient = self._gradient(posterior, prior, noise, pull_back(pixels.gradient))
             flat = torch.cat([posterior.mean, posterior.logvar, layer_norm(gradient)], -1)
             change, state = self.network(pixels.inputs.flatten(0, 1), flat.flatten(0, 1), state)
             posterior = posterior.updated(change.unflatten(0, sample.shape[:2]))
-        return posterior, history
+
+    def _decode_traced(self, sample: Tensor, project: Project) -> tuple[Tensor, PullBack]:
+        """The same of a sample as projected, and what takes the gradient by it to the gradient by the sample."""
+        leaf = sample if sample.requires_grad else sample.detach().requires_grad_()
+        with torch.enable_grad():
+            projected = project(leaf)
+        drawn, by_drawn = self.decoder.traced(projected.flatten(0, 1))
+
+        def pull_back(gradient: Tensor) -> Tensor:
+            by_projected = by_drawn(gradient.flatten(0, 1)).view_as(projected)
+            return torch.autograd.grad(projected, leaf, by_projected, retain_graph=True)[0]
+
+        return wide(drawn).unflatten(0, sample.shape[:2]), pull_back
+
+    @torch.no_grad()
+    def _gradient(self, posterior: Posterior, prior: Posterior, noise: Tensor, by_sample: Tensor) -> Tensor:
+        """The derivative of nll + kl_weight * KL by the posterior's mean and logvar, [B,K,2D]."""
+        by_mean, by_logvar = gaussian_kl_gradient(posterior, prior)
+        return torch.cat(
+            [
+                by_sample + self.kl_weight * by_mean,
+                0.5 * by_sample * noise * posterior.std + self.kl_weight * by_logvar,
+            ],
+            dim=-1,
+        )

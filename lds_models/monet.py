@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lds_models.decoder import BroadcastDecoder
 from lds_models.lds_prior import LDS, LDSConfig
 from lds_models.mixture import categorical_kl, gaussian_kl, mixture_log_likelihood
 from lds_models.model import LossTerms, SceneModel, SlotInference
-from lds_models.networks import BroadcastDecoder, ComponentEncoder, UNet
+from lds_models.networks import ComponentEncoder, UNet
 from lds_models.precision import wide
 
 

@@ -8,11 +8,12 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from lds_models.decoder import BroadcastDecoder
 from lds_models.iodine import render_slots
 from lds_models.iterative import Iteration, Posterior, Refiner
 from lds_models.lds_prior import LDS, LDSConfig
 from lds_models.model import LossTerms, MultiViewModel, Rendering, SlotInference
-from lds_models.networks import BroadcastDecoder, StridedEncoder
+from lds_models.networks import StridedEncoder
 from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork, explain_pixels
 
 VIEWPOINT_DIMS = {"clevr": 3, "pose": 6}  # of `Scene.viewpoints`
@@ -46,7 +47,9 @@ class MulMON(MultiViewModel):
     def __init__(self, config: MulMONConfig) -> None:
         super().__init__()
         if config.viewpoint_kind not in VIEWPOINT_DIMS:
-            raise ValueError(f"viewpoint_kind must be one of {', '.join(VIEWPOINT_DIMS)}, got '{config.viewpoint_kind}'")
+            raise ValueError(
+                f"viewpoint_kind must be one of {', '.join(VIEWPOINT_DIMS)}, got '{config.viewpoint_kind}'"
+            )
         self.config = config
         self.num_slots, self.image_size = config.num_slots, config.image_size
         self.viewpoint_kind = config.viewpoint_kind
@@ -106,7 +109,7 @@ class MulMON(MultiViewModel):
         return LossTerms(total + config.query_weight * query_nll, nll, kl, lds, query_nll=query_nll)
 
     def observe(self, images: Tensor, codes: Tensor) -> tuple[Posterior, list[list[Iteration]]]:
-        """Infer from images [B,V,3,H,W] and viewpoint codes [B,V,C], each view's posterior being the next one's prior."""
+        """Infer from images [B,V,3,H,W] and viewpoint codes [B,V,C]: a view's posterior is the next one's prior."""
         posterior = Posterior(*self.initial.expand(len(images), self.num_slots, -1).chunk(2, dim=-1))
         history = []
         for image, code in zip(images.unbind(1), codes.unbind(1), strict=True):

@@ -1,4 +1,4 @@
-"""The networks that the models are made of: attention U-Net, component encoder, spatial broadcast decoder.
+"""The networks that the models are made of, beside the decoder: attention U-Net and encoders.
 
 `patch` > 1 lets a network work on patch x patch blocks of pixels (space-to-depth in, bilinear upsampling out): the same
 resolution in and out at 1 / patch^2 of the positions. The published networks have patch 1.
@@ -12,9 +12,6 @@ from torch import Tensor, nn
 
 from lds_models.fused import InstanceNormReLU, ReLU
 from lds_models.precision import wide
-
-
-ACTIVATIONS = {"relu": ReLU, "elu": nn.ELU}
 
 
 class ConvNormReLU(nn.Sequential):
@@ -124,43 +121,3 @@ class PoolingEncoder(nn.Sequential):
         super().__init__(
             *convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, features), nn.ELU(inplace=True)
         )
-
-
-class BroadcastDecoder(nn.Module):
-    """Spatial broadcast decoder (Watters et al. 2019; MONet, appendix B.1): latents [B,D] -> [B,outputs,H,W].
-
-    3x3 convolutions without padding on a grid that is larger by their margins. The first one sees a latent that is the
-    same everywhere, so its part is one matrix product, and the coordinates' part is the same for all slots: together
-    they equal the convolution over the broadcast grid, with its nine taps on the latent summed.
-    """
-
-    def __init__(
-        self,
-        latent_dim: int,
-        outputs: int,
-        size: int,
-        channels: int,
-        layers: int,
-        patch: int = 1,
-        activation: str = "relu",
-    ) -> None:
-        super().__init__()
-        self.patch = patch
-        grid = size // patch + 2 * layers
-        line = torch.linspace(-1, 1, grid)
-        coordinates = torch.stack(torch.meshgrid(line, line, indexing="xy"))[None]
-        self.register_buffer("coordinates", coordinates.contiguous(memory_format=torch.channels_last), persistent=False)
-        self.from_latent = nn.Linear(latent_dim, channels)
-        self.from_coordinates = nn.Conv2d(2, channels, 3, bias=False)
-        self.activation = ACTIVATIONS[activation]()
-        hidden: list[nn.Module] = []
-        for _ in range(layers - 1):
-            hidden += [nn.Conv2d(channels, channels, 3), ACTIVATIONS[activation]()]
-        self.hidden = nn.Sequential(*hidden)
-        self.head = nn.Conv2d(channels, outputs, 1)
-
-    def forward(self, latents: Tensor) -> Tensor:
-        shared = self.from_coordinates(self.coordinates).permute(0, 2, 3, 1)
-        # Added channels last: the sums of its backward pass are several times faster than in the other order.
-        x = self.activation(shared + self.from_latent(latents)[:, None, None]).permute(0, 3, 1, 2)
-        return enlarge(self.head(self.hidden(x)), self.patch)

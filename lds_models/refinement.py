@@ -23,11 +23,13 @@ class PixelExplanation:
 
     Attributes:
         nll: [B], minus the log-likelihood of the mixture, nats.
+        log_masks: [B,K,1,H,W], without a graph.
         gradient: [B,K,4,H,W], the derivative of nll by the decoded means and mask logits.
         inputs: [B,K,17,H,W], what the refinement network sees of it.
     """
 
     nll: Tensor
+    log_masks: Tensor
     gradient: Tensor
     inputs: Tensor
 
@@ -35,8 +37,8 @@ class PixelExplanation:
 def explain_pixels(image: Tensor, decoded: Tensor, pixel_std: float) -> PixelExplanation:
     """Likelihood of an image [B,3,H,W] under decoded RGB means and mask logits [B,K,4,H,W], and what follows from it.
 
-    Derivatives are closed forms: with responsibilities r and mixing probabilities m, d nll / d mean = r (mean - x) / std^2
-    and d nll / d logit = m - r. As in IODINE's code, no gradient flows back through derivatives and likelihoods.
+    Derivatives are closed forms: with responsibilities r and mixing probabilities m, they are r (mean - x) / std^2 by
+    the means and m - r by the logits. As in IODINE's code, no gradient flows back through derivatives and likelihoods.
     """
     image, decoded = wide(image).unsqueeze(1), wide(decoded)
     means, logits = decoded[:, :, :3], decoded[:, :, 3:]
@@ -60,7 +62,7 @@ def explain_pixels(image: Tensor, decoded: Tensor, pixel_std: float) -> PixelExp
             coordinates(image).expand(*masks.shape[:2], -1, -1, -1),
         ]
     inputs = torch.cat([image.expand_as(means), means, masks, logits, posterior, *fixed], dim=2)
-    return PixelExplanation(-log_likelihood.sum((1, 2, 3, 4)), gradient, inputs)
+    return PixelExplanation(-log_likelihood.sum((1, 2, 3, 4)), log_masks.detach(), gradient, inputs)
 
 
 def log1m(probabilities: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from lds_models.fused import InstanceNormReLU, ReLU
 from lds_models.lds_prior import lds_prior
 from lds_models.monet import MONet, MONetConfig
-from lds_models.networks import BroadcastDecoder
+from lds_models.decoder import BroadcastDecoder
 from lds_models.registry import ConfigError, build_model
 
 SMALL = MONetConfig(image_size=32, num_slots=4, attention_channels=8, decoder_channels=8)

@@ -1,0 +1,157 @@
+"""The spatial broadcast decoder that all models draw with, and its gradient by the latents alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from lds_models.fused import ReLU, relu_
+from lds_models.networks import enlarge
+
+PullBack = Callable[[Tensor], Tensor]
+
+ALPHAS = {"relu": 0.0, "elu": 1.0}  # ReLU is an ELU that ends at 0
+
+
+class BroadcastDecoder(nn.Module):
+    """Spatial broadcast decoder (Watters et al. 2019; MONet, appendix B.1): latents [N,D] -> [N,outputs,H,W].
+
+    3x3 convolutions on a grid that is larger by their margins (MONet, MulMON), or that pad with zeros, all but the
+    first (`padded`; IODINE). The first one sees a latent that is the same everywhere, so its part is one matrix
+    product, and the coordinates' part is the same for all slots: together they equal the convolution over the broadcast
+    grid, with its nine taps on the latent summed.
+
+    Args:
+        layers: 3x3 convolutions; a 1x1 convolution follows.
+        patch: draw at 1 / patch of the size and enlarge.
+        activation: relu or elu.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        outputs: int,
+        size: int,
+        channels: int,
+        layers: int,
+        patch: int = 1,
+        activation: str = "relu",
+        padded: bool = False,
+    ) -> None:
+        super().__init__()
+        self.patch, self.alpha, self.padding = patch, ALPHAS[activation], int(padded)
+        grid = size // patch + (2 if padded else 2 * layers)
+        line = torch.linspace(-1, 1, grid)
+        coordinates = torch.stack(torch.meshgrid(line, line, indexing="xy"))[None]
+        self.register_buffer("coordinates", coordinates.contiguous(memory_format=torch.channels_last), persistent=False)
+        self.from_latent = nn.Linear(latent_dim, channels)
+        self.from_coordinates = nn.Conv2d(2, channels, 3, bias=False)
+        hidden: list[nn.Module] = []
+        for _ in range(layers - 1):
+            activate = nn.ELU() if self.alpha else ReLU()
+            hidden += [nn.Conv2d(channels, channels, 3, padding=self.padding), activate]
+        self.hidden = nn.Sequential(*hidden)
+        self.head = nn.Conv2d(channels, outputs, 1)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """[N,outputs,H,W] of latents [N,D]."""
+        return self.traced(latents)[0]
+
+    def traced(self, latents: Tensor) -> tuple[Tensor, PullBack]:
+        """The same, and a function from a gradient by it [N,outputs,H,W] to the gradient by the latents [N,D].
+
+        That gradient has no graph of its own, and is computed without those by the parameters.
+        """
+        convolutions = [*self.hidden[::2], self.head]
+        parameters = [p for convolution in convolutions for p in (convolution.weight, convolution.bias)]
+        latent, coordinates = self.from_latent(latents), self.from_coordinates(self.coordinates)
+        tape: list[Tensor] = []
+        if torch.is_grad_enabled():
+            drawn = _Convolutions.apply(latent, coordinates, self.alpha, self.padding, tape, *parameters)
+        else:
+            drawn = _draw(latent, coordinates, self.alpha, self.padding, tape, parameters)
+        return enlarge(drawn, self.patch), partial(self._pull_back, tape)
+
+    @torch.no_grad()
+    def _pull_back(self, tape: list[Tensor], gradient: Tensor) -> Tensor:
+        if self.patch > 1:
+            grid = tape[-1].shape[2]
+            size = [*gradient.shape[:2], grid, grid]
+            gradient = torch.ops.aten.upsample_bilinear2d_backward(gradient, gradient.shape[2:], size, False)
+        weights = [convolution.weight for convolution in (*self.hidden[::2], self.head)]
+        gradient = _backward(gradient, tape, weights, self.alpha, self.padding, by_parameters=False)[0]
+        return _sum_over_pixels(gradient).to(self.from_latent.weight) @ self.from_latent.weight
+
+
+def _draw(
+    latent: Tensor, coordinates: Tensor, alpha: float, padding: int, tape: list[Tensor], parameters: list[Tensor]
+) -> Tensor:
+    """The decoder after its first products: latent [N,C], coordinates [1,C,H,W]. Keeps activations on the tape."""
+    x = _activate_(_spread(latent, coordinates), alpha)
+    tape.append(x)
+    *hidden, (head, bias) = zip(*[iter(_like(parameters, x))] * 2, strict=True)
+    for weight, shift in hidden:
+        x = _activate_(F.conv2d(x, weight, shift, padding=padding), alpha)
+        tape.append(x)
+    return F.conv2d(x, head, bias)
+
+
+def _spread(latent: Tensor, coordinates: Tensor) -> Tensor:
+    """latent [N,C] + coordinates [1,C,H,W], by rows of the image: adding to C numbers at a time takes twice as long."""
+    _, channels, height, width = coordinates.shape
+    rows = coordinates.to(latent.dtype).permute(0, 2, 3, 1).reshape(1, height, width * channels)
+    x = rows + latent.repeat(1, width)[:, None]
+    return x.view(len(latent), height, width, channels).permute(0, 3, 1, 2)
+
+
+def _activate_(x: Tensor, alpha: float) -> Tensor:
+    return F.elu_(x) if alpha else relu_(x)
+
+
+def _like(parameters: list[Tensor], x: Tensor) -> list[Tensor]:
+    """Weights and biases in the number format of x, weights laid out channels last."""
+    return [p.to(x.dtype, memory_format=torch.channels_last) if p.ndim == 4 else p.to(x.dtype) for p in parameters]
+
+
+def _backward(
+    gradient: Tensor, tape: list[Tensor], weights: list[Tensor], alpha: float, padding: int, by_parameters: bool
+) -> tuple[Tensor, list[Tensor | None]]:
+    """The gradient by what the first activation saw, and those by weights and biases (None where not wanted)."""
+    gradient = gradient.to(tape[0].dtype, memory_format=torch.channels_last)
+    found: list[Tensor | None] = []
+    paddings = [padding] * (len(weights) - 1) + [0]
+    for x, weight, pad in zip(reversed(tape), reversed(_like(weights, tape[0])), reversed(paddings), strict=True):
+        gradient, by_weight, by_bias = torch.ops.aten.convolution_backward(
+            gradient, x, weight, [len(weight)], [1, 1], [pad, pad], [1, 1], False, [0, 0], 1,
+            [True, by_parameters, by_parameters],
+        )  # fmt: skip
+        found += [by_bias, by_weight]
+        torch.ops.aten.elu_backward.grad_input(gradient, alpha, 1.0, 1.0, True, x, grad_input=gradient)
+    return gradient, found[::-1]
+
+
+class _Convolutions(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, latent, coordinates, alpha, padding, tape, *parameters) -> Tensor:
+        drawn = _draw(latent, coordinates, alpha, padding, tape, parameters)
+        ctx.save_for_backward(*tape, *parameters[::2])
+        ctx.layers, ctx.alpha, ctx.padding = len(tape), alpha, padding
+        return drawn
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple:
+        tape, weights = list(ctx.saved_tensors[: ctx.layers]), list(ctx.saved_tensors[ctx.layers :])
+        gradient, by_parameters = _backward(gradient, tape, weights, ctx.alpha, ctx.padding, by_parameters=True)
+        by_coordinates = gradient.permute(0, 2, 3, 1).sum(0, keepdim=True).permute(0, 3, 1, 2)
+        return _sum_over_pixels(gradient), by_coordinates, None, None, None, *by_parameters
+
+
+def _sum_over_pixels(x: Tensor) -> Tensor:
+    """[N,C,H,W] -> [N,C]; in the order of memory, which is several times faster."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2).sum(1)
