@@ -43,12 +43,13 @@ def train(
 
     loaded = load_experiment(experiment, settings or [])
     run = out or Path("runs") / f"{Path(experiment).stem}_seed{loaded.seed}"
+    command = shlex.join(["lds", *sys.argv[1:]])
     console.print(f"Training {loaded.model.get('name')} for {loaded.steps} steps in {run}")
     with _training_bar(loaded.steps) as progress:
         try:
-            weights = run_training(loaded, run, resume, shlex.join(["lds", *sys.argv[1:]]), progress)
+            weights = run_training(loaded, run, resume, command, progress)
         except KeyboardInterrupt:
-            console.print(f"\nStopped; the state is kept. Go on with: lds train {experiment} --out {run} --resume")
+            console.print(f"\nStopped; the state is kept. Go on with: {command}{'' if resume else ' --resume'}")
             raise typer.Exit(130) from None
     console.print(f"[green]Wrote[/] {weights}. Evaluate it: lds eval {run} --data {loaded.data.path} --out {run}/eval")
 
@@ -70,24 +71,20 @@ def ready_memory() -> None:
 @contextmanager
 def _training_bar(steps: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
     """Yields training's progress callback."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress as rich
 
-    words = TextColumn("{task.description}")
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), words)
-    with Progress(*columns, console=console, refresh_per_second=2) as bar:
+    times = rich.TimeRemainingColumn(elapsed_when_finished=True)
+    columns = (rich.BarColumn(10), rich.MofNCompleteColumn(), times, rich.TextColumn("{task.description}"))
+    with rich.Progress(*columns, console=console, refresh_per_second=2) as bar:
         task = bar.add_task("", total=steps)
 
         def show(step: int, row: dict[str, float]) -> None:
-            shown = "  ".join(f"{key} {row[key]:.4g}" for key in ("total", "nll", "lds") if key in row)
-            if row:
-                shown += f"  {row['images_per_second']:.3g} images/s  {row['memory_mb']:.0f} MB"
-            bar.update(task, completed=step, description=shown)
+            bar.update(task, completed=step, description=_in_short(row) if row else "")
 
         yield show
+
+
+def _in_short(row: dict[str, float]) -> str:
+    """A row of metrics in the width that a terminal of 80 columns leaves."""
+    pace, memory = row["images_per_second"], row["memory_mb"] / 1024
+    return f"total {row['total']:.4g}  lds {row['lds']:.3g}  {pace:.3g} img/s  {memory:.1f} GB"
