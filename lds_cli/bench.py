@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lds_cli.bench_rows import show
+from lds_cli.bench_train import MODELS, data_rows, train_rows
 
 app = typer.Typer(help="Measure speed and memory: medians and ratios of one run.", no_args_is_help=True)
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the rows to this file as well.")]
 
 
+class Against(StrEnum):
+    REFERENCE = "reference"
+    NOTHING = "nothing"
+
+
+class Device(StrEnum):
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 @app.command()
-def train(json: JsonFile = None) -> None:
-    """Training steps against the plain float32 formulation of the same model, and what LDS and data add.
+def train(
+    against: Annotated[
+        Against, typer.Option(help="The plain float32 formulation of each model, from the same code base, or nothing.")
+    ] = Against.REFERENCE,
+    models: Annotated[str, typer.Option(help="Which, separated by commas.")] = ",".join(MODELS),
+    device: Annotated[Device, typer.Option(help="On cuda, with the LDS paper's batches.")] = Device.CPU,
+    rounds: Annotated[int, typer.Option(min=1, help="Measured steps of each, after two to warm up.")] = 9,
+    json: JsonFile = None,
+) -> None:
+    """Training steps with LDS at the paper's sizes, and what LDS and data add to MONet's.
 
-    Example: lds bench train --json train.json
+    Each step runs in a process of its own, in turns with the one it is compared with; memory is its own.
+
+    Example: lds bench train --against reference --models iodine,mulmon --json train.json
     """
-    from lds_cli.train import ready_memory
-
-    ready_memory()
-    from lds_cli.bench_train import train_rows
-
-    show(train_rows(), json)
+    chosen = models.split(",")
+    if unknown := set(chosen) - set(MODELS):
+        raise typer.BadParameter(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(MODELS)}")
+    show(list(train_rows(chosen, against is Against.REFERENCE, device.value, rounds)), json)
 
 
 @app.command()
@@ -34,8 +54,6 @@ def data(json: JsonFile = None) -> None:
 
     Example: lds bench data
     """
-    from lds_cli.bench_train import data_rows
-
     show(data_rows(), json)
 
 
@@ -67,11 +85,7 @@ def everything(json: JsonFile = None) -> None:
 
     Example: lds bench all --json bench.json
     """
-    from lds_cli.train import ready_memory
-
-    ready_memory()
     from lds_cli.bench_capture import capture_rows
     from lds_cli.bench_perception import perception_rows
-    from lds_cli.bench_train import data_rows, train_rows
 
     show([*data_rows(), *train_rows(), *capture_rows(), *perception_rows()], json)
