@@ -49,9 +49,11 @@ def train(
         try:
             weights = run_training(loaded, run, resume, command, progress)
         except KeyboardInterrupt:
-            console.print(f"\nStopped; the state is kept. Go on with: {command}{'' if resume else ' --resume'}")
+            again = command if resume else f"{command} --resume"
+            console.print(f"\nStopped; the state is kept. Go on with: {again}", soft_wrap=True)
             raise typer.Exit(130) from None
-    console.print(f"[green]Wrote[/] {weights}. Evaluate it: lds eval {run} --data {loaded.data.path} --out {run}/eval")
+    evaluate = f"lds eval {run} --data {loaded.data.path} --out {run}/eval"
+    console.print(f"[green]Wrote[/] {weights}. Evaluate it: {evaluate}", soft_wrap=True)
 
 
 def ready_memory() -> None:
