@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from lds_models.decoder import BroadcastDecoder
-from lds_models.iterative import Posterior, Refiner
+from lds_models.iterative import Posterior, Refiner, render_slots
 from lds_models.lds_prior import LDS, LDSConfig
-from lds_models.model import LossTerms, Rendering, SceneModel, SlotInference
+from lds_models.model import LossTerms, SceneModel, SlotInference
 from lds_models.networks import PoolingEncoder
 from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork
 
@@ -85,9 +85,3 @@ class IODINE(SceneModel):
     def _prior(self, batch: int) -> Posterior:
         zeros = torch.zeros(batch, self.num_slots, self.config.latent_dim).to(self.initial)
         return Posterior(zeros, zeros)
-
-
-def render_slots(decoded: Tensor) -> Rendering:
-    """Decoded RGB means and mask logits [B,V,K,4,H,W] as a picture; colours are clamped to [0,1]."""
-    log_masks, appearances = decoded[:, :, :, 3:].log_softmax(2), decoded[:, :, :, :3].clamp(0, 1)
-    return Rendering(log_masks, appearances, (log_masks.exp() * appearances).sum(2))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lds_models.decoder import BroadcastDecoder, PullBack
 from lds_models.lds_prior import LDS
+from lds_models.model import Rendering
 from lds_models.precision import wide
 from lds_models.refinement import RefinementNetwork, explain_pixels, layer_norm
 
@@ -132,3 +133,8 @@ class Refiner(nn.Module):
             ],
             dim=-1,
         )
+
+def render_slots(decoded: Tensor) -> Rendering:
+    """Decoded RGB means and mask logits [B,V,K,4,H,W] as a picture; colours are clamped to [0,1]."""
+    log_masks, appearances = decoded[:, :, :, 3:].log_softmax(2), decoded[:, :, :, :3].clamp(0, 1)
+    return Rendering(log_masks, appearances, (log_masks.exp() * appearances).sum(2))

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lds_models.decoder import BroadcastDecoder
-from lds_models.iodine import render_slots
-from lds_models.iterative import Iteration, Posterior, Refiner
+from lds_models.iterative import Iteration, Posterior, Refiner, render_slots
 from lds_models.lds_prior import LDS, LDSConfig
 from lds_models.model import LossTerms, MultiViewModel, Rendering, SlotInference
 from lds_models.networks import StridedEncoder
