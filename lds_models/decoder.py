@@ -30,6 +30,7 @@ class BroadcastDecoder(nn.Module):
         layers: 3x3 convolutions; a 1x1 convolution follows.
         patch: draw at 1 / patch of the size and enlarge.
         activation: relu or elu.
+        checkpointing: keep no activations for the backward pass, but compute them again.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class BroadcastDecoder(nn.Module):
         patch: int = 1,
         activation: str = "relu",
         padded: bool = False,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.patch, self.alpha, self.padding = patch, ALPHAS[activation], int(padded)
+        self.checkpointing = checkpointing
         grid = size // patch + (2 if padded else 2 * layers)
         line = torch.linspace(-1, 1, grid)
         coordinates = torch.stack(torch.meshgrid(line, line, indexing="xy"))[None]
@@ -72,7 +75,8 @@ class BroadcastDecoder(nn.Module):
         latent, coordinates = self.from_latent(latents), self.from_coordinates(self.coordinates)
         tape: list[Tensor] = []
         if torch.is_grad_enabled():
-            drawn = _Convolutions.apply(latent, coordinates, self.alpha, self.padding, tape, *parameters)
+            settings = self.alpha, self.padding, self.checkpointing
+            drawn = _Convolutions.apply(latent, coordinates, settings, tape, *parameters)
         else:
             drawn = _draw(latent, coordinates, self.alpha, self.padding, tape, parameters)
         return enlarge(drawn, self.patch), partial(self._pull_back, tape)
@@ -137,19 +141,25 @@ def _backward(
 
 class _Convolutions(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, latent, coordinates, alpha, padding, tape, *parameters) -> Tensor:
+    def forward(ctx, latent, coordinates, settings, tape, *parameters) -> Tensor:
+        ctx.settings = settings
+        alpha, padding, checkpointing = settings
         drawn = _draw(latent, coordinates, alpha, padding, tape, parameters)
-        ctx.save_for_backward(*tape, *parameters[::2])
-        ctx.layers, ctx.alpha, ctx.padding = len(tape), alpha, padding
+        ctx.save_for_backward(*parameters, *((latent, coordinates) if checkpointing else tape))
         return drawn
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple:
-        tape, weights = list(ctx.saved_tensors[: ctx.layers]), list(ctx.saved_tensors[ctx.layers :])
-        gradient, by_parameters = _backward(gradient, tape, weights, ctx.alpha, ctx.padding, by_parameters=True)
+        (alpha, padding, checkpointing), count = ctx.settings, len(ctx.needs_input_grad) - 4
+        parameters, tape = ctx.saved_tensors[:count], list(ctx.saved_tensors[count:])
+        if checkpointing:
+            latent, coordinates = tape
+            tape = []
+            _draw(latent, coordinates, alpha, padding, tape, parameters)
+        gradient, by_parameters = _backward(gradient, tape, parameters[::2], alpha, padding, by_parameters=True)
         by_coordinates = gradient.permute(0, 2, 3, 1).sum(0, keepdim=True).permute(0, 3, 1, 2)
-        return _sum_over_pixels(gradient), by_coordinates, None, None, None, *by_parameters
+        return _sum_over_pixels(gradient), by_coordinates, None, None, *by_parameters
 
 
 def _sum_over_pixels(x: Tensor) -> Tensor:

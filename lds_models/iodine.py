@@ -31,6 +31,7 @@ class IODINEConfig(LDSConfig):
     patch: int = 1
     pixel_std: float = 0.1
     kl_latent_weight: float = 1.0
+    checkpointing: bool = False  # less memory, and a slower step
 
 
 class IODINE(SceneModel):
@@ -42,7 +43,7 @@ class IODINE(SceneModel):
         self.num_slots, self.image_size = config.num_slots, config.image_size
         decoder = BroadcastDecoder(
             config.latent_dim, 4, config.image_size, config.decoder_channels, config.decoder_layers, config.patch,
-            activation="elu", padded=True,
+            activation="elu", padded=True, checkpointing=config.checkpointing,
         )  # fmt: skip
         encoder = PoolingEncoder(SPATIAL_INPUTS, config.refinement_channels, config.hidden)
         network = RefinementNetwork(encoder, config.hidden, config.hidden, config.latent_dim)

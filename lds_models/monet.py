@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from lds_models.decoder import BroadcastDecoder
 from lds_models.lds_prior import LDS, LDSConfig
@@ -32,6 +33,7 @@ class MONetConfig(LDSConfig):
     foreground_std: float = 0.1
     kl_latent_weight: float = 0.5
     kl_mask_weight: float = 0.5
+    checkpointing: bool = False  # less memory, and a slower step
 
 
 class MONet(SceneModel):
@@ -46,8 +48,9 @@ class MONet(SceneModel):
         self.attention = UNet(4, size, config.attention_channels, config.patch)
         self.encoder = ComponentEncoder(4, size, config.latent_dim)
         self.decoder = BroadcastDecoder(
-            config.latent_dim, 4, size, config.decoder_channels, config.decoder_layers, config.patch
-        )
+            config.latent_dim, 4, size, config.decoder_channels, config.decoder_layers, config.patch,
+            checkpointing=config.checkpointing,
+        )  # fmt: skip
         std = torch.full([config.num_slots], config.foreground_std)
         std[0] = config.background_std
         self.register_buffer("pixel_std", std, persistent=False)
@@ -57,7 +60,11 @@ class MONet(SceneModel):
         log_scope = torch.zeros_like(image[:, :1])
         log_masks = []
         for _ in range(self.num_slots - 1):
-            logits = wide(self.attention(torch.cat([image, log_scope], dim=1)))
+            seen = torch.cat([image, log_scope], dim=1)
+            if self.config.checkpointing and torch.is_grad_enabled():
+                logits = wide(checkpoint(self.attention, seen, use_reentrant=False))
+            else:
+                logits = wide(self.attention(seen))
             log_masks.append(log_scope + F.logsigmoid(logits))
             log_scope = log_scope + F.logsigmoid(-logits)
         return torch.stack([*log_masks, log_scope], dim=1)

@@ -33,6 +33,7 @@ class MulMONConfig(LDSConfig):
     patch: int = 1
     pixel_std: float = 0.1
     kl_latent_weight: float = 1.0
+    checkpointing: bool = False  # less memory, and a slower step
     query_weight: float = 1.0
     viewpoint_kind: str = "clevr"
     viewpoint_features: int = 5
@@ -54,8 +55,9 @@ class MulMON(MultiViewModel):
         self.viewpoint_kind = config.viewpoint_kind
         latent_dim = config.latent_dim
         decoder = BroadcastDecoder(
-            latent_dim, 4, config.image_size, config.decoder_channels, config.decoder_layers, config.patch
-        )
+            latent_dim, 4, config.image_size, config.decoder_channels, config.decoder_layers, config.patch,
+            checkpointing=config.checkpointing,
+        )  # fmt: skip
         encoder = StridedEncoder(SPATIAL_INPUTS, config.image_size, config.hidden)
         network = RefinementNetwork(encoder, config.hidden, config.hidden, latent_dim)
         self.refiner = Refiner(
