@@ -20,6 +20,7 @@ from lds_models.genesis_networks import MaskDecoder, gate
 from lds_models.genesis_norm import BatchNorm
 from lds_models.lds_prior import lds_prior
 from lds_models.registry import ConfigError, build_model
+from lds_models.training.experiment import load_experiment
 
 SMALL = GENESISConfig(image_size=16, num_slots=4, mask_latent_dim=8, latent_dim=6, decoder_channels=8)
 
@@ -276,3 +277,11 @@ def test_image_of_another_size_is_refused(model: GENESIS) -> None:
 def test_bad_settings_are_named(settings: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_model({"name": "genesis", **settings})
+
+
+def test_paper_presets_are_the_authors_settings_and_differ_by_lds_alone() -> None:
+    base, lds = (load_experiment(f"paper_genesis_{kind}", ["data.path=x"]) for kind in ("base", "lds"))
+    assert lds.model.pop("lds_weight") == 1.0 and base.model.pop("lds_weight") == 0.0
+    assert base == lds
+    assert (base.optimiser.name, base.optimiser.lr, base.batch_size, base.steps) == ("adam", 1e-4, 32, 500_000)
+    assert build_model(base.model).config == GENESISConfig()
