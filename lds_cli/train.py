@@ -78,7 +78,7 @@ def _training_bar(steps: int) -> Iterator[Callable[[int, dict[str, float]], None
     times = rich.TimeRemainingColumn(elapsed_when_finished=True)
     columns = (rich.BarColumn(10), rich.MofNCompleteColumn(), times, rich.TextColumn("{task.description}"))
     with rich.Progress(*columns, console=console, refresh_per_second=2) as bar:
-        task = bar.add_task("", total=steps)
+        task = bar.add_task("reading the data", total=steps)
 
         def show(step: int, row: dict[str, float]) -> None:
             bar.update(task, completed=step, description=_in_short(row) if row else "")

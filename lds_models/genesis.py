@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from lds_models.decoder import BroadcastDecoder
 from lds_models.genesis_geco import GECO
 from lds_models.genesis_masks import MaskPosterior, MaskPrior, bounded_normal, sampled_kl, stick_breaking
-from lds_models.genesis_networks import FEATURES, ELUComponentEncoder, MaskDecoder, MaskEncoder
+from lds_models.genesis_networks import FEATURES, MaskDecoder, MaskEncoder
 from lds_models.lds_prior import LDS, LDSConfig
 from lds_models.mixture import mixture_log_likelihood
 from lds_models.model import LossTerms, SceneModel, SlotInference
+from lds_models.networks import ComponentEncoder
 from lds_models.precision import wide
 
 
@@ -32,6 +33,7 @@ class GENESISConfig(LDSConfig):
     decoder_layers: int = 4
     patch: int = 1
     pixel_std: float = 0.7
+    checkpointing: bool = False  # less memory, and a slower step
     geco_goal: float = 0.5655  # nll to reach, nats a pixel and channel; at pixel_std 0.7 an MSE of 0.0032
     geco_rate: float = 1e-5  # a nat, for images of 64x64
     geco_speedup: float = 10.0
@@ -59,10 +61,11 @@ class GENESIS(SceneModel):
         self.mask_posterior = MaskPosterior(FEATURES, mask_dim)
         self.mask_prior = MaskPrior(mask_dim)
         self.mask_decoder = MaskDecoder(mask_dim, size, config.patch)
-        self.encoder = ELUComponentEncoder(4, size, config.latent_dim)
+        self.encoder = ComponentEncoder(size, config.latent_dim, "elu")
         self.decoder = BroadcastDecoder(
-            config.latent_dim, 3, size, config.decoder_channels, config.decoder_layers, config.patch, "elu"
-        )
+            config.latent_dim, 3, size, config.decoder_channels, config.decoder_layers, config.patch,
+            activation="elu", checkpointing=config.checkpointing,
+        )  # fmt: skip
         self.prior = nn.Sequential(
             nn.Linear(mask_dim, 256), nn.ELU(), nn.Linear(256, 256), nn.ELU(), nn.Linear(256, 2 * config.latent_dim)
         )
@@ -85,13 +88,6 @@ class GENESIS(SceneModel):
         logits = wide(self.mask_decoder(latents[:, :-1].flatten(0, 1))).unflatten(0, (len(image), -1))
         return latents, std, stick_breaking(logits)
 
-    def encode(self, image: Tensor, log_masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior mean and std [B,K,D] of each component, given the image [B,3,H,W] and log masks [B,K,1,H,W]."""
-        repeated = image.unsqueeze(1).expand(-1, self.num_slots, -1, -1, -1)
-        inputs = torch.cat([repeated, log_masks], dim=2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        mean, std = self.encoder(inputs)
-        return mean.unflatten(0, (len(image), -1)), std.unflatten(0, (len(image), -1))
-
     def decode(self, latents: Tensor) -> Tensor:
         """Appearances [B,K,3,H,W] in [0,1] of component latents [B,K,D]."""
         return wide(self.decoder(latents.flatten(0, 1))).sigmoid().unflatten(0, latents.shape[:2])
@@ -103,7 +99,7 @@ class GENESIS(SceneModel):
         with _evaluation(self):
             noise = image.new_zeros(len(image), self.num_slots, self.config.mask_latent_dim)
             log_masks = self.attend(image, noise)[-1]
-            mean, std = self.encode(image, log_masks)
+            mean, std = self.encoder.slots(image, log_masks)
             appearances = self.decode(mean)
         sample = mean + std * self.noise_like(std)
         reconstruction = (log_masks.exp() * appearances).sum(1)
@@ -118,7 +114,7 @@ class GENESIS(SceneModel):
         config, image = self.config, images[:, 0]
         mask_noise = self.noise_like(image.new_empty(len(image), self.num_slots, config.mask_latent_dim))
         mask_latents, mask_std, log_masks = self.attend(image, mask_noise)
-        mean, std = self.encode(image, log_masks)
+        mean, std = self.encoder.slots(image, log_masks)
         noise = self.noise_like(std)
         sample = mean + std * noise
         appearances, log_masks = self.decode(sample).unsqueeze(1), log_masks.unsqueeze(1)

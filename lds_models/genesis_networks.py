@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lds_models.genesis_norm import BatchNorm
-from lds_models.networks import ComponentEncoder, enlarge
+from lds_models.networks import enlarge
 
 FEATURES = 256
 
@@ -92,13 +92,3 @@ class MaskDecoder(nn.Module):
         x = self.from_latent(latents).view(-1, self.grid, self.grid, 128)
         x = gate((x + self.bias.to(x.dtype)).permute(0, 3, 1, 2))
         return enlarge(self.head(self.convolutions(x)), self.patch)
-
-
-class ELUComponentEncoder(ComponentEncoder):
-    """The component encoder with ELU, as GENESIS has it."""
-
-    def __init__(self, inputs: int, size: int, latent_dim: int) -> None:
-        super().__init__(inputs, size, latent_dim)
-        for layers in (self.convolutions, self.head):
-            for index in range(1, len(layers), 2):
-                layers[index] = nn.ELU(inplace=True)

@@ -46,7 +46,7 @@ class MONet(SceneModel):
         self.num_slots, self.image_size = config.num_slots, config.image_size
         size = config.image_size
         self.attention = UNet(4, size, config.attention_channels, config.patch)
-        self.encoder = ComponentEncoder(4, size, config.latent_dim)
+        self.encoder = ComponentEncoder(size, config.latent_dim)
         self.decoder = BroadcastDecoder(
             config.latent_dim, 4, size, config.decoder_channels, config.decoder_layers, config.patch,
             checkpointing=config.checkpointing,
@@ -69,14 +69,6 @@ class MONet(SceneModel):
             log_scope = log_scope + F.logsigmoid(-logits)
         return torch.stack([*log_masks, log_scope], dim=1)
 
-    def encode(self, image: Tensor, log_masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior mean and std [B,K,D] of each slot, given the image [B,3,H,W] and log masks [B,K,1,H,W]."""
-        batch, slots = log_masks.shape[:2]
-        repeated = image.unsqueeze(1).expand(-1, slots, -1, -1, -1)
-        inputs = torch.cat([repeated, log_masks], dim=2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        mean, std = self.encoder(inputs)
-        return mean.view(batch, slots, -1), std.view(batch, slots, -1)
-
     def decode(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Appearances [B,K,3,H,W] in [0,1] and log prior masks [B,K,1,H,W] of latents [B,K,D]."""
         batch, slots, _ = latents.shape
@@ -87,7 +79,7 @@ class MONet(SceneModel):
         self.check_images(images)
         image = images[:, 0]
         log_masks = self.attend(image)
-        mean, std = self.encode(image, log_masks)
+        mean, std = self.encoder.slots(image, log_masks)
         sample = mean + std * self.noise_like(std)
         appearances, _ = self.decode(mean)
         reconstruction = (log_masks.exp() * appearances).sum(1)
@@ -98,7 +90,7 @@ class MONet(SceneModel):
         self.check_images(images)
         config, image = self.config, images[:, 0]
         log_masks = self.attend(image)
-        mean, std = self.encode(image, log_masks)
+        mean, std = self.encoder.slots(image, log_masks)
         sample = mean + std * self.noise_like(std)
         appearances, log_prior_masks = self.decode(sample)
 

@@ -77,23 +77,36 @@ class UNet(nn.Module):
 
 
 class ComponentEncoder(nn.Module):
-    """MONet's component encoder (appendix B.1): [B,C,H,W] -> posterior mean and standard deviation, [B,D] each."""
+    """MONet's component encoder (appendix B.1): image and log mask [B,4,H,W] -> posterior mean and std, [B,D] each."""
 
-    def __init__(self, inputs: int, size: int, latent_dim: int, widths: tuple[int, ...] = (32, 32, 64, 64)) -> None:
+    def __init__(self, size: int, latent_dim: int, activation: str = "relu") -> None:
         super().__init__()
+        widths = (4, 32, 32, 64, 64)
         layers: list[nn.Module] = []
-        for before, after in zip([inputs, *widths[:-1]], widths, strict=True):
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), ReLU()]
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            layers += [
+                nn.Conv2d(before, after, 3, stride=2, padding=1),
+                nn.ELU(inplace=True) if activation == "elu" else ReLU(),
+            ]
         self.convolutions = nn.Sequential(*layers)
         self.head = nn.Sequential(
-            nn.Linear(widths[-1] * (size // 2 ** len(widths)) ** 2, 256), nn.ReLU(inplace=True),
+            nn.Linear(widths[-1] * (size // 16) ** 2, 256),
+            nn.ELU(inplace=True) if activation == "elu" else nn.ReLU(inplace=True),
             nn.Linear(256, 2 * latent_dim),
-        )  # fmt: skip
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features = self.convolutions(x).permute(0, 2, 3, 1).flatten(1)
         mean, raw = wide(self.head(features)).chunk(2, dim=-1)
         return mean, F.softplus(raw + 0.5) + 1e-8
+
+    def slots(self, image: Tensor, log_masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior mean and std [B,K,D] of what an image [B,3,H,W] shows within log masks [B,K,1,H,W]."""
+        batch, slots = log_masks.shape[:2]
+        repeated = image.unsqueeze(1).expand(-1, slots, -1, -1, -1)
+        inputs = torch.cat([repeated, log_masks], dim=2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        mean, std = self(inputs)
+        return mean.view(batch, slots, -1), std.view(batch, slots, -1)
 
 
 class StridedEncoder(nn.Sequential):

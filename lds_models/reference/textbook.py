@@ -13,7 +13,7 @@ from lds_models.lds_prior import LDSConfig
 def pixel_log_densities(image: Tensor, means: Tensor, std: float | Tensor) -> Tensor:
     """log N(x; mean_k, std^2) of each pixel's RGB, [B,K,1,H,W]: images [B,3,H,W], means [B,K,3,H,W], std one or [K]."""
     std = std.view(-1, 1, 1, 1) if isinstance(std, Tensor) else std
-    return Normal(means, std).log_prob(image.unsqueeze(1)).sum(2, keepdim=True)
+    return Normal(means, std, validate_args=False).log_prob(image.unsqueeze(1)).sum(2, keepdim=True)
 
 
 def mixture_log_likelihood(log_masks: Tensor, log_densities: Tensor) -> Tensor:

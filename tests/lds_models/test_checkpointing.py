@@ -8,7 +8,7 @@ import torch
 from lds_models.model import MultiViewModel, SceneModel
 from lds_models.registry import build_model
 
-MODELS = ["monet", "iodine", "mulmon"]
+MODELS = {"monet": 0.6, "iodine": 0.6, "mulmon": 0.6, "genesis": 0.9}  # what share is still kept, at most
 
 
 def build(name: str, checkpointing: bool) -> SceneModel:
@@ -51,4 +51,4 @@ def test_less_is_kept_for_the_backward_pass(name: str) -> None:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             loss(model)
         kept.append(sum(tensor.untyped_storage().nbytes() for tensor in storages.values()))
-    assert kept[1] < 0.6 * kept[0]
+    assert kept[1] < MODELS[name] * kept[0]

@@ -51,32 +51,65 @@ def test_in_float32_all_is_the_same_to_1e_5(case: Case) -> None:
         torch.testing.assert_close(got[name].double(), expected[name], rtol=1e-5, atol=1e-4, msg=f"{name}, {case}")
     # A ReLU's input that rounding moves over 0 shows in the few numbers of one parameter.
     single = {name: difference(got[name], expected[name]) for name in names}
-    assert max(single.values()) < 1e-2, f"{case}: {_largest(single)}"
+    assert max(single.values()) < 5e-2, f"{case}: {_largest(single)}"
     worst = differences(inferred(fast, case, torch.float32), inferred(reference, case, torch.float64))
     assert max(worst.values()) < 1e-5, f"{case}: {_largest(worst)}"
 
 
 def test_in_bf16_all_is_the_same_to_2e_2(case: Case) -> None:
-    """As far as bf16 goes: where the gradients of PyTorch's own layers are less exact than that, ours may be, too."""
+    """As far as bf16 goes: where PyTorch's own layers are less exact than that, ours may be, too."""
     case = replace(case, batch=6)
     fast = case.build()
     reference = plain(fast)
     got = loss_and_gradients(fast, case, torch.float32, bf16=True)
     torchs = loss_and_gradients(reference, case, torch.float32, bf16=True)
-    inference = inferred(fast, case, torch.float32, bf16=True)
+    inferences = [inferred(model, case, torch.float32, bf16=True) for model in (fast, reference)]
     reference = reference.double()
     expected = loss_and_gradients(reference, case, torch.float64)
     names = [name for name, _ in fast.named_parameters()]
     for name in got.keys() - names:
         torch.testing.assert_close(got[name].double(), expected[name], rtol=2e-2, atol=0.1, msg=f"{name}, {case}")
     error, torchs_error = (difference(joined(x, names), joined(expected, names)) for x in (got, torchs))
-    assert error < max(2e-2, 2 * torchs_error), f"gradient: {error:.1e}, {case}"
+    assert error < max(2e-2, 3 * torchs_error), f"gradient: {error:.1e}, {case}"
     for network, members in groupby(names, key=lambda name: name.removeprefix("refiner.").split(".")[0]):
         members = list(members)
         error, torchs_error = (difference(joined(x, members), joined(expected, members)) for x in (got, torchs))
-        assert error < 2e-2 + 2 * torchs_error, f"gradient of {network}: {error:.1e}, {case}"
-    worst = differences(inference, inferred(reference, case, torch.float64))
-    assert max(worst.values()) < 2e-2, f"{case}: {_largest(worst)}"
+        assert error < 2e-2 + 3 * torchs_error, f"gradient of {network}: {error:.1e}, {case}"
+    exact = inferred(reference, case, torch.float64)
+    worst, torchs_worst = (differences(inference, exact) for inference in inferences)
+    assert max(worst.values()) < max(2e-2, 3 * max(torchs_worst.values())), f"{case}: {_largest(worst)}"
+
+
+def test_three_training_steps_come_to_the_same(case: Case) -> None:
+    """With what a model keeps from step to step beside its parameters: GENESIS's statistics and constraint."""
+    fast = case.build().double()
+    models, data = (fast, plain(fast)), case.data(fast, torch.float64)
+    for model in models:
+        torch.manual_seed(case.seed)
+        optimiser = torch.optim.SGD(model.parameters(), 1e-6)
+        for _ in range(3):
+            optimiser.zero_grad()
+            model.loss(*data).total.backward()
+            optimiser.step()
+    terms = differences(*(loss_and_gradients(model, case, torch.float64) for model in models))
+    inference = differences(*(inferred(model, case, torch.float64) for model in models))
+    assert max({**terms, **inference}.values()) < 1e-7, f"{case}: {_largest({**terms, **inference})}"
+
+
+def test_the_plain_formulation_leaves_the_model_alone() -> None:
+    model = CASES[0].build()
+    before = model.decoder.head.weight.detach().clone()
+    with torch.no_grad():
+        plain(model).decoder.head.weight.add_(1)
+    torch.testing.assert_close(model.decoder.head.weight.detach(), before)
+
+
+@pytest.mark.parametrize("setting", [{"lds_kernel": "rbf"}, {"lds_penalty": "squared"}, {"lds_pairs": "visible"}])
+def test_the_plain_formulation_has_the_papers_lds_only(setting: dict[str, str]) -> None:
+    case = Case("iodine", setting)
+    model = plain(case.build())
+    with pytest.raises(ValueError, match="the paper's LDS only"):
+        model.loss(*case.data(model))
 
 
 def _largest(differences: dict[str, float]) -> str:

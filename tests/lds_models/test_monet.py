@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from lds_models.fused import InstanceNormReLU, ReLU
 from lds_models.lds_prior import lds_prior
 from lds_models.monet import MONet, MONetConfig
-from lds_models.decoder import BroadcastDecoder
 from lds_models.registry import ConfigError, build_model
 
 SMALL = MONetConfig(image_size=32, num_slots=4, attention_channels=8, decoder_channels=8)
@@ -71,22 +70,6 @@ def test_lds_leaves_inference_untouched() -> None:
         torch.manual_seed(0)
         outputs.append(MONet(MONetConfig(image_size=32, num_slots=4, lds_weight=weight)).infer(images).log_masks)
     torch.testing.assert_close(*outputs, rtol=0, atol=0)
-
-
-def test_decoder_equals_convolution_over_the_broadcast_latent() -> None:
-    torch.manual_seed(0)
-    decoder = BroadcastDecoder(latent_dim=5, outputs=4, size=8, channels=6, layers=3).double()
-    latents = torch.randn(2, 5, dtype=torch.float64)
-    grid = decoder.coordinates.shape[-1]
-    broadcast = torch.cat(
-        [latents[:, :, None, None].expand(-1, -1, grid, grid), decoder.coordinates.expand(2, -1, -1, -1)], dim=1
-    )
-    # Any kernel whose taps on the latent sum to the matrix will do: here all in the middle.
-    kernel = torch.zeros(6, 7, 3, 3, dtype=torch.float64)
-    kernel[:, :5, 1, 1] = decoder.from_latent.weight
-    kernel[:, 5:] = decoder.from_coordinates.weight
-    hidden = F.relu(F.conv2d(broadcast, kernel, decoder.from_latent.bias))
-    torch.testing.assert_close(decoder(latents), decoder.head(decoder.hidden(hidden)))
 
 
 def test_fused_normalisation_equals_torchs_with_gradients() -> None:

@@ -80,7 +80,7 @@ def test_two_processes_and_checkpoints_between_them_and_one_give_the_curves_of_o
     for name in ("2", "2_then_1", "1_then_2"):
         run = runs.folder / f"{model}_{name}"
         found = {key: value for key, value in values(run).items() if key in expected}
-        assert found == pytest.approx(expected, rel=2e-4, abs=1e-5), name
+        assert found == pytest.approx(expected, rel=2e-5, abs=5e-5), name
         assert load_weights(run).card["training"]["steps"] == STEPS
 
 
@@ -117,8 +117,6 @@ def test_ctrl_c_ends_all_processes_after_the_same_step(tmp_path: Path) -> None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
-    assert process.returncode != 0
-    stopped_after = int(curves(run)[-1][0])
+    assert process.returncode != 0 and output.count("--resume") == 1
     with safe_open(run / "checkpoint.safetensors", "pt") as checkpoint:
-        assert int(checkpoint.metadata()["step"]) == stopped_after
-    assert lds_train(file, run, f"steps={stopped_after + 1}", "--resume").wait() == 0, output
+        assert int(checkpoint.metadata()["step"]) == int(curves(run)[-1][0])
