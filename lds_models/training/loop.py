@@ -50,13 +50,12 @@ def train(
     """
     replicas = Replicas(training_precision(experiment.precision))
     replicas.check_batch_size(experiment.batch_size)
-    if replicas.is_first:
-        _open_folder(experiment, run, resume)
+    replicas.on_first(lambda: _open_folder(experiment, run, resume))
     torch.manual_seed(experiment.seed)
     model = build_model(experiment.model)
-    with replicas.first_one_first():
-        packed = pack(experiment.data.path, experiment.data.split, model.image_size, with_masks=False)
-    held_out = validation_data(experiment.data, model) if replicas.is_first else None
+    data = experiment.data
+    packed = replicas.in_turn(lambda: pack(data.path, data.split, model.image_size, with_masks=False))
+    held_out = replicas.on_first(lambda: validation_data(data, model))
     trainer = Trainer(experiment, run, model, packed, replicas)
     _steps(trainer, experiment, Curves(run, trainer.step) if replicas.is_first else NoCurves(), held_out, progress)
     weights = run / "weights.safetensors"

@@ -7,8 +7,9 @@ model took 1.5 times as long, and whatever else the processes must agree on trav
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import torch
 import torch.distributed
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from lds_models.registry import ConfigError
 from lds_models.training.errors import TrainingError
 from lds_models.weights import state_digest
+
+T = TypeVar("T")
 
 
 class Replicas:
@@ -71,9 +74,28 @@ class Replicas:
         """In it, operations run in the number format that was asked for."""
         return self._fabric.autocast()
 
-    def first_one_first(self) -> AbstractContextManager:
-        """Its body is run by one process of each machine before the others."""
-        return self._fabric.rank_zero_first(local=True)
+    def on_first(self, action: Callable[[], T]) -> T | None:
+        """Let the first process do something, and wait for it; None in the others. Where it fails, all do."""
+        return self._where(self.is_first, action)
+
+    def in_turn(self, action: Callable[[], T]) -> T:
+        """Let one process of each machine do something, then the others, which find its work done."""
+        first_here = self._fabric.local_rank == 0
+        result = self._where(first_here, action)
+        return result if first_here else action()
+
+    def _where(self, here: bool, action: Callable[[], T]) -> T | None:
+        failure, result = None, None
+        try:
+            result = action() if here else None
+        except Exception as error:
+            failure = error
+        failures = torch.tensor(float(failure is not None), device=self.device)
+        if self.count > 1:
+            torch.distributed.all_reduce(failures)
+        if failures > 0:
+            raise failure or TrainingError("another process failed; see its message")
+        return result
 
     def wait(self) -> None:
         """Wait for all processes to come here."""

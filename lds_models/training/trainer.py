@@ -97,9 +97,9 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint. Raises TrainingError where the processes' models differ."""
         self._replicas.check_equal(self.model, self.step)
-        if self._replicas.is_first:
-            save_checkpoint(self._checkpoint, self.model, self._optimiser, self.step, self.seconds)
-        self._replicas.wait()
+        self._replicas.on_first(
+            lambda: save_checkpoint(self._checkpoint, self.model, self._optimiser, self.step, self.seconds)
+        )
 
     def _inputs(self) -> tuple[Tensor, Tensor | None]:
         """This process' part of the batch: images [B,V,3,H,W] in [0,1], viewpoints [B,V,Dv]."""

@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import torch
 
+from datasets.scene import DatasetError
 from lds_models.registry import ConfigError
 from lds_models.training.errors import TrainingError
 from lds_models.training.experiment import load_experiment
@@ -38,7 +39,7 @@ def run_job(experiment: str, settings: list[str], run: str, resume: bool = False
     with patch.object(Trainer, "do_step", spoilt):
         try:
             train(load_experiment(experiment, settings), Path(run), resume)
-        except (TrainingError, ConfigError) as error:
+        except (TrainingError, ConfigError, DatasetError) as error:
             return str(error)
     return None
 

@@ -54,6 +54,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         jobs[f"{model}_1_then_2"] = {"experiment": file, "settings": [], "resume": True}
     monet = str(folder / "monet.yaml")
     jobs["odd"] = {"experiment": monet, "settings": ["batch_size=5"]}
+    jobs["no_data"] = {"experiment": monet, "settings": ["data.path=/nowhere"]}
     jobs["diverged"] = {"experiment": monet, "settings": [], "spoil": 7}
     broken = packed_squares_file(folder / "broken.h5")
     with h5py.File(broken, "a") as file:
@@ -87,6 +88,10 @@ def test_two_processes_and_checkpoints_between_them_and_one_give_the_curves_of_o
 def test_batch_that_cannot_be_cut_into_equal_parts_is_refused(runs: Runs) -> None:
     for message in runs.messages["odd"]:
         assert "batch_size is 5" in message and "cannot be cut into 2 equal parts; set it to a multiple of 2" in message
+
+
+def test_what_fails_in_one_process_ends_all(runs: Runs) -> None:
+    assert runs.messages["no_data"] == ["/nowhere: no such folder", "another process failed; see its message"]
 
 
 def test_processes_whose_models_differ_stop_before_the_next_checkpoint(runs: Runs) -> None:
