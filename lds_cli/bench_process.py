@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from lds_cli.bench_rows import peak_memory_mb
-
 
 class Apart:
     """What `make(*args)` returns, run in a process of its own, one call at a time. A context.
@@ -71,7 +69,10 @@ def _peak_memory_mb() -> float:
     torch = sys.modules.get("torch")
     if torch and torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated() / 2**20
-    return peak_memory_mb()
+    # Not ru_maxrss, which starts at what the parent process had.
+    with open("/proc/self/status", encoding="ascii") as file:
+        peak = next(line for line in file if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) / 1024
 
 
 def _set_environment(values: dict[str, str | None]) -> None:

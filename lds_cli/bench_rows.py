@@ -36,13 +36,6 @@ def interleaved_medians(functions: list[Callable[[], object]], rounds: int, warm
     return [median(spent) for spent in times]
 
 
-def peak_memory_mb() -> float:
-    """The largest resident memory that this process has had, MB."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def show(rows: list[Row], json_file: Path | None) -> None:
     """Print rows as a table and, where a file is given, write them to it."""
     from rich.table import Table

@@ -46,10 +46,12 @@ def test_calls_run_in_one_other_process_and_are_waited_for(tmp_path: Path) -> No
 
 
 def test_memory_is_that_process_own() -> None:
+    ours = b"x" * (400 << 20)
     with Apart(take_memory, 300) as hungry, Apart(take_memory, 1) as modest:
         hungry()
         modest()
         assert hungry.peak_memory_mb() > 300 > modest.peak_memory_mb()
+    assert len(ours) == 400 << 20
 
 
 @pytest.mark.parametrize(("given", "seen"), [("other", "other"), (None, "None")])
