@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lds_models.fused import InstanceNormReLU, ReLU
+from lds_models.fused import InstanceNormReLU, ReLU, halved
 from lds_models.precision import wide
 
 
@@ -62,9 +62,8 @@ class UNet(nn.Module):
         x = F.pixel_unshuffle(x, self.patch) if self.patch > 1 else x
         skips = []
         for block in self.down[:-1]:
-            x = block(x)
-            skips.append(x)
-            x = x[:, :, ::2, ::2]  # nearest neighbour; its backward pass is faster than F.interpolate's
+            skip, x = halved(block(x))
+            skips.append(skip)
         x = self.down[-1](x)
         skips.append(x)
         batch, width, height, _ = x.shape

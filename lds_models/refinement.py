@@ -53,7 +53,7 @@ def explain_pixels(image: Tensor, decoded: Tensor, pixel_std: float) -> PixelExp
     masks = log_masks.exp()
     with torch.no_grad():
         gradient = torch.cat([posterior * error / pixel_std**2, masks - posterior], dim=2)
-        leave_one_out = log_likelihood + log1m(posterior) - log1m(masks)
+        leave_one_out = log_likelihood + log_of_others(posterior) - log_of_others(masks)
         fixed = [
             layer_norm(gradient[:, :, :3]),
             layer_norm(gradient[:, :, 3:]),
@@ -65,9 +65,15 @@ def explain_pixels(image: Tensor, decoded: Tensor, pixel_std: float) -> PixelExp
     return PixelExplanation(-log_likelihood.sum((1, 2, 3, 4)), log_masks.detach(), gradient, inputs)
 
 
-def log1m(probabilities: Tensor) -> Tensor:
-    """log(1 - p), with p at most 1 - 1e-6."""
-    return torch.log1p(-probabilities.clamp(max=1 - 1e-6))
+def log_of_others(probabilities: Tensor) -> Tensor:
+    """log(1 - p) of probabilities [B,K,...] that sum to 1 over K, at least log 1e-6.
+
+    Summed over the other slots: near 1, the difference would keep few digits of float32.
+    """
+    slots = probabilities.shape[1]
+    other = 1 - torch.eye(slots, dtype=probabilities.dtype, device=probabilities.device)
+    with torch.autocast(probabilities.device.type, enabled=False):
+        return torch.einsum("jk,bk...->bj...", other, probabilities).clamp(min=1e-6).log()
 
 
 def layer_norm(x: Tensor) -> Tensor:
