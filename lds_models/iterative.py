@@ -106,7 +106,7 @@ class Refiner(nn.Module):
                 return posterior, history
             gradient = self._gradient(posterior, prior, noise, pull_back(pixels.gradient))
             flat = torch.cat([posterior.mean, posterior.logvar, layer_norm(gradient)], -1)
-            change, state = self.network(pixels.inputs.flatten(0, 1), flat.flatten(0, 1), state)
+            change, state = self.network(pixels.refinement_inputs().flatten(0, 1), flat.flatten(0, 1), state)
             posterior = posterior.updated(change.unflatten(0, sample.shape[:2]))
 
     def _decode_traced(self, sample: Tensor, project: Project) -> tuple[Tensor, PullBack]:
@@ -120,7 +120,7 @@ class Refiner(nn.Module):
             by_projected = by_drawn(gradient.flatten(0, 1)).view_as(projected)
             return torch.autograd.grad(projected, leaf, by_projected, retain_graph=True)[0]
 
-        return wide(drawn).unflatten(0, sample.shape[:2]), pull_back
+        return drawn.unflatten(0, sample.shape[:2]), pull_back
 
     @torch.no_grad()
     def _gradient(self, posterior: Posterior, prior: Posterior, noise: Tensor, by_sample: Tensor) -> Tensor:

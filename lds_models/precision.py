@@ -25,6 +25,12 @@ def training_precision(wanted: str) -> str:
     return best if wanted == "auto" else wanted
 
 
+def number_format(tensor: Tensor) -> torch.dtype:
+    """The number format that operations on the tensor are to run in: autocast's, where it is on."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+
+
 def best_precision() -> str:
     """bf16 where the hardware computes it, float32 elsewhere (emulated bf16 is slower than float32)."""
     if torch.cuda.is_available():
