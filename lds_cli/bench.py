@@ -33,7 +33,7 @@ def train(
     ] = Against.REFERENCE,
     models: Annotated[str, typer.Option(help="Which, separated by commas.")] = ",".join(MODELS),
     device: Annotated[Device, typer.Option(help="On cuda, with the LDS paper's batches.")] = Device.CPU,
-    rounds: Annotated[int, typer.Option(min=1, help="Measured steps of each, after two to warm up.")] = 9,
+    rounds: Annotated[int, typer.Option(min=1, help="Measured steps of each, taken in turns.")] = 7,
     json: JsonFile = None,
 ) -> None:
     """Training steps with LDS at the paper's sizes, and what LDS and data add to MONet's.

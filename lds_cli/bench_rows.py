@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -24,11 +24,20 @@ class Row:
     peak_memory_mb: float | None = None
 
 
-def interleaved_medians(functions: list[Callable[[], object]], rounds: int, warm_up: int = 2) -> list[float]:
-    """Median seconds of each function, called in turn, so that a noisy moment of the machine falls on all of them."""
+def interleaved_medians(
+    functions: Sequence[Callable[[], object]], rounds: int, warm_up: int = 2, settle: int = 0
+) -> list[float]:
+    """Median seconds of each function, called in turn, so that a noisy moment of the machine falls on all of them.
+
+    Args:
+        warm_up: rounds before those that count.
+        settle: calls before each one that counts, which bring back to the caches what the others drove out.
+    """
     times: list[list[float]] = [[] for _ in functions]
     for round_ in range(warm_up + rounds):
         for function, spent in zip(functions, times, strict=True):
+            for _ in range(settle):
+                function()
             start = time.perf_counter()
             function()
             if round_ >= warm_up:

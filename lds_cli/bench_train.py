@@ -31,7 +31,7 @@ MODELS = ("monet", "iodine", "mulmon", "genesis")
 
 
 def train_rows(
-    models: Sequence[str] = MODELS, reference: bool = True, device: str = "cpu", rounds: int = 9
+    models: Sequence[str] = MODELS, reference: bool = True, device: str = "cpu", rounds: int = 7
 ) -> Iterator[Row]:
     """Training steps of these models, each in a process of its own.
 
@@ -70,7 +70,7 @@ def _measure(steps: Sequence[Apart], rounds: int) -> tuple[list[float], float]:
     with ExitStack() as stack:
         for step in steps:
             stack.enter_context(step)
-        return interleaved_medians(steps, rounds), steps[0].peak_memory_mb()
+        return interleaved_medians(steps, rounds, warm_up=1, settle=1), steps[0].peak_memory_mb()
 
 
 def data_rows() -> list[Row]:

@@ -24,3 +24,18 @@ def test_functions_take_turns_and_warm_up_is_not_counted() -> None:
     calls: list[str] = []
     medians = interleaved_medians([lambda: calls.append("a"), lambda: calls.append("b")], rounds=3, warm_up=1)
     assert calls == ["a", "b"] * 4 and len(medians) == 2
+
+
+def test_calls_that_settle_come_before_each_one_that_counts() -> None:
+    calls: list[str] = []
+    functions = [lambda: calls.append("a"), lambda: calls.append("b")]
+    interleaved_medians(functions, rounds=2, warm_up=0, settle=1)
+    assert calls == ["a", "a", "b", "b"] * 2
+
+
+def test_only_calls_that_count_are_timed() -> None:
+    import time
+
+    calls = iter([0.2, 0.0, 0.2, 0.0])
+    (median,) = interleaved_medians([lambda: time.sleep(next(calls))], rounds=2, warm_up=0, settle=1)
+    assert median < 0.1
