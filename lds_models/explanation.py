@@ -134,7 +134,8 @@ class Explainer:
         """
         rows, scenes = self._batches[index]
         images = torch.from_numpy(self._packed.images[rows]).to(self._device).permute(0, 3, 1, 2).float() / 255
-        with torch.random.fork_rng(), torch.inference_mode():
+        devices = [] if self._device == "cpu" else [self._device]
+        with torch.random.fork_rng(devices), torch.inference_mode():
             torch.manual_seed(self._seed + index)
             inference = self._infer(images, rows, scenes)
         outputs = (inference.reconstruction, inference.mean, inference.log_masks.exp())

@@ -161,6 +161,6 @@ class RefinementNetwork(nn.Module):
         self, spatial: Tensor, flat: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """The update [N,2D] and the LSTM's next state, of inputs [N,17,H,W] and [N,4D]; `state` None: the first one."""
-        features = self.encoder(spatial)
+        features = self.encoder(spatial.contiguous(memory_format=torch.channels_last))  # or both passes would copy it
         state = self.lstm(torch.cat([features, flat.to(features.dtype)], dim=1), state)
         return wide(self.head(state[0])), state
