@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from xmlrpc.client import ServerProxy
 
 USUAL_PORT = 11311
 MASTER_TIMEOUT = 60.0  # seconds that a roscore may take to come up
-STOP_TIMEOUT = 40.0  # seconds; roslaunch gives its nodes up to 17 before it kills them
+STOP_TIMEOUT = 40.0  # seconds; supervise.py takes up to 30
 
 
 class LaunchError(Exception):
@@ -82,9 +83,11 @@ class Launch:
         _require("roslaunch")
         self.log, self._master = log, master
         log.parent.mkdir(parents=True, exist_ok=True)
+        supervised = [sys.executable, str(Path(__file__).with_name("supervise.py"))]
+        launch = ["roslaunch", "lds_scenes", file, *(f"{name}:={value}" for name, value in arguments.items())]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                ["roslaunch", "lds_scenes", file, *(f"{name}:={value}" for name, value in arguments.items())],
+                [*supervised, *launch],
                 stdout=output, stderr=subprocess.STDOUT, env=_environment(master), start_new_session=True,
                 preexec_fn=_interrupt_with_parent,
             )  # fmt: skip
@@ -95,10 +98,9 @@ class Launch:
     def __exit__(self, *_: object) -> None:
         if self._process.poll() is not None:
             return  # and has ended its nodes
-        self._process.send_signal(signal.SIGINT)  # upon which roslaunch stops its nodes, each in a session of its own
+        self._process.send_signal(signal.SIGINT)  # upon which roslaunch stops its nodes
         if not self.wait(STOP_TIMEOUT):
-            for pid in [*_descendants(self._process.pid), self._process.pid]:
-                os.kill(pid, signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
 
     def wait(self, timeout: float) -> bool:
@@ -195,15 +197,3 @@ def _interrupt_with_parent() -> None:
     """Let the kernel interrupt this process when its parent dies, were it by kill -9."""
     set_parent_death_signal = 1  # from linux/prctl.h
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGINT)
-
-
-def _descendants(pid: int) -> list[int]:
-    """All processes that a process started, directly or not."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue  # ended meanwhile
-    children = [child for child, parent in parents.items() if parent == pid]
-    return children + [process for child in children for process in _descendants(child)]
