@@ -62,7 +62,7 @@ def test_interrupting_it_interrupts_the_command(tmp_path: Path, number: int) -> 
 
 def test_nothing_is_left_where_its_parent_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    command = [*SCRIPT, "sh", "-c", STRAY.format(file=file) + "sleep 1000"]
+    command = [*SCRIPT, "sh", "-c", STRAY.format(file=file) + "exec sleep 1000"]
     parent = subprocess.Popen([sys.executable, "-c", f"import subprocess; subprocess.run({command!r})"])
     stray = number_in(file)
     parent.kill()
