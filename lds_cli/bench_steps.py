@@ -93,7 +93,10 @@ def _model(workload: Workload):
     from lds_models.registry import build_model
 
     torch.manual_seed(0)
-    return build_model(_experiment(workload).model)
+    settings = _experiment(workload).model
+    if workload.observed:
+        settings |= {"min_observed": workload.observed, "max_observed": workload.observed}
+    return build_model(settings)
 
 
 def _data(workload: Workload):
@@ -115,8 +118,6 @@ def _step(model, workload: Workload, data: Callable, bf16: bool) -> Step:
 
     from lds_models.training.trainer import build_optimiser
 
-    if workload.observed:  # always as many; the process is this step's own
-        torch.randint = lambda *_, **__: torch.tensor(workload.observed)
     settings = _experiment(workload).optimiser
     optimiser = build_optimiser(model, settings)
 

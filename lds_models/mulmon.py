@@ -38,6 +38,7 @@ class MulMONConfig(LDSConfig):
     viewpoint_kind: str = "clevr"
     viewpoint_features: int = 5
     viewpoint_noise: float = 0.015
+    min_observed: int = 1  # views that a training step observes: as many as this, to as many as that
     max_observed: int = 6
 
 
@@ -49,6 +50,11 @@ class MulMON(MultiViewModel):
         if config.viewpoint_kind not in VIEWPOINT_DIMS:
             raise ValueError(
                 f"viewpoint_kind must be one of {', '.join(VIEWPOINT_DIMS)}, got '{config.viewpoint_kind}'"
+            )
+        if not 1 <= config.min_observed <= config.max_observed:
+            raise ValueError(
+                f"min_observed must be 1 or more and at most max_observed, got {config.min_observed} and "
+                f"{config.max_observed}"
             )
         self.config = config
         self.num_slots, self.image_size = config.num_slots, config.image_size
@@ -94,15 +100,12 @@ class MulMON(MultiViewModel):
         self._check(images, viewpoints)
         config = self.config
         codes = self.viewpoint_encoder(viewpoints + config.viewpoint_noise * self.noise_like(viewpoints))
-        order = torch.randperm(images.shape[1])
-        observed = int(torch.randint(1, min(config.max_observed, images.shape[1]) + 1, ()))
-        seen, queried = order[:observed], order[observed:]
+        seen, queried = self._choose_views(images.shape[1])
         posterior, history = self.observe(images[:, seen], codes[:, seen])
         total = 0.0
-        for v, view in enumerate(history, start=1):
-            for t, step in enumerate(view, start=1):
-                weight = 2 * v / (observed * (observed + 1)) * 2 * t / (len(view) * (len(view) + 1))
-                total = total + weight * self._objective(step)
+        for view_weight, view in zip(rising_weights(len(history)), history, strict=True):
+            for weight, step in zip(rising_weights(len(view)), view, strict=True):
+                total = total + view_weight * weight * self._objective(step)
         query_nll = self._query_nll(posterior, images[:, queried], codes[:, queried])
         nll, kl, lds = (
             torch.stack([getattr(view[-1], name).mean() for view in history]).mean() for name in ("nll", "kl", "lds")
@@ -118,6 +121,12 @@ class MulMON(MultiViewModel):
             posterior, iterations = self.refiner(image, posterior, posterior, self.noise_like, project)
             history.append(iterations)
         return posterior, history
+
+    def _choose_views(self, views: int) -> tuple[Tensor, Tensor]:
+        """Which of a scene's views a training step observes, and in which order; and the others."""
+        order = torch.randperm(views)
+        least, most = (min(number, views) for number in (self.config.min_observed, self.config.max_observed))
+        return order.tensor_split([int(torch.randint(least, most + 1, ()))])
 
     def _objective(self, step: Iteration) -> Tensor:
         config = self.config
@@ -153,3 +162,8 @@ class MulMON(MultiViewModel):
         if viewpoints is None or list(viewpoints.shape) != expected:
             given = "none" if viewpoints is None else list(viewpoints.shape)
             raise ValueError(f"expected viewpoints {expected} ({self.viewpoint_kind}), got {given}")
+
+
+def rising_weights(count: int) -> list[float]:
+    """1, 2, ..., count, divided by their sum."""
+    return [2 * number / (count * (count + 1)) for number in range(1, count + 1)]

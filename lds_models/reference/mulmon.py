@@ -56,7 +56,7 @@ class PlainMulMON(MultiViewModel):
         config, views = self.config, images.shape[1]
         codes = self.viewpoint_encoder(viewpoints + config.viewpoint_noise * self.noise_like(viewpoints))
         order = torch.randperm(views)
-        observed = int(torch.randint(1, min(config.max_observed, views) + 1, ()))
+        observed = int(torch.randint(min(config.min_observed, views), min(config.max_observed, views) + 1, ()))
         seen, queried = order[:observed], order[observed:]
         parameters, history = self._observe(images[:, seen], codes[:, seen])
         terms = config.kl_latent_weight, self.lds_scale * config.lds_weight

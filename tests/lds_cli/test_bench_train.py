@@ -41,7 +41,6 @@ def test_rows_are_those_of_the_models_asked_for(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("make", [fast_step, plain_step])
 def test_measured_steps_train(make, monkeypatch: pytest.MonkeyPatch) -> None:
     models = []
-    monkeypatch.setattr(torch, "randint", torch.randint)  # is restored after the test
     monkeypatch.setattr("lds_cli.train.ready_memory", lambda: None)  # of this process it stays as it is
     build = torch.optim.Adam.__init__
 

@@ -62,9 +62,9 @@ def test_more_views_are_fused_than_the_last_one() -> None:
     assert (means[0] - means[1]).abs().max() > 1e-6
 
 
-def test_total_weighs_views_and_iterations_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.randint", lambda *_: torch.tensor(2))
-    model, (images, viewpoints) = build(iterations=2, viewpoint_noise=0.0, lds_weight=0.5), scenes()
+def test_total_weighs_views_and_iterations_by_their_number() -> None:
+    observed = {"min_observed": 2, "max_observed": 2}
+    model, (images, viewpoints) = build(iterations=2, viewpoint_noise=0.0, lds_weight=0.5, **observed), scenes()
     images, viewpoints = images[:, :1].expand(-1, 5, -1, -1, -1), viewpoints[:, :1].expand(-1, 5, -1)
     for parameter in model.refiner.network.head.parameters():
         torch.nn.init.zeros_(parameter)
