@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -55,6 +55,17 @@ class PackedDataset:
         if self.masks is None:
             return None
         return max(len(np.unique(mask[mask > 0])) for mask in self.masks)
+
+    def select(self, rows: np.ndarray | slice, first_view: np.ndarray) -> PackedDataset:
+        """Some of the images, as the views of the first scenes; `first_view` says which belong together."""
+        return replace(
+            self,
+            images=self.images[rows],
+            first_view=first_view,
+            masks=None if self.masks is None else self.masks[rows],
+            viewpoints={kind: values[rows] for kind, values in self.viewpoints.items()},
+            names=self.names[: len(first_view) - 1],
+        )
 
 
 def pack(

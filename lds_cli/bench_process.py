@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+
+from lds_models.memory import peak_memory_mb
 
 
 class Apart:
@@ -59,20 +60,10 @@ def _serve(pipe: Connection, make: Callable[..., Callable], args: tuple) -> None
     function = make(*args)
     while True:
         if pipe.recv() == "memory":
-            pipe.send(_peak_memory_mb())
+            pipe.send(peak_memory_mb())
         else:
             function()
             pipe.send(0.0)
-
-
-def _peak_memory_mb() -> float:
-    torch = sys.modules.get("torch")
-    if torch and torch.cuda.is_initialized():
-        return torch.cuda.max_memory_allocated() / 2**20
-    # Not ru_maxrss, which starts at what the parent process had.
-    with open("/proc/self/status", encoding="ascii") as file:
-        peak = next(line for line in file if line.startswith("VmHWM:"))
-    return int(peak.split()[1]) / 1024
 
 
 def _set_environment(values: dict[str, str | None]) -> None:

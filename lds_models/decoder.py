@@ -70,8 +70,7 @@ class BroadcastDecoder(nn.Module):
 
         That gradient has no graph of its own, and is computed without those by the parameters.
         """
-        convolutions = [*self.hidden[::2], self.head]
-        parameters = [p for convolution in convolutions for p in (convolution.weight, convolution.bias)]
+        parameters = [p for convolution in self._convolutions for p in (convolution.weight, convolution.bias)]
         latent, coordinates = self.from_latent(latents), self.from_coordinates(self.coordinates)
         tape: list[Tensor] = []
         if torch.is_grad_enabled():
@@ -81,13 +80,18 @@ class BroadcastDecoder(nn.Module):
             drawn = _draw(latent, coordinates, self.alpha, self.padding, tape, parameters)
         return enlarge(drawn, self.patch), partial(self._pull_back, tape)
 
+    @property
+    def _convolutions(self) -> list[nn.Conv2d]:
+        """Those after the first products."""
+        return [*self.hidden[::2], self.head]
+
     @torch.no_grad()
     def _pull_back(self, tape: list[Tensor], gradient: Tensor) -> Tensor:
         if self.patch > 1:
             grid = tape[-1].shape[2]
             size = [*gradient.shape[:2], grid, grid]
             gradient = torch.ops.aten.upsample_bilinear2d_backward(gradient, gradient.shape[2:], size, False)
-        weights = [convolution.weight for convolution in (*self.hidden[::2], self.head)]
+        weights = [convolution.weight for convolution in self._convolutions]
         gradient = _backward(gradient, tape, weights, self.alpha, self.padding, by_parameters=False)[0]
         return _sum_over_pixels(gradient).to(self.from_latent.weight) @ self.from_latent.weight
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -63,15 +63,7 @@ class Evaluation:
 def first_scenes(packed: PackedDataset, count: int) -> PackedDataset:
     """The dataset's first `count` scenes."""
     first_view = packed.first_view[: count + 1]
-    views = slice(0, int(first_view[-1]))
-    return replace(
-        packed,
-        images=packed.images[views],
-        first_view=first_view,
-        masks=None if packed.masks is None else packed.masks[views],
-        viewpoints={kind: values[views] for kind, values in packed.viewpoints.items()},
-        names=packed.names[:count],
-    )
+    return packed.select(slice(0, int(first_view[-1])), first_view)
 
 
 def evaluate(

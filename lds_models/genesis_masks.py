@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lds_models.networks import positive_std
+
 
 class MaskPosterior(nn.Module):
     """q(z_k | image, z_<k) of mask latents z: an LSTM that sees the image's features and the latent before."""
@@ -25,7 +27,7 @@ class MaskPosterior(nn.Module):
                 state = self.cell(torch.cat([features, samples[-1]], dim=1), state)
                 out = self.head(state[0])
             mean, raw = out.chunk(2, dim=-1)
-            stds.append(F.softplus(raw + 0.5) + 1e-8)
+            stds.append(positive_std(raw))
             samples.append(mean + stds[-1] * step)
         return torch.stack(samples, dim=1), torch.stack(stds, dim=1)
 

@@ -69,19 +69,16 @@ class IODINE(SceneModel):
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
         """Sum over t of t / T times the objective of iteration t (section 3.2 of IODINE), LDS in each."""
         self.check_images(images)
-        config, image = self.config, images[:, 0]
+        image = images[:, 0]
         _, history = self.refiner(image, self._start(len(image)), self._prior(len(image)), self.noise_like)
         total = 0.0
         for t, step in enumerate(history, start=1):
-            objective = step.nll + config.kl_latent_weight * step.kl
-            if config.lds_weight:
-                objective = objective - self.lds_scale * config.lds_weight * step.lds
-            total = total + t / len(history) * objective.mean()
+            total = total + t / len(history) * self.refiner.objective(step, self.lds_scale)
         last = history[-1]
         return LossTerms(total, last.nll.mean(), last.kl.mean(), last.lds.mean())
 
     def _start(self, batch: int) -> Posterior:
-        return Posterior(*self.initial.expand(batch, self.num_slots, -1).chunk(2, dim=-1))
+        return Posterior.of_all_slots(self.initial, batch, self.num_slots)
 
     def _prior(self, batch: int) -> Posterior:
         zeros = torch.zeros(batch, self.num_slots, self.config.latent_dim).to(self.initial)

@@ -24,6 +24,11 @@ class Posterior:
     mean: Tensor
     logvar: Tensor
 
+    @classmethod
+    def of_all_slots(cls, parameters: Tensor, batch: int, slots: int) -> Posterior:
+        """The same Gaussian for every slot, of parameters [2D]."""
+        return cls(*parameters.expand(batch, slots, -1).chunk(2, dim=-1))
+
     @property
     def std(self) -> Tensor:
         return (0.5 * self.logvar).exp()
@@ -59,7 +64,7 @@ class Refiner(nn.Module):
 
     Args:
         decoder: latents [N,D] to [N,4,H,W], RGB means and mask logits.
-        kl_weight: of the KL in the objective whose gradient the network sees.
+        kl_weight: of the KL in the objective.
     """
 
     def __init__(
@@ -109,6 +114,13 @@ class Refiner(nn.Module):
             change, state = self.network(pixels.refinement_inputs().flatten(0, 1), flat.flatten(0, 1), state)
             posterior = posterior.updated(change.unflatten(0, sample.shape[:2]))
 
+    def objective(self, step: Iteration, lds_scale: float) -> Tensor:
+        """What training minimises of an iteration, on average over the batch."""
+        objective, lds_weight = step.nll + self.kl_weight * step.kl, self.lds.config.lds_weight
+        if lds_weight:
+            objective = objective - lds_scale * lds_weight * step.lds
+        return objective.mean()
+
     def _decode_traced(self, sample: Tensor, project: Project) -> tuple[Tensor, PullBack]:
         """The same of a sample as projected, and what takes the gradient by it to the gradient by the sample."""
         leaf = sample if sample.requires_grad else sample.detach().requires_grad_()
@@ -133,6 +145,7 @@ class Refiner(nn.Module):
             ],
             dim=-1,
         )
+
 
 def render_slots(decoded: Tensor) -> Rendering:
     """Decoded RGB means and mask logits [B,V,K,4,H,W] as a picture; colours are clamped to [0,1]."""

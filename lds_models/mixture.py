@@ -17,14 +17,24 @@ def mixture_log_likelihood(images: Tensor, appearances: Tensor, log_masks: Tenso
         log_masks: [B,V,K,1,H,W], log mixing probabilities.
         std: pixel noise, one for all slots or a tensor [K].
     """
+    return torch.logsumexp(log_joint(images.unsqueeze(2) - appearances, log_masks, std), dim=2).sum((1, 2, 3, 4))
+
+
+def log_joint(error: Tensor, log_masks: Tensor, std: float | Tensor) -> Tensor:
+    """log m_k N(x; appearance_k, std^2) of each pixel and slot, [...,K,1,H,W] in nats.
+
+    Args:
+        error: [...,K,3,H,W], the difference between image and appearances.
+        log_masks: [...,K,1,H,W].
+        std: as for `mixture_log_likelihood`.
+    """
     if isinstance(std, Tensor):
         std = std.view(-1, 1, 1, 1)
         log_std = std.log()
     else:
         log_std = math.log(std)
-    error = (images.unsqueeze(2) - appearances) / std
-    log_normal = -0.5 * error.square().sum(3, keepdim=True) - 3 * (log_std + 0.5 * math.log(2 * math.pi))
-    return torch.logsumexp(log_masks + log_normal, dim=2).sum((1, 2, 3, 4))
+    square = (error / std).square().sum(-3, keepdim=True)
+    return log_masks - 0.5 * square - 3 * (log_std + 0.5 * math.log(2 * math.pi))
 
 
 def gaussian_kl(mean: Tensor, std: Tensor) -> Tensor:

@@ -85,12 +85,11 @@ class MulMON(MultiViewModel):
             codes = self.viewpoint_encoder(viewpoints)
             posterior, _ = self.observe(images, codes)
             sample = posterior.mean + posterior.std * self.noise_like(posterior.std)
-            rendering = self._render(posterior.mean.unsqueeze(1).expand(-1, codes.shape[1], -1, -1), codes)
+            rendering = self._render(posterior.mean, codes)
         return SlotInference(posterior.mean, posterior.std, sample, **vars(rendering))
 
     def render(self, latents: Tensor, viewpoints: Tensor) -> Rendering:
-        codes = self.viewpoint_encoder(viewpoints)
-        return self._render(latents.unsqueeze(1).expand(-1, codes.shape[1], -1, -1), codes)
+        return self._render(latents, self.viewpoint_encoder(viewpoints))
 
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
         """The objective of some of the V views, observed one after another, and the likelihood of the others.
@@ -105,7 +104,7 @@ class MulMON(MultiViewModel):
         total = 0.0
         for view_weight, view in zip(rising_weights(len(history)), history, strict=True):
             for weight, step in zip(rising_weights(len(view)), view, strict=True):
-                total = total + view_weight * weight * self._objective(step)
+                total = total + view_weight * weight * self.refiner.objective(step, self.lds_scale)
         query_nll = self._query_nll(posterior, images[:, queried], codes[:, queried])
         nll, kl, lds = (
             torch.stack([getattr(view[-1], name).mean() for view in history]).mean() for name in ("nll", "kl", "lds")
@@ -114,7 +113,7 @@ class MulMON(MultiViewModel):
 
     def observe(self, images: Tensor, codes: Tensor) -> tuple[Posterior, list[list[Iteration]]]:
         """Infer from images [B,V,3,H,W] and viewpoint codes [B,V,C]: a view's posterior is the next one's prior."""
-        posterior = Posterior(*self.initial.expand(len(images), self.num_slots, -1).chunk(2, dim=-1))
+        posterior = Posterior.of_all_slots(self.initial, len(images), self.num_slots)
         history = []
         for image, code in zip(images.unbind(1), codes.unbind(1), strict=True):
             project = partial(self._project, codes=code)
@@ -128,13 +127,6 @@ class MulMON(MultiViewModel):
         least, most = (min(number, views) for number in (self.config.min_observed, self.config.max_observed))
         return order.tensor_split([int(torch.randint(least, most + 1, ()))])
 
-    def _objective(self, step: Iteration) -> Tensor:
-        config = self.config
-        objective = step.nll + config.kl_latent_weight * step.kl
-        if config.lds_weight:
-            objective = objective - self.lds_scale * config.lds_weight * step.lds
-        return objective.mean()
-
     def _query_nll(self, posterior: Posterior, images: Tensor, codes: Tensor) -> Tensor:
         """Minus the log-likelihood of an image [B,Q,3,H,W] that was not observed, on average; 0 where there is none."""
         if not images.shape[1]:
@@ -144,7 +136,8 @@ class MulMON(MultiViewModel):
         return explain_pixels(images.flatten(0, 1), decoded.flatten(0, 1), self.config.pixel_std).nll.mean()
 
     def _render(self, latents: Tensor, codes: Tensor) -> Rendering:
-        return render_slots(self._decode(latents, codes))
+        """The scenes of latents [B,K,D] as seen from the viewpoints of codes [B,V,C]."""
+        return render_slots(self._decode(latents.unsqueeze(1).expand(-1, codes.shape[1], -1, -1), codes))
 
     def _decode(self, latents: Tensor, codes: Tensor) -> Tensor:
         """Decoded slots [B,V,K,4,H,W] of latents [B,V,K,D] as seen from the viewpoints of codes [B,V,C]."""

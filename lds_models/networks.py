@@ -6,12 +6,17 @@ resolution in and out at 1 / patch^2 of the positions. The published networks ha
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lds_models.fused import InstanceNormReLU, ReLU, halved
 from lds_models.precision import wide
+
+ELU = partial(nn.ELU, inplace=True)
 
 
 class ConvNormReLU(nn.Sequential):
@@ -75,29 +80,36 @@ class UNet(nn.Module):
         return enlarge(self.head(x), self.patch)
 
 
+def strided_convolutions(widths: Sequence[int], activation: Callable[[], nn.Module]) -> list[nn.Module]:
+    """3x3 convolutions from each width to the next, each halving the image, with an activation after each."""
+    layers: list[nn.Module] = []
+    for before, after in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), activation()]
+    return layers
+
+
+def positive_std(raw: Tensor) -> Tensor:
+    """A posterior's standard deviation from what a network puts out: near 1 to begin with, never 0."""
+    return F.softplus(raw + 0.5) + 1e-8
+
+
 class ComponentEncoder(nn.Module):
     """MONet's component encoder (appendix B.1): image and log mask [B,4,H,W] -> posterior mean and std, [B,D] each."""
 
     def __init__(self, size: int, latent_dim: int, activation: str = "relu") -> None:
         super().__init__()
         widths = (4, 32, 32, 64, 64)
-        layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
-            layers += [
-                nn.Conv2d(before, after, 3, stride=2, padding=1),
-                nn.ELU(inplace=True) if activation == "elu" else ReLU(),
-            ]
-        self.convolutions = nn.Sequential(*layers)
+        self.convolutions = nn.Sequential(*strided_convolutions(widths, ELU if activation == "elu" else ReLU))
         self.head = nn.Sequential(
             nn.Linear(widths[-1] * (size // 16) ** 2, 256),
-            nn.ELU(inplace=True) if activation == "elu" else nn.ReLU(inplace=True),
+            ELU() if activation == "elu" else nn.ReLU(inplace=True),
             nn.Linear(256, 2 * latent_dim),
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features = self.convolutions(x).permute(0, 2, 3, 1).flatten(1)
         mean, raw = wide(self.head(features)).chunk(2, dim=-1)
-        return mean, F.softplus(raw + 0.5) + 1e-8
+        return mean, positive_std(raw)
 
     def slots(self, image: Tensor, log_masks: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior mean and std [B,K,D] of what an image [B,3,H,W] shows within log masks [B,K,1,H,W]."""
@@ -114,9 +126,7 @@ class StridedEncoder(nn.Sequential):
     def __init__(
         self, inputs: int, size: int, features: int, widths: tuple[int, ...] = (32, 32, 64, 64), hidden: int = 256
     ) -> None:
-        layers: list[nn.Module] = []
-        for before, after in zip([inputs, *widths[:-1]], widths, strict=True):
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), ReLU()]
+        layers = strided_convolutions((inputs, *widths), ReLU)
         flat = widths[-1] * (size // 2 ** len(widths)) ** 2
         super().__init__(
             *layers, nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, features)
@@ -127,9 +137,5 @@ class PoolingEncoder(nn.Sequential):
     """IODINE's encoder of refinement inputs (its appendix B.2): [N,C,H,W] -> [N,features], whatever the image size."""
 
     def __init__(self, inputs: int, channels: int, features: int, layers: int = 4) -> None:
-        convolutions: list[nn.Module] = []
-        for before in [inputs] + [channels] * (layers - 1):
-            convolutions += [nn.Conv2d(before, channels, 3, stride=2, padding=1), nn.ELU(inplace=True)]
-        super().__init__(
-            *convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, features), nn.ELU(inplace=True)
-        )
+        convolutions = strided_convolutions([inputs] + [channels] * layers, ELU)
+        super().__init__(*convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, features), ELU())

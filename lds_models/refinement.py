@@ -5,7 +5,6 @@ IODINE: Greff et al. 2019, arXiv:1903.00450, section 3.2 and appendix B.2. MulMO
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from lds_models.mixture import log_joint
 from lds_models.precision import number_format, wide
 
 SPATIAL_INPUTS = 17  # image 3, means 3, mask, logit, posterior, 4 gradients, likelihood, leave-one-out, coordinates 2
@@ -73,10 +73,7 @@ def explain_pixels(image: Tensor, decoded: Tensor, pixel_std: float) -> PixelExp
         image = wide(image).unsqueeze(1)
         log_masks = decoded[:, :, 3:].log_softmax(1)
         error = decoded[:, :, :3] - image
-        log_normal = error.square().sum(2, keepdim=True) * (-0.5 / pixel_std**2) - 3 * (
-            math.log(pixel_std) + 0.5 * math.log(2 * math.pi)
-        )
-        joint = log_masks + log_normal
+        joint = log_joint(error, log_masks, pixel_std)
         log_likelihood = joint.logsumexp(1, keepdim=True)
         posterior, masks = (joint - log_likelihood).exp(), log_masks.exp()
         gradient = torch.cat([posterior * error / pixel_std**2, masks - posterior], dim=2)

@@ -19,6 +19,7 @@ import rospy
 from lds_scenes.msg import SegmentedScene
 from sensor_msgs.msg import Image
 
+from lds_models.memory import peak_resident_mb
 from lds_ros.messages import image_from_message, labels_from_message
 from perception.score import Score
 
@@ -71,8 +72,7 @@ def _peak_memory_mb(node: str) -> float | None:
     """The largest resident memory that a node on this machine has had, MB; None where it cannot be asked."""
     try:
         _, _, pid = ServerProxy(rosgraph.Master(rospy.get_name()).lookupNode(node)).getPid(rospy.get_name())
-        status = Path(f"/proc/{pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+        return peak_resident_mb(pid)
     except (rosgraph.MasterException, OSError, IndexError):
         return None
 

@@ -51,6 +51,7 @@ class RealSense(Camera):
         except RuntimeError as error:
             raise CameraError(f"{self._name}: cannot be started: {_first_line(error)}") from error
         self._opened.callback(self._stop)
+        self._has_played = False
         try:
             self.serial = profile.get_device().get_info(rs.camera_info.serial_number)
             color = profile.get_stream(rs.stream.color).as_video_stream_profile()
@@ -161,6 +162,7 @@ class RealSense(Camera):
             except RuntimeError as error:
                 raise CameraLost(f"{self._name}: {_first_line(error)}") from error
             if came:
+                self._has_played = True
                 return frames
             self._refuse_absence()
         return None
@@ -168,8 +170,10 @@ class RealSense(Camera):
     def _refuse_absence(self) -> None:
         if self._settings.file:
             playback = self._pipeline.get_active_profile().get_device().as_playback()
-            if playback.current_status() == rs.playback_status.stopped:
+            stopped = playback.current_status() == rs.playback_status.stopped
+            if stopped and self._has_played:
                 raise CameraLost(f"{self._name}: the recording has ended")
+            self._has_played |= not stopped  # librealsense also says stopped until its reading thread has begun
         elif self.serial not in self._serials():
             raise CameraLost(f"{self._name}: is gone: unplugged? Plug it in, and go on")
 

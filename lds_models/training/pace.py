@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
-
-import torch
+from lds_models.memory import peak_memory_mb
 
 
 class Pace:
@@ -22,10 +20,3 @@ class Pace:
         row = {"images_per_second": self._images / self._seconds, "memory_mb": peak_memory_mb()}
         self._images, self._seconds = 0, 0.0
         return row
-
-
-def peak_memory_mb() -> float:
-    """The most memory that this process has had at once, MB: of its GPU where it uses one, else of the machine."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

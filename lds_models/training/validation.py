@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 
@@ -34,9 +33,9 @@ def validation_data(config: DataConfig, model: SceneModel) -> PackedDataset | No
     _check_slots(model, packed)
     if isinstance(model, MultiViewModel):
         scenes = max(1, int((packed.first_view <= config.validation_images).sum()) - 1)
-        return _chosen(packed, np.arange(packed.first_view[scenes]), packed.first_view[: scenes + 1])
+        return packed.select(np.arange(packed.first_view[scenes]), packed.first_view[: scenes + 1])
     rows = packed.first_view[:-1][: config.validation_images]
-    return _chosen(packed, rows, np.arange(len(rows) + 1))
+    return packed.select(rows, np.arange(len(rows) + 1))
 
 
 def validate(model: SceneModel, packed: PackedDataset) -> dict[str, float]:
@@ -54,17 +53,6 @@ def validate(model: SceneModel, packed: PackedDataset) -> dict[str, float]:
     if packed.masks is not None:
         row["val_miou"] = float(np.concatenate([miou(e.table) for e in explanations]).mean())
     return row
-
-
-def _chosen(packed: PackedDataset, rows: np.ndarray, first_view: np.ndarray) -> PackedDataset:
-    return replace(
-        packed,
-        images=packed.images[rows],
-        first_view=first_view,
-        masks=None if packed.masks is None else packed.masks[rows],
-        viewpoints={kind: values[rows] for kind, values in packed.viewpoints.items()},
-        names=packed.names[: len(first_view) - 1],
-    )
 
 
 def _check_slots(model: SceneModel, packed: PackedDataset) -> None:
