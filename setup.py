@@ -25,6 +25,6 @@ setup(
     packages=find_packages(include=[f"{name}{dots}" for dots in ("", ".*") for name in (
         "capture", "datasets", "lds_cli", "lds_models", "lds_ros", "perception")]),
     package_dir={"": "."},
-    package_data={"datasets": ["templates/*"], "lds_models": ["templates/*", "weights/*"]},
+    package_data={"datasets": ["templates/*"], "lds_models": ["kernels.cpp", "templates/*", "weights/*"]},
     data_files=share_files(),
 )

@@ -10,12 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from lds_models.fused import ReLU, relu_
-from lds_models.networks import enlarge
+from lds_models.fused import Activation, activate_, activation_gradient, head_gradients
+from lds_models.networks import ALPHAS, enlarge
 
 PullBack = Callable[[Tensor], Tensor]
-
-ALPHAS = {"relu": 0.0, "elu": 1.0}  # ReLU is an ELU that ends at 0
 
 
 class BroadcastDecoder(nn.Module):
@@ -56,8 +54,7 @@ class BroadcastDecoder(nn.Module):
         self.from_coordinates = nn.Conv2d(2, channels, 3, bias=False)
         hidden: list[nn.Module] = []
         for _ in range(layers - 1):
-            activate = nn.ELU() if self.alpha else ReLU()
-            hidden += [nn.Conv2d(channels, channels, 3, padding=self.padding), activate]
+            hidden += [nn.Conv2d(channels, channels, 3, padding=self.padding), Activation(self.alpha)]
         self.hidden = nn.Sequential(*hidden)
         self.head = nn.Conv2d(channels, outputs, 1)
 
@@ -92,19 +89,19 @@ class BroadcastDecoder(nn.Module):
             size = [*gradient.shape[:2], grid, grid]
             gradient = torch.ops.aten.upsample_bilinear2d_backward(gradient, gradient.shape[2:], size, False)
         weights = [convolution.weight for convolution in self._convolutions]
-        gradient = _backward(gradient, tape, weights, self.alpha, self.padding, by_parameters=False)[0]
-        return _sum_over_pixels(gradient).to(self.from_latent.weight) @ self.from_latent.weight
+        _, by_latent, _ = _backward(gradient, tape, weights, self.alpha, self.padding, by_parameters=False)
+        return by_latent.to(self.from_latent.weight) @ self.from_latent.weight
 
 
 def _draw(
     latent: Tensor, coordinates: Tensor, alpha: float, padding: int, tape: list[Tensor], parameters: list[Tensor]
 ) -> Tensor:
     """The decoder after its first products: latent [N,C], coordinates [1,C,H,W]. Keeps activations on the tape."""
-    x = _activate_(_spread(latent, coordinates), alpha)
+    x = activate_(_spread(latent, coordinates), alpha)
     tape.append(x)
     *hidden, (head, bias) = zip(*[iter(_like(parameters, x))] * 2, strict=True)
     for weight, shift in hidden:
-        x = _activate_(F.conv2d(x, weight, shift, padding=padding), alpha)
+        x = activate_(F.conv2d(x, weight, shift, padding=padding), alpha)
         tape.append(x)
     return F.conv2d(x, head, bias)
 
@@ -117,10 +114,6 @@ def _spread(latent: Tensor, coordinates: Tensor) -> Tensor:
     return x.view(len(latent), height, width, channels).permute(0, 3, 1, 2)
 
 
-def _activate_(x: Tensor, alpha: float) -> Tensor:
-    return F.elu_(x) if alpha else relu_(x)
-
-
 def _like(parameters: list[Tensor], x: Tensor) -> list[Tensor]:
     """Weights and biases in the number format of x, weights laid out channels last."""
     return [p.to(x.dtype, memory_format=torch.channels_last) if p.ndim == 4 else p.to(x.dtype) for p in parameters]
@@ -128,19 +121,23 @@ def _like(parameters: list[Tensor], x: Tensor) -> list[Tensor]:
 
 def _backward(
     gradient: Tensor, tape: list[Tensor], weights: list[Tensor], alpha: float, padding: int, by_parameters: bool
-) -> tuple[Tensor, list[Tensor | None]]:
-    """The gradient by what the first activation saw, and those by weights and biases (None where not wanted)."""
+) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+    """The gradient by what the first activation saw, its sums over pixels, and those by weights and biases.
+
+    Without `by_parameters`, not all of the latter are computed.
+    """
     gradient = gradient.to(tape[0].dtype, memory_format=torch.channels_last)
-    found: list[Tensor | None] = []
-    paddings = [padding] * (len(weights) - 1) + [0]
-    for x, weight, pad in zip(reversed(tape), reversed(_like(weights, tape[0])), reversed(paddings), strict=True):
-        gradient, by_weight, by_bias = torch.ops.aten.convolution_backward(
-            gradient, x, weight, [len(weight)], [1, 1], [pad, pad], [1, 1], False, [0, 0], 1,
-            [True, by_parameters, by_parameters],
-        )  # fmt: skip
+    *weights, head = _like(weights, tape[0])
+    gradient, sums, *by_head = head_gradients(gradient, tape[-1], head, alpha)
+    found: list[Tensor | None] = by_head[::-1]
+    for x, weight in zip(reversed(tape[:-1]), reversed(weights), strict=True):
+        by_bias = sums.sum(0)
+        gradient, by_weight, _ = torch.ops.aten.convolution_backward(
+            gradient, x, weight, None, [1, 1], [padding] * 2, [1, 1], False, [0, 0], 1, [True, by_parameters, False]
+        )
         found += [by_bias, by_weight]
-        torch.ops.aten.elu_backward.grad_input(gradient, alpha, 1.0, 1.0, True, x, grad_input=gradient)
-    return gradient, found[::-1]
+        gradient, sums = activation_gradient(gradient, x, alpha, in_place=True)
+    return gradient, sums, found[::-1]
 
 
 class _Convolutions(torch.autograd.Function):
@@ -161,11 +158,8 @@ class _Convolutions(torch.autograd.Function):
             latent, coordinates = tape
             tape = []
             _draw(latent, coordinates, alpha, padding, tape, parameters)
-        gradient, by_parameters = _backward(gradient, tape, parameters[::2], alpha, padding, by_parameters=True)
+        gradient, by_latent, by_parameters = _backward(
+            gradient, tape, parameters[::2], alpha, padding, by_parameters=True
+        )
         by_coordinates = gradient.permute(0, 2, 3, 1).sum(0, keepdim=True).permute(0, 3, 1, 2)
-        return _sum_over_pixels(gradient), by_coordinates, None, None, *by_parameters
-
-
-def _sum_over_pixels(x: Tensor) -> Tensor:
-    """[N,C,H,W] -> [N,C]; in the order of memory, which is several times faster."""
-    return x.permute(0, 2, 3, 1).flatten(1, 2).sum(1)
+        return by_latent, by_coordinates, None, None, *by_parameters

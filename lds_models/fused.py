@@ -1,55 +1,90 @@
-"""Layers that do what PyTorch's do in fewer and faster passes over memory, for tensors laid out channels last on a CPU.
+"""Layers that training passes in few passes over memory; kernels.cpp computes them, or PyTorch where that cannot run.
 
-PyTorch's ReLU of bf16 converts every number to float32 and back, and its instance normalisation copies channels_last
-tensors to the other layout and back; either cost more than the convolutions around it. Where no gradient is wanted
-(inference, export) these layers are PyTorch's own.
+PyTorch's activations of bf16 take as long as the convolutions around them, and its instance normalisation copies
+tensors laid out channels last to the other layout and back. Where no gradient is wanted (inference, export), the layers
+are PyTorch's own.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from lds_models.compiled import Shape, kernel
 
-class ReLU(nn.Module):
-    """relu(x), in place while training."""
+
+class Activation(nn.Module):
+    """An ELU that ends at -alpha, which with 0 is ReLU, of images [B,C,H,W]; in place while training."""
+
+    def __init__(self, alpha: float) -> None:
+        super().__init__()
+        self.alpha = alpha
 
     def forward(self, x: Tensor) -> Tensor:
-        return _ReLU.apply(x) if x.requires_grad else F.relu(x)
+        if x.requires_grad:
+            return _Activation.apply(x, self.alpha)
+        return F.elu(x, self.alpha) if self.alpha else F.relu(x)
 
 
-class _ReLU(torch.autograd.Function):
+class _Activation(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx, x: Tensor, alpha: float) -> Tensor:
         ctx.mark_dirty(x)
-        ctx.save_for_backward(relu_(x))
+        ctx.alpha = alpha
+        ctx.save_for_backward(activate_(x, alpha))
         return x
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> Tensor:
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
         (out,) = ctx.saved_tensors
-        return _relu_gradient(grad, out)
+        return activation_gradient(grad, out, ctx.alpha)[0], None
 
 
-def relu_(x: Tensor) -> Tensor:
-    """relu in place. The bits of a negative bf16 are a negative int16, so that integers do it, ten times as fast.
-
-    A NaN with a sign comes out as 0; the gradient, which training checks, still is NaN.
-    """
-    if x.dtype == torch.bfloat16:
-        x.view(torch.int16).clamp_min_(0)
+def activate_(x: Tensor, alpha: float) -> Tensor:
+    """ELU in place, or ReLU where alpha is 0."""
+    if x.is_contiguous(memory_format=torch.channels_last) and (compute := kernel("activate", x)):
+        compute(x.data_ptr(), x.numel(), alpha, torch.get_num_threads())
         return x
-    return x.relu_()
+    return F.elu_(x, alpha) if alpha else x.relu_()
 
 
-def _relu_gradient(grad: Tensor, out: Tensor) -> Tensor:
-    """`grad` where `out` = relu(x) is above 0, else 0: the gradient of an ELU with alpha 0, faster than ReLU's own."""
-    return torch.ops.aten.elu_backward(grad, 0.0, 1.0, 1.0, True, out)
+def activation_gradient(grad: Tensor, out: Tensor, alpha: float, in_place: bool = False) -> tuple[Tensor, Tensor]:
+    """The gradient by what became `out` [B,C,H,W], and its sums over pixels [B,C]; `in_place` overwrites `grad`."""
+    layout = torch.channels_last
+    grad = grad.contiguous(memory_format=layout)
+    by_input = grad if in_place else torch.empty_like(grad)
+    if out.is_contiguous(memory_format=layout) and (compute := kernel("activate_backward", out)):
+        sums = torch.empty(out.shape[:2])
+        compute(*map(Tensor.data_ptr, (grad, out, by_input, sums)), Shape.of(out), alpha)
+    else:
+        torch.ops.aten.elu_backward.grad_input(grad, alpha, 1.0, 1.0, True, out, grad_input=by_input)
+        sums = by_input.permute(0, 2, 3, 1).flatten(1, 2).sum(1)  # in the order of memory: several times faster
+    return by_input, sums
+
+
+def head_gradients(
+    grad: Tensor, x: Tensor, weight: Tensor, alpha: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Backward through a 1x1 convolution and the activation before it, which put out x [B,C,H,W].
+
+    The gradient by what became x, its sums over pixels [B,C], and the gradients by weight [K,C,1,1] and bias [K].
+    """
+    layout, outputs = torch.channels_last, len(weight)
+    grad, compute = grad.contiguous(memory_format=layout), kernel("head_backward", x)
+    if compute and outputs in (3, 4) and x.is_contiguous(memory_format=layout):
+        batch, channels = x.shape[:2]
+        by_input, sums = torch.empty_like(x), torch.empty(batch, channels)
+        by_weight, by_bias = torch.empty(batch, *weight.shape), torch.empty(batch, outputs)
+        tensors = grad, x, weight.float().contiguous(), by_input, sums, by_weight, by_bias
+        compute(*map(Tensor.data_ptr, tensors), Shape.of(x), outputs, alpha)
+        return by_input, sums, by_weight.sum(0), by_bias.sum(0)
+    by_output, by_weight, by_bias = torch.ops.aten.convolution_backward(
+        grad, x, weight, [outputs], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, True, True]
+    )
+    return *activation_gradient(by_output, x, alpha, in_place=True), by_weight, by_bias
 
 
 def halved(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,6 +107,39 @@ class _Halved(torch.autograd.Function):
         return grad
 
 
+def join(low: Tensor, skip: Tensor) -> Tensor:
+    """[B,C,h,w] brought to the size of [B,D,H,W] (H = h or 2 h, nearest neighbour), and both together, [B,C+D,H,W]."""
+    if low.shape[2:] == skip.shape[2:]:
+        return torch.cat([low, skip], dim=1)
+    if low.requires_grad and low.dtype == skip.dtype and kernel("join", low):
+        return _Join.apply(low, skip)
+    return torch.cat([F.interpolate(low, scale_factor=2.0, mode="nearest"), skip], dim=1)
+
+
+class _Join(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, low: Tensor, skip: Tensor) -> Tensor:
+        layout = torch.channels_last
+        low, skip = low.contiguous(memory_format=layout), skip.contiguous(memory_format=layout)
+        ctx.shapes = low.shape, skip.shape
+        batch, others, *size = skip.shape
+        joined = torch.empty(batch, low.shape[1] + others, *size, dtype=low.dtype, memory_format=layout)
+        sizes = Shape.of(low), low.shape[3], others
+        kernel("join", low)(low.data_ptr(), skip.data_ptr(), joined.data_ptr(), *sizes)
+        return joined
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        by_low, by_skip = (
+            torch.empty(shape, dtype=grad.dtype, memory_format=torch.channels_last) for shape in ctx.shapes
+        )
+        sizes = Shape.of(by_low), by_low.shape[3], by_skip.shape[1]
+        kernel("join_backward", grad)(grad.data_ptr(), by_low.data_ptr(), by_skip.data_ptr(), *sizes)
+        return by_low, by_skip
+
+
 class InstanceNormReLU(nn.Module):
     """relu(weight * (x - mean) / sqrt(variance + eps) + bias), mean and variance over each image and channel."""
 
@@ -82,80 +150,27 @@ class InstanceNormReLU(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.requires_grad:
+        if x.requires_grad and kernel("norm_relu", x):
             return _InstanceNormReLU.apply(x, self.weight, self.bias, self.eps)
         return F.relu(F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps))
 
 
-LARGE = 1024  # pixels from which on a tensor had better stay channels last
-
-
 class _InstanceNormReLU(torch.autograd.Function):
-    """Group normalisation with a group for each channel, whose kernels keep the statistics in float32.
-
-    Small images are normalised in PyTorch's default layout: its kernels are so much faster there than copying takes.
-    """
-
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-        batch, channels, height, width = x.shape
-        pixels = height * width
-        layout = torch.channels_last if pixels >= LARGE else torch.contiguous_format
-        x = x.contiguous(memory_format=layout)
-        out, mean, inverse_std = torch.native_group_norm(x, weight, bias, batch, channels, pixels, channels, eps)
-        ctx.save_for_backward(x, relu_(out), mean, inverse_std, weight)
-        return out.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=torch.channels_last)
+        out, mean, inverse_std = torch.empty_like(x), torch.empty(x.shape[:2]), torch.empty(x.shape[:2])
+        tensors = x, weight, bias, out, mean, inverse_std
+        kernel("norm_relu", x)(*map(Tensor.data_ptr, tensors), Shape.of(x), eps)
+        ctx.save_for_backward(x, out, weight, mean, inverse_std)
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        x, out, mean, inverse_std, weight = ctx.saved_tensors
-        batch, channels, height, width = x.shape
-        pixels = height * width
-        if pixels >= LARGE:
-            return *_large_gradients(grad, x, out, mean, inverse_std, weight), None
-        by_x, by_weight, by_bias = torch.ops.aten.native_group_norm_backward(
-            _relu_gradient(grad.contiguous(), out), x, mean, inverse_std, weight,
-            batch, channels, pixels, channels, [True, True, True],
-        )  # fmt: skip
-        return by_x.contiguous(memory_format=torch.channels_last), by_weight, by_bias, None
-
-
-def _large_gradients(
-    grad: Tensor, x: Tensor, out: Tensor, mean: Tensor, inverse_std: Tensor, weight: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients by x, weight and bias of large images, several times as fast as PyTorch's for this layout.
-
-    Works on rows of several pixels, [B,rows,pixels * C]: broadcasting over short rows of C takes the most time.
-    """
-    dtype, pixels = inverse_std.dtype, x.shape[2] * x.shape[3]
-    rows = _rows(x)
-    active = _relu_gradient(_rows(grad), _rows(out))
-    # A sum of bf16 adds up in float32 and rounds once, which is enough; asking for float32 takes five times longer.
-    sum_grad = _per_channel(active.sum(1), mean)
-    sum_grad_centred = _per_channel((active * rows).sum(1), mean) - mean * sum_grad
-    # d loss / d x = scale (g - mean g - x^ mean(g x^)), x^ the normalised input (Ioffe & Szegedy 2015, section 3)
-    scale = inverse_std * weight.to(dtype)
-    slope = -scale * inverse_std.square() * sum_grad_centred / pixels
-    constant = -scale * sum_grad / pixels - slope * mean
-    by_x = active.mul_(_per_row(scale, rows)).add_(_per_row(constant, rows))
-    by_x.addcmul_(rows, _per_row(slope, rows))
-    by_x = by_x.view_as(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-    return by_x, (sum_grad_centred * inverse_std).sum(0), sum_grad.sum(0)
-
-
-def _rows(image: Tensor) -> Tensor:
-    """[B,C,H,W] -> [B,rows,pixels * C], the pixels in the order of memory; a view where the layout is channels last."""
-    batch, channels, height, width = image.shape
-    pixels = math.gcd(height * width, 16)
-    return image.permute(0, 2, 3, 1).reshape(batch, -1, pixels * channels)
-
-
-def _per_channel(sums: Tensor, like: Tensor) -> Tensor:
-    """Sums over rows [B,pixels * C] -> sums over all pixels [B,C]."""
-    return sums.to(like.dtype).view(len(sums), -1, like.shape[1]).sum(1)
-
-
-def _per_row(values: Tensor, rows: Tensor) -> Tensor:
-    """Values [B,C] -> [B,1,pixels * C], to be broadcast over rows, in their number format."""
-    return values.to(rows.dtype).repeat(1, rows.shape[2] // values.shape[1]).unsqueeze(1)
+        x, out, weight, mean, inverse_std = ctx.saved_tensors
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        by_x, by_weight, by_bias = torch.empty_like(x), torch.empty_like(mean), torch.empty_like(mean)
+        tensors = grad, x, out, weight, mean, inverse_std, by_x, by_weight, by_bias
+        kernel("norm_relu_backward", x)(*map(Tensor.data_ptr, tensors), Shape.of(x))
+        return by_x, by_weight.sum(0), by_bias.sum(0), None

@@ -6,17 +6,16 @@ resolution in and out at 1 / patch^2 of the positions. The published networks ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lds_models.fused import InstanceNormReLU, ReLU, halved
+from lds_models.fused import Activation, InstanceNormReLU, halved, join
 from lds_models.precision import wide
 
-ELU = partial(nn.ELU, inplace=True)
+ALPHAS = {"relu": 0.0, "elu": 1.0}  # ReLU is an ELU that ends at 0
 
 
 class ConvNormReLU(nn.Sequential):
@@ -74,17 +73,15 @@ class UNet(nn.Module):
         batch, width, height, _ = x.shape
         x = self.middle(x.permute(0, 2, 3, 1).reshape(batch, -1)).view(batch, height, height, width).permute(0, 3, 1, 2)
         for block, skip in zip(self.up, reversed(skips), strict=True):
-            if x.shape[-1] != skip.shape[-1]:
-                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = block(torch.cat([x, skip], dim=1))
+            x = block(join(x, skip))
         return enlarge(self.head(x), self.patch)
 
 
-def strided_convolutions(widths: Sequence[int], activation: Callable[[], nn.Module]) -> list[nn.Module]:
-    """3x3 convolutions from each width to the next, each halving the image, with an activation after each."""
+def strided_convolutions(widths: Sequence[int], activation: str) -> list[nn.Module]:
+    """3x3 convolutions from each width to the next, each halving the image, with relu or elu after each."""
     layers: list[nn.Module] = []
     for before, after in zip(widths[:-1], widths[1:], strict=True):
-        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), activation()]
+        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), Activation(ALPHAS[activation])]
     return layers
 
 
@@ -99,10 +96,10 @@ class ComponentEncoder(nn.Module):
     def __init__(self, size: int, latent_dim: int, activation: str = "relu") -> None:
         super().__init__()
         widths = (4, 32, 32, 64, 64)
-        self.convolutions = nn.Sequential(*strided_convolutions(widths, ELU if activation == "elu" else ReLU))
+        self.convolutions = nn.Sequential(*strided_convolutions(widths, activation))
         self.head = nn.Sequential(
             nn.Linear(widths[-1] * (size // 16) ** 2, 256),
-            ELU() if activation == "elu" else nn.ReLU(inplace=True),
+            nn.ELU(inplace=True) if activation == "elu" else nn.ReLU(inplace=True),
             nn.Linear(256, 2 * latent_dim),
         )
 
@@ -126,7 +123,7 @@ class StridedEncoder(nn.Sequential):
     def __init__(
         self, inputs: int, size: int, features: int, widths: tuple[int, ...] = (32, 32, 64, 64), hidden: int = 256
     ) -> None:
-        layers = strided_convolutions((inputs, *widths), ReLU)
+        layers = strided_convolutions((inputs, *widths), "relu")
         flat = widths[-1] * (size // 2 ** len(widths)) ** 2
         super().__init__(
             *layers, nn.Flatten(), nn.Linear(flat, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, features)
@@ -137,5 +134,7 @@ class PoolingEncoder(nn.Sequential):
     """IODINE's encoder of refinement inputs (its appendix B.2): [N,C,H,W] -> [N,features], whatever the image size."""
 
     def __init__(self, inputs: int, channels: int, features: int, layers: int = 4) -> None:
-        convolutions = strided_convolutions([inputs] + [channels] * layers, ELU)
-        super().__init__(*convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, features), ELU())
+        convolutions = strided_convolutions([inputs] + [channels] * layers, "elu")
+        super().__init__(
+            *convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, features), nn.ELU(inplace=True)
+        )

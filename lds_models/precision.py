@@ -36,11 +36,12 @@ def best_precision() -> str:
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     # The flags are the processor's; oneDNN, which computes, may be kept from using it all (ONEDNN_MAX_CPU_ISA).
-    native = _cpu_flags() & {"amx_bf16", "avx512_bf16"} and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    native = cpu_flags() & {"amx_bf16", "avx512_bf16"} and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return "bf16-mixed" if native else "32-true"
 
 
-def _cpu_flags() -> set[str]:
+def cpu_flags() -> set[str]:
+    """What the processor can do, by the names of /proc/cpuinfo; none where there is no such file."""
     if not os.path.exists("/proc/cpuinfo"):
         return set()
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lds_models.decoder import BroadcastDecoder
-from lds_models.fused import InstanceNormReLU, ReLU
+from lds_models.fused import Activation, InstanceNormReLU
 from lds_models.networks import ComponentEncoder, UNet
 
 
@@ -27,8 +27,8 @@ def plain_layers(module: nn.Module) -> None:
     for name, child in list(module.named_children()):
         if isinstance(child, InstanceNormReLU):
             setattr(module, name, PlainInstanceNormReLU(child))
-        elif isinstance(child, ReLU):
-            setattr(module, name, nn.ReLU())
+        elif isinstance(child, Activation):
+            setattr(module, name, nn.ELU(child.alpha) if child.alpha else nn.ReLU())
         elif isinstance(child, nn.ELU):
             setattr(module, name, nn.ELU(child.alpha))  # not in place
         else:

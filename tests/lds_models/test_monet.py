@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
 
-from lds_models.fused import InstanceNormReLU, ReLU
 from lds_models.lds_prior import lds_prior
 from lds_models.monet import MONet, MONetConfig
 from lds_models.registry import ConfigError, build_model
@@ -70,35 +68,6 @@ def test_lds_leaves_inference_untouched() -> None:
         torch.manual_seed(0)
         outputs.append(MONet(MONetConfig(image_size=32, num_slots=4, lds_weight=weight)).infer(images).log_masks)
     torch.testing.assert_close(*outputs, rtol=0, atol=0)
-
-
-def test_fused_normalisation_equals_torchs_with_gradients() -> None:
-    torch.manual_seed(0)
-    layer = InstanceNormReLU(5).double()
-    layer.weight.data.uniform_(0.5, 2)
-    layer.bias.data.normal_()
-    x = torch.randn(3, 5, 6, 7, dtype=torch.float64).contiguous(memory_format=torch.channels_last).requires_grad_()
-    plain = F.relu(F.instance_norm(x, weight=layer.weight, bias=layer.bias))
-    upstream = torch.randn_like(plain)
-    inputs = (x, layer.weight, layer.bias)
-    torch.testing.assert_close(layer(x), plain)
-    for ours, theirs in zip(
-        torch.autograd.grad(layer(x), inputs, upstream), torch.autograd.grad(plain, inputs, upstream), strict=True
-    ):
-        torch.testing.assert_close(ours, theirs)
-    with torch.no_grad():
-        torch.testing.assert_close(layer(x), plain)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
-def test_relu_equals_torchs_bit_for_bit(dtype: torch.dtype) -> None:
-    values = torch.tensor([-1e30, -1.0, -1e-30, -0.0, 0.0, 1e-30, 1.0, 3e38], dtype=dtype)
-    x = torch.cat([values, torch.randn(1000, dtype=dtype)]).requires_grad_()
-    upstream = torch.randn_like(x)
-    ours, theirs = ReLU()(x * 1), F.relu(x)
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
-    gradients = [torch.autograd.grad(out, x, upstream)[0] for out in (ours, theirs)]
-    torch.testing.assert_close(*gradients, rtol=0, atol=0)
 
 
 def test_image_of_another_size_is_refused(model: MONet) -> None:
