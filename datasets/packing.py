@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ import h5py
 import numpy as np
 
 from datasets.atomic import whole_file
-from datasets.loading import open_dataset
+from datasets.loading import find_loader, open_dataset
 from datasets.scene import DatasetError, Scene
 
 FORMAT = "lds_scenes/packed/1"
@@ -31,7 +32,7 @@ class PackedDataset:
         images: uint8 [N,size,size,3], RGB.
         first_view: int64 [S+1]; scene s has the views first_view[s] to first_view[s+1] - 1.
         masks: uint8 [N,size,size] instance ids, 0 = background, or None.
-        viewpoints: kind ("clevr", "pose") -> float32 [N,Dv]; empty without poses.
+        viewpoints: kind ("clevr", "pose", "gqn") -> float32 [N,Dv]; empty without poses.
         names: one name a scene.
         source, split, digest: the dataset's path, which split of it, and a digest of what it held.
     """
@@ -78,7 +79,7 @@ def pack(
     """Open the packed form of a dataset's split, packing it first where that was not done before.
 
     Args:
-        path: a dataset's folder, or a packed file (`lds data pack`).
+        path: a dataset's folder or file, or a packed file (`lds data pack`).
         image_size: images are cropped to their middle square and resized to this many pixels.
         with_masks: whether to hold the masks, a quarter of the memory, which training does not need.
         progress: called with the number of scenes packed since its last call.
@@ -87,7 +88,7 @@ def pack(
         DatasetError: the dataset, or the packed file, is bad, or the packed file is of another size or split.
     """
     path = Path(path)
-    if path.is_file():
+    if path.is_file() and find_loader(path) is None:
         packed = read_packed(path, with_masks)
         if packed.image_size != image_size or packed.split != split:
             raise DatasetError(
@@ -121,14 +122,13 @@ def write_packed(
 ) -> None:
     """Pack scenes into the file `out`, which appears whole; with masks and viewpoints where every scene has them."""
     images, masks, names, counts = [], [], [], []
-    viewpoints: dict[str, list[np.ndarray]] = {"clevr": [], "pose": []}
+    viewpoints: dict[str, list[np.ndarray]] = defaultdict(list)
     for scene in scenes:
         images.append(np.stack([square(image, image_size) for image in scene.images]))
         if scene.masks is not None:
             masks.append(np.stack([square(mask, image_size) for mask in scene.masks]))
-        if scene.T_world_camera is not None:
-            for kind, of_scenes in viewpoints.items():
-                of_scenes.append(scene.viewpoints(kind))
+        for kind in scene.viewpoint_kinds:
+            viewpoints[kind].append(scene.viewpoints(kind))
         names.append(scene.name)
         counts.append(scene.num_views)
         progress(1)

@@ -91,26 +91,45 @@ class Scene:
         """The lens distortion [5] of a view; None where it is not known."""
         return self.distortion[view] if self.distortion is not None and self.distortion.ndim == 2 else self.distortion
 
+    @property
+    def viewpoint_kinds(self) -> tuple[str, ...]:
+        """The kinds of `viewpoints` that this scene has."""
+        of_poses = () if self.T_world_camera is None else ("clevr", "pose")
+        return (*of_poses, "gqn") if "gqn_viewpoints" in self.meta else of_poses
+
     def viewpoints(self, kind: str) -> np.ndarray:
         """The conditioning that multi-view models take, float32 [V,Dv].
 
         Args:
             kind: `clevr`: (cos t - 1, sin t, 0), t the camera's azimuth in the world (MulMON's CLE-MV convention,
                 `normalise_viewpoints` in its getClevrMV.py); Dv 3. `pose`: camera position in units of its mean
-                distance from the world's origin over the views, and unit forward vector; Dv 6.
+                distance from the world's origin over the views, and unit forward vector; Dv 6. `gqn`: position and
+                angles as the GQN datasets tell them, in `meta`; Dv 7, see gqn_jaco.py.
 
         Raises:
             DatasetError: the scene has no poses, or `kind` is unknown.
         """
-        if self.T_world_camera is None:
-            raise DatasetError(f"{self.name}: viewpoints need camera poses, and this scene has none")
+        if kind not in ("clevr", "pose", "gqn"):
+            raise DatasetError(f"unknown kind of viewpoints '{kind}'; choose clevr, pose or gqn")
+        if kind not in self.viewpoint_kinds:
+            needed = "those of the GQN datasets" if kind == "gqn" else "camera poses"
+            raise DatasetError(f"{self.name}: viewpoints need {needed}, and this scene has none")
+        if kind == "gqn":
+            return self._gqn_viewpoints()
         position = self.T_world_camera[:, :3, 3]
         if kind == "clevr":
             azimuth = np.arctan2(position[:, 1], position[:, 0])
             viewpoints = np.stack([np.cos(azimuth) - 1, np.sin(azimuth), np.zeros_like(azimuth)], axis=1)
-        elif kind == "pose":
+        else:
             scale = np.linalg.norm(position, axis=1).mean()
             viewpoints = np.concatenate([position / max(scale, 1e-9), self.T_world_camera[:, :3, 2]], axis=1)
-        else:
-            raise DatasetError(f"unknown kind of viewpoints '{kind}'; choose clevr or pose")
         return viewpoints.astype(np.float32)
+
+    def _gqn_viewpoints(self) -> np.ndarray:
+        try:
+            viewpoints = np.array(self.meta["gqn_viewpoints"], np.float32)
+        except (TypeError, ValueError):
+            viewpoints = np.array(None, np.float32)
+        if viewpoints.shape != (self.num_views, 7) or not np.isfinite(viewpoints).all():
+            raise DatasetError(f"{self.name}: gqn_viewpoints must be seven finite numbers for each view")
+        return viewpoints

@@ -12,8 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from datasets.hdf5 import open_hdf5, read_array, stored_array
 from datasets.scene import DatasetError
-from datasets.scene_dataset import MAX_ARRAY_BYTES
 
 SCENE_FORMAT = "lds_scene/1"
 OWN_ATTRIBUTES = ("format", "objects", "meta")
@@ -22,18 +22,8 @@ OWN_ATTRIBUTES = ("format", "objects", "meta")
 @contextmanager
 def open_scene_file(path: Path) -> Iterator[SceneFile]:
     """Open a scene file; whatever goes wrong with it inside `with` becomes a DatasetError that names it."""
-    path = Path(path)
-    if not path.exists():
-        raise DatasetError(f"{path}: no such file; the dataset is not complete, copy or record it again")
-    try:
-        # Scene files never change once they have their name, so no lock is needed (network disks often have none).
-        with h5py.File(path, "r", locking=False) as file:
-            yield SceneFile(file)
-    except DatasetError as error:
-        raise DatasetError(f"{path}: {str(error).removeprefix(f'{path.stem}: ')}") from None
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-        reason = str(error).strip("'\"").partition("\n")[0]
-        raise DatasetError(f"{path}: is truncated, damaged or no HDF5 file ({reason}); copy it again") from error
+    with open_hdf5(path) as file:
+        yield SceneFile(file)
 
 
 class SceneFile:
@@ -50,15 +40,10 @@ class SceneFile:
         return name in self._file
 
     def array(self, name: str, dtype: type | None = None) -> np.ndarray:
-        stored = self._file[name]
-        link = self._file.get(name, getlink=True)
-        if not isinstance(stored, h5py.Dataset) or not isinstance(link, h5py.HardLink) or _from_elsewhere(stored):
-            raise DatasetError(f"'{name}' is no array stored in this file")
+        stored = stored_array(self._file, name)
         if dtype is not None and stored.dtype != dtype:
             raise DatasetError(f"'{name}' must be {np.dtype(dtype).name}, got {stored.dtype}")
-        if math.prod(stored.shape) * stored.dtype.itemsize > MAX_ARRAY_BYTES:
-            raise DatasetError(f"'{name}' declares an absurd size, {list(stored.shape)}; the file is damaged")
-        return stored[...]
+        return read_array(stored)
 
     def depth_scale(self) -> float:
         scale = float(self._file["depth"].attrs.get("depth_scale", math.nan))
@@ -81,8 +66,3 @@ class SceneFile:
         names: list[str] = []
         self._file.visit(names.append)
         return [name for name in names if isinstance(self._file[name], h5py.Dataset)]
-
-
-def _from_elsewhere(stored: h5py.Dataset) -> bool:
-    """HDF5 can point into other files; a scene must not."""
-    return stored.is_virtual or bool(stored.external)

@@ -1,0 +1,83 @@
+"""Reading HDF5 files that others wrote, without trusting what they declare.
+
+Sizes are checked before memory is taken, Python objects (pickles by another name) are refused, and nothing is read
+that lies in another file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from datasets.scene import DatasetError
+from datasets.scene_dataset import MAX_ARRAY_BYTES
+
+_DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError)  # what h5py raises on damaged content
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open a file for reading; whatever goes wrong with it inside `with` becomes a DatasetError that names it."""
+    path = Path(path)
+    if not path.exists():
+        raise DatasetError(f"{path}: no such file; the dataset is not complete, copy or record it again")
+    try:
+        # Datasets do not change while they are read, so no lock is needed (network disks often have none).
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {str(error).removeprefix(f'{path.stem}: ')}") from None
+    except _DAMAGE as error:
+        reason = str(error).strip("'\"").partition("\n")[0]
+        raise DatasetError(f"{path}: is truncated, damaged or no HDF5 file ({reason}); copy it again") from error
+
+
+def stored_array(group: h5py.Group, name: str) -> h5py.Dataset:
+    """The array `name` of numbers that lies in this very file; none of it is read.
+
+    Raises:
+        DatasetError: it is missing or no array, lies in another file, or holds Python objects.
+    """
+    if name not in group:
+        raise DatasetError(f"has no array '{name}' (it holds {', '.join(group) or 'nothing'})")
+    stored = group[name]
+    own = isinstance(stored, h5py.Dataset) and _lies_here(group, name)
+    if not own or stored.is_virtual or stored.external:
+        raise DatasetError(f"'{name}' is no array stored in this file")
+    if stored.dtype.hasobject:
+        raise DatasetError(f"'{name}' holds Python objects or text, which is refused; export it as numbers")
+    if stored.dtype.kind not in "buif":
+        raise DatasetError(f"'{name}' must hold numbers, got {stored.dtype}")
+    return stored
+
+
+def read_array(stored: h5py.Dataset) -> np.ndarray:
+    """All of an array. Raises DatasetError where it declares more than MAX_ARRAY_BYTES."""
+    _check_size(stored, stored.shape)
+    return stored[...]
+
+
+def read_row(stored: h5py.Dataset, row: int) -> np.ndarray:
+    """`stored[row]`, and nothing else of the array. Raises DatasetError where a row declares an absurd size."""
+    _check_size(stored, stored.shape[1:])
+    return stored[row]
+
+
+def _lies_here(group: h5py.Group, name: str) -> bool:
+    """Whether only hard links lead from the group to `name`: soft and external ones may lead into other files."""
+    parts = name.split("/")
+    paths = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+    return all(isinstance(group.get(path, getlink=True), h5py.HardLink) for path in paths)
+
+
+def _check_size(stored: h5py.Dataset, shape: tuple[int, ...]) -> None:
+    """Also of the chunks, which HDF5 unpacks whole."""
+    for declared in (shape, stored.chunks or ()):
+        if math.prod(declared) * stored.dtype.itemsize > MAX_ARRAY_BYTES:
+            name = stored.name.lstrip("/")
+            raise DatasetError(f"'{name}' declares an absurd size, {list(stored.shape)}; the file is damaged")
