@@ -61,7 +61,7 @@ def run_in_terminal(script: str, arguments: list[str], master: str | None = None
     _require("rosrun")
     environment = os.environ if master is None else _environment(master)
     command = ["rosrun", "lds_scenes", script, *arguments]
-    node = subprocess.Popen(command, env=environment, preexec_fn=_interrupt_with_parent)
+    node = subprocess.Popen(command, env=environment, preexec_fn=interrupt_with_parent)
     before = signal.signal(signal.SIGINT, lambda *_: node.send_signal(signal.SIGINT))
     try:
         return node.wait()
@@ -89,7 +89,7 @@ class Launch:
             self._process = subprocess.Popen(
                 [*supervised, *launch],
                 stdout=output, stderr=subprocess.STDOUT, env=_environment(master), start_new_session=True,
-                preexec_fn=_interrupt_with_parent,
+                preexec_fn=interrupt_with_parent,
             )  # fmt: skip
 
     def __enter__(self) -> Launch:
@@ -193,7 +193,7 @@ def _reserve_usual_port() -> bool:
     return True
 
 
-def _interrupt_with_parent() -> None:
+def interrupt_with_parent() -> None:
     """Let the kernel interrupt this process when its parent dies, were it by kill -9."""
     set_parent_death_signal = 1  # from linux/prctl.h
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGINT)
