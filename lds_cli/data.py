@@ -21,27 +21,44 @@ Split = Annotated[str | None, typer.Option(help="Only this split (train, test, .
 
 @app.command()
 def synth(
-    kind: Annotated[str, typer.Argument(help="What to synthesise: table_cubes.", show_default=False)],
+    kind: Annotated[str, typer.Argument(help="table_cubes, clevr_mv or dolphin.", show_default=False)],
     out: Annotated[Path, typer.Argument(help="Folder to write the scenes to.", show_default=False)],
     scenes: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 100,
     views: Annotated[int, typer.Option(min=1, help="Views of each scene.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same scenes.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = os.cpu_count() or 1,
     size: Annotated[int, typer.Option(min=8, max=2048, help="Height and width of the images, pixels.")] = 64,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="h5: a file a scene, with depth. clevr: the official CLE-MV layout, for clevr_mv and dolphin.",
+            show_default="clevr where there is a choice",
+        ),
+    ] = None,
 ) -> None:
-    """Synthesise a dataset with masks, depth and poses. An interrupted run goes on when it is started again.
+    """Synthesise a dataset with masks and poses. An interrupted run goes on when it is started again.
 
-    Example: lds data synth table_cubes /tmp/table --scenes 200 --views 10 --seed 1
+    table_cubes: coloured cubes on a white table. clevr_mv: CLEVR's shapes on the official camera circle. dolphin: the
+    same with free forms.
+
+    Example: lds data synth clevr_mv /tmp/clevr_mv --scenes 200 --views 10 --seed 1
     """
     from datasets.scene import DatasetError
     from datasets.synthesis import SYNTHESISERS
+    from datasets.synthesis.layouts import LAYOUTS
 
     if kind not in SYNTHESISERS:
         raise typer.BadParameter(f"there is no '{kind}'; choose from {', '.join(SYNTHESISERS)}", param_hint="KIND")
-    if (out / "dataset.json").exists():
+    synthesiser = SYNTHESISERS[kind]
+    layout = layout or synthesiser.layouts[0]
+    if layout not in synthesiser.layouts:
+        choices = " or ".join(synthesiser.layouts)
+        raise typer.BadParameter(f"{kind} cannot be written as '{layout}'; choose {choices}", param_hint="--format")
+    if any(each.index_file(out).exists() for each in LAYOUTS.values()):
         raise DatasetError(f"{out}: already holds a finished dataset; choose another folder")
     with progress_bar(f"Rendering {kind}", scenes) as progress:
-        SYNTHESISERS[kind](out, scenes, views, seed, workers, size, progress)
+        synthesiser.write(out, scenes, views, seed, workers, size, layout, progress)
     console.print(f"[green]Wrote[/] {scenes} scenes. Look at them: lds data view {out}", soft_wrap=True)
 
 

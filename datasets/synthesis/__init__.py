@@ -1,5 +1,8 @@
 """Procedural scenes rendered by MuJoCo. Each synthesiser is found by its name."""
 
-from datasets.synthesis.table_cubes import synthesise as synthesise_table_cubes
+from datasets.synthesis.clevr_mv import CLEVR_MV
+from datasets.synthesis.dolphin import DOLPHIN
+from datasets.synthesis.synthesiser import Synthesiser
+from datasets.synthesis.table_cubes import TABLE_CUBES
 
-SYNTHESISERS = {"table_cubes": synthesise_table_cubes}
+SYNTHESISERS: dict[str, Synthesiser] = {each.kind: each for each in (TABLE_CUBES, CLEVR_MV, DOLPHIN)}

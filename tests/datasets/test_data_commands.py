@@ -95,6 +95,7 @@ def test_bad_data_gives_one_line_and_exit_code_1(run, tmp_path, command):
     "arguments",
     [
         ("data", "synth", "castles", "out"),
+        ("data", "synth", "table_cubes", "out", "--format", "clevr"),
         ("data", "check"),
         ("data", "nonsense"),
         ("data", "view", ".", "--scenes", "0"),
@@ -104,20 +105,21 @@ def test_bad_command_line_gives_exit_code_2(run, arguments):
     assert run(*arguments)[0] == 2
 
 
-def test_synth_leaves_a_finished_dataset_alone(run, tmp_path):
-    (tmp_path / "dataset.json").write_text("{}")
+@pytest.mark.parametrize("index", ["dataset.json", "{name}_train.json"])
+def test_synth_leaves_a_finished_dataset_alone(run, tmp_path, index):
+    (tmp_path / index.format(name=tmp_path.name)).write_text("{}")
     code, _, err = run("data", "synth", "table_cubes", tmp_path)
     assert code == 1 and "already holds a finished dataset" in err
 
 
 def test_synth_passes_its_options_on(run, tmp_path, monkeypatch):
-    from datasets import synthesis
+    from datasets.synthesis import Synthesiser
 
     calls = []
-    monkeypatch.setitem(synthesis.SYNTHESISERS, "table_cubes", lambda *arguments: calls.append(arguments[:-1]))
-    options = ("--scenes", 3, "--views", 4, "--seed", 5, "--workers", 1, "--size", 32)
-    assert run("data", "synth", "table_cubes", tmp_path / "out", *options)[0] == 0
-    assert calls == [(tmp_path / "out", 3, 4, 5, 1, 32)]
+    monkeypatch.setattr(Synthesiser, "write", lambda self, *arguments: calls.append((self.kind, *arguments[:-1])))
+    options = ("--scenes", 3, "--views", 4, "--seed", 5, "--workers", 1, "--size", 32, "--format", "h5")
+    assert run("data", "synth", "clevr_mv", tmp_path / "out", *options)[0] == 0
+    assert calls == [("clevr_mv", tmp_path / "out", 3, 4, 5, 1, 32, "h5")]
 
 
 @pytest.mark.parametrize("command", ["synth", "check", "info", "view", "browse", "convert", "pack"])

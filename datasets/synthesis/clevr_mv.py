@@ -1,0 +1,97 @@
+"""`clevr_mv`: scenes after the official CLE-MV, rendered by MuJoCo. `dolphin` renders other shapes in the same way.
+
+10 views on a circle around the origin, cameras at constant height that look at the origin, as in Nanbo Li et al.
+(MulMON, NeurIPS 2020).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from datasets.camera import look_at, pinhole
+from datasets.scene import Scene
+from datasets.synthesis.clevr_objects import ClevrObject, Family, random_objects
+from datasets.synthesis.clevr_world import ClevrWorld, clevr_spec
+from datasets.synthesis.rendering import SUPERSAMPLING, ViewRenderer
+from datasets.synthesis.synthesiser import Synthesiser
+
+# Of the official cameras: the circle's radius and height in metres, where the first one stands, their field of view.
+CIRCLE_RADIUS, CAMERA_HEIGHT = 9.915450, 3.507568
+FIRST_AZIMUTH = np.arctan2(-6.507640, 7.481130)
+FIELD_OF_VIEW = 0.857556
+MIN_VISIBLE = 48  # pixels of every object in the first view, of 64 x 64
+_LIGHTINGS = 4  # pictures under jittered lamps that are averaged
+_GRAIN = 4.7  # standard deviation of the grey levels' noise in the official pictures (Cycles, 96 samples)
+
+
+def circle_poses(views: int) -> np.ndarray:
+    """Camera poses [V,4,4], evenly around the circle."""
+    azimuths = FIRST_AZIMUTH + 2 * np.pi * np.arange(views) / views
+    places = [[CIRCLE_RADIUS * np.cos(a), CIRCLE_RADIUS * np.sin(a), CAMERA_HEIGHT] for a in azimuths]
+    return np.stack([look_at(np.array(place), np.zeros(3)) for place in places])
+
+
+class ClevrRenderer(ViewRenderer):
+    """One MuJoCo model of a family of objects, reused for every scene. A context manager."""
+
+    def __init__(self, size: int, family: Family) -> None:
+        super().__init__(clevr_spec(family, size * SUPERSAMPLING), size, FIELD_OF_VIEW)
+        self.family = family
+        self._world = ClevrWorld(self.model, self.data)
+
+    def visible_pixels(self, objects: list[ClevrObject], pose: np.ndarray) -> np.ndarray:
+        """int [N]: how many pixels show each object from a pose."""
+        self._world.arrange(objects)
+        self.aim(pose)
+        return np.bincount(self._world.labels(self.geoms()).ravel(), minlength=len(objects) + 1)[1:]
+
+    def render(self, name: str, objects: list[ClevrObject], poses: np.ndarray, rng: np.random.Generator) -> Scene:
+        """Render objects from poses [V,4,4], with exact masks and depth."""
+        self._world.arrange(objects)
+        exposure = rng.normal(1, 0.007)
+        views = [self._view(pose, len(objects), exposure, rng) for pose in poses]
+        images, masks, amodal, depth = (np.stack(part) for part in zip(*views, strict=True))
+        K = np.broadcast_to(pinhole(self.size, self.size, FIELD_OF_VIEW), (len(poses), 3, 3)).copy()
+        described = [each.description() for each in objects]
+        meta = {"kind": self.family.kind}
+        return Scene(
+            name, images, poses, K, masks=masks, amodal_masks=amodal, depth=depth, objects=described, meta=meta
+        )
+
+    def _view(self, pose: np.ndarray, count: int, exposure: float, rng: np.random.Generator) -> tuple:
+        image = np.zeros((self.size, self.size, 3))
+        for _ in range(_LIGHTINGS):
+            self._world.move_lamps(rng)
+            self.aim(pose)
+            image += self.colour() / _LIGHTINGS
+        image = image * exposure + rng.normal(0, _GRAIN, (self.size, self.size, 1))
+        image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+        visible, depth = self._world.labels(self.geoms()), self.depth()
+        silhouettes = np.zeros((count, self.size, self.size), bool)
+        for i in range(count):
+            self._world.show_only(i)
+            silhouettes[i] = self._world.labels(self.geoms()) == i + 1
+        self._world.show_all()
+        return image, visible, silhouettes, depth
+
+
+def make_scene(renderer: ClevrRenderer, seed: int, index: int, views: int) -> Scene:
+    """Scene `index` of the dataset with this seed: the same whatever was rendered before it, in whichever process.
+
+    Scenes in whose first view an object shows fewer than `MIN_VISIBLE` pixels are drawn anew, as CLEVR's are.
+    """
+    rng = np.random.default_rng([seed, index])
+    poses = circle_poses(views)
+    least = MIN_VISIBLE * (renderer.size / 64) ** 2
+    objects = random_objects(rng, renderer.family)
+    while renderer.visible_pixels(objects, poses[0]).min() < least:
+        objects = random_objects(rng, renderer.family)
+    scene = renderer.render(f"CLEVR_new_{index:06d}", objects, poses, rng)
+    scene.meta.update(seed=seed, index=index)
+    return scene
+
+
+_FAMILY = Family("clevr_mv", {"large": 0.9, "small": 0.7}, {"cube": "box", "sphere": "sphere", "cylinder": "cylinder"})
+CLEVR_MV = Synthesiser("clevr_mv", partial(ClevrRenderer, family=_FAMILY), make_scene, ("clevr", "h5"))

@@ -1,0 +1,13 @@
+"""`dolphin`: scenes after the official Dolphin set: CLE-MV's, with free forms among the objects."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from datasets.synthesis.clevr_mv import ClevrRenderer, make_scene
+from datasets.synthesis.clevr_objects import Family
+from datasets.synthesis.free_forms import FREE_FORMS
+from datasets.synthesis.synthesiser import Synthesiser
+
+_FAMILY = Family("dolphin", {"large": 0.95, "small": 0.75}, {"cube": "box", "sphere": "sphere"}, FREE_FORMS)
+DOLPHIN = Synthesiser("dolphin", partial(ClevrRenderer, family=_FAMILY), make_scene, ("clevr", "h5"))

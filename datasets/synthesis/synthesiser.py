@@ -1,0 +1,90 @@
+"""What all synthesisers share: processes that render, settings that must not mix, going on after an interruption."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from datasets.atomic import whole_file
+from datasets.json_file import read_json
+from datasets.scene import DatasetError, Scene
+from datasets.synthesis.layouts import LAYOUTS
+
+
+@dataclass(frozen=True)
+class Synthesiser:
+    """A kind of procedural scenes.
+
+    Attributes:
+        kind: its name, which its datasets bear.
+        open_renderer: (size in pixels) -> what one process renders scene after scene with.
+        make_scene: (renderer, seed, index, views) -> scene `index` of the dataset of that seed: the same whatever was
+            rendered before it, in whichever process.
+        layouts: the layouts (`layouts.LAYOUTS`) its scenes can be written in, the usual one first.
+    """
+
+    kind: str
+    open_renderer: Callable[[int], AbstractContextManager]
+    make_scene: Callable[[Any, int, int, int], Scene]
+    layouts: tuple[str, ...] = ("h5",)
+
+    def write(
+        self,
+        out: Path,
+        scenes: int,
+        views: int,
+        seed: int,
+        workers: int,
+        size: int,
+        layout: str,
+        progress: Callable[[int], None],
+    ) -> None:
+        """Write `scenes` scenes of `views` views at size x size pixels to the folder `out`.
+
+        The last tenth of the scenes makes the test split. Deterministic in `seed`, whatever the number of workers. An
+        interrupted synthesis goes on when it is called again with the same settings.
+
+        Args:
+            progress: called with the number of scenes that have been finished since its last call.
+
+        Raises:
+            DatasetError: the folder holds scenes that were synthesised with other settings, or cannot be written.
+        """
+        _claim(out, {"kind": self.kind, "layout": layout, "views": views, "seed": seed, "size": size})
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, _start_worker, (self.open_renderer, size)) as pool:
+            for _ in pool.map(partial(_write, self.make_scene, layout, out, seed, views), range(scenes)):
+                progress(1)
+        tests = max(1, scenes // 10) if scenes > 1 else 0
+        splits = {"train": range(scenes - tests), "test": range(scenes - tests, scenes)}
+        LAYOUTS[layout].finish(out, self.kind, views, splits)
+
+
+_renderer: AbstractContextManager | None = None
+
+
+def _start_worker(open_renderer: Callable[[int], AbstractContextManager], size: int) -> None:
+    global _renderer
+    _renderer = open_renderer(size)
+
+
+def _write(make_scene: Callable[..., Scene], layout: str, out: Path, seed: int, views: int, index: int) -> None:
+    path = LAYOUTS[layout].scene_file(out, index)
+    if not path.exists():  # a scene's file is whole once it has its name: an interrupted synthesis goes on from here
+        LAYOUTS[layout].write(path, make_scene(_renderer, seed, index, views))
+
+
+def _claim(out: Path, settings: dict[str, int | str]) -> None:
+    """Note the settings in the folder, so that scenes of different ones are never mixed."""
+    note = out / "synthesis.json"
+    if note.exists() and (earlier := read_json(note, "choose another folder")) != settings:
+        raise DatasetError(f"{out}: holds scenes of {earlier}, not {settings}; choose another folder")
+    with whole_file(note) as temporary:
+        temporary.write_text(json.dumps(settings))
