@@ -25,7 +25,7 @@ from datasets.scene import DatasetError, Scene
 from datasets.scene_dataset import SceneDataset, inside
 from datasets.scene_file import OWN_ATTRIBUTES, SCENE_FORMAT, open_scene_file
 
-__all__ = ["RecordedDataset", "read_per_view", "read_scene", "write_dataset_index", "write_scene"]
+__all__ = ["RecordedDataset", "read_per_view", "read_scene", "refuse_scenes", "write_dataset_index", "write_scene"]
 
 FINEST_DEPTH = 1e-4  # metres a unit of stored depth; coarser only where the scene is deeper than 6.5 m
 _PER_VIEW = ("joint_positions", "quality")
@@ -122,6 +122,12 @@ class RecordedDataset(SceneDataset):
         if listed is not None and listed != scene.num_views:
             raise DatasetError(f"{path}: has {scene.num_views} views, dataset.json lists {listed}; record it again")
         return scene
+
+
+def refuse_scenes(root: Path) -> None:
+    """Raises DatasetError where the folder holds scenes already, which new ones would mix with."""
+    if any(root.glob("scene_*")) or (root / "dataset.json").exists():
+        raise DatasetError(f"{root}: holds scenes already; choose another folder")
 
 
 def _index_of_files(root: Path) -> DatasetIndex:

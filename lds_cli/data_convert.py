@@ -1,4 +1,4 @@
-"""`lds data convert`: ROS bags become datasets."""
+"""`lds data convert`: ROS bags and published datasets become recorded ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import console
+from lds_cli.console import console, progress_bar
 from lds_cli.data_tables import plain_table
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ FOUND = "found in the bag"
 
 
 def convert(
-    bag: Annotated[Path, typer.Argument(help="A ROS 1 bag, or a folder of bags.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(help="A ROS 1 bag, a folder of bags, or a dataset's folder or file.", show_default=False)
+    ],
     out: Annotated[Path, typer.Argument(help="Folder to write the dataset to.", show_default=False)],
     image: Annotated[
         Text, typer.Option(help="Topic of the images.", show_default=FOUND, rich_help_panel=TOPICS)
@@ -65,22 +67,40 @@ def convert(
         float, typer.Option(min=0, help="Seconds that tf may be silent around an image.", rich_help_panel=VIEWS)
     ] = 0.25,
 ) -> None:
-    """Make a dataset of a ROS 1 bag with images, camera_info and tf. Needs no ROS.
+    """Make a recorded dataset (one HDF5 file a scene) of a ROS 1 bag, or of a dataset in another format. Needs no ROS.
 
-    A view is an image at which the camera stood still, elsewhere than in the view before. Its pose is interpolated from
-    tf at the image's stamp, never extrapolated. What was left out is counted by reason.
+    The options are for bags with images, camera_info and tf. There a view is an image at which the camera stood still,
+    elsewhere than in the view before. Its pose is interpolated from tf at the image's stamp, never extrapolated. What
+    was left out is counted by reason. Other datasets keep their splits and all that they hold.
 
     Example: lds data convert table.bag /tmp/table --world base_link --scene-gap 5
     """
-    from datasets.rosbag.convert import Names, convert_bag
+    from datasets.hdf5_dataset import hdf5_files
+    from datasets.loading import find_loader
+    from datasets.rosbag.convert import BY_MOTION, FOUND_OUT, Names, convert_bag
     from datasets.rosbag.selection import Rules
 
     names = Names(image, camera_info, depth, world, frame, marker)
     rules = Rules(every, min_distance, math.radians(min_angle), max_speed, math.radians(max_turn), scene_gap)
-    with console.status(f"Converting {bag.name}"):
-        done = convert_bag(bag, out, names, rules, tf_gap)
-    _tell(done)
+    if find_loader(source) or hdf5_files(source):
+        if (names, rules) != (FOUND_OUT, BY_MOTION):
+            raise typer.BadParameter("is a dataset, and the options are for bags: leave them out", param_hint="SOURCE")
+        _convert_dataset(source, out)
+    else:
+        with console.status(f"Converting {source.name}"):
+            _tell(convert_bag(source, out, names, rules, tf_gap))
     console.print(f"[green]Wrote[/] {out}. Prove it: lds data check {out}", soft_wrap=True)
+
+
+def _convert_dataset(source: Path, out: Path) -> None:
+    from datasets.conversion import convert_dataset
+    from datasets.loading import open_dataset
+
+    with progress_bar(f"Converting {source.name}", len(open_dataset(source))) as progress:
+        splits = convert_dataset(source, out, progress)
+    table = plain_table("Converted")
+    table.add_row("scenes", ", ".join(f"{name} {count}" for name, count in splits.items()))
+    console.print(table)
 
 
 def _tell(done: Conversion) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.recorded import refuse_scenes
 from datasets.rosbag.bag import Bag, Topics, choose_topics
 from datasets.rosbag.messages import image_from_message, intrinsics_from_message
 from datasets.rosbag.scenes import CameraStream, SceneWriter
 from datasets.rosbag.selection import Rules, select_views
 from datasets.rosbag.transforms import Transforms
-from datasets.scene import DatasetError
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,7 @@ def convert_bag(
         DatasetError: the bag is damaged or lacks something, there is nothing to convert, or `out` cannot be written
             or holds scenes already.
     """
-    if any(out.glob("scene_*")) or (out / "dataset.json").exists():
-        raise DatasetError(f"{out}: holds scenes already; choose another folder")
+    refuse_scenes(out)
     with Bag(path) as bag:
         topics = choose_topics(bag, names.image, names.camera_info, names.depth)
         K, distortion, size = _intrinsics(bag, topics)
