@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lds_models.evaluation import Evaluation
+    from lds_models.explanation import Explainer
 
 
 def evaluate(
@@ -31,6 +32,13 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Views of a scene that a multi-view model is shown.", metavar="N", show_default="5"),
     ] = None,
+    inference_gap: Annotated[
+        bool, typer.Option("--inference-gap", help="Measure the inference gap too. Long on a CPU: see --gap-samples.")
+    ] = False,
+    gap_samples: Annotated[
+        int | None,
+        typer.Option(min=2, help="Posterior samples of each image for the gap.", metavar="N", show_default="500"),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 32,
     seed: Annotated[int, typer.Option(min=0, help="Of latent samples, views shown, bootstrap and pictures.")] = 0,
     device: Annotated[
@@ -41,6 +49,7 @@ def evaluate(
 
     Writes metrics.json, per_image.csv, figures/ and report.html, a page that shows what every slot sees.
     A multi-view model is shown some views of each scene, and renders and segments all: the unseen are measured too.
+    With --inference-gap every image is decoded once for each sample; what that takes is measured and told first.
 
     Example: lds eval monet_lds_table --data shared/data/clevr_mv --split test --out /tmp/clevr
     """
@@ -54,13 +63,17 @@ def evaluate(
 
     from datasets.packing import pack
     from lds_models.evaluation import evaluate as measure
-    from lds_models.evaluation import first_scenes
+    from lds_models.evaluation import first_scenes, with_inference_gap
+    from lds_models.explanation import Explainer
+    from lds_models.metrics.inference_gap import GAP_SAMPLES
     from lds_models.model import MultiViewModel
     from lds_models.novel_views import OBSERVED_VIEWS
     from lds_models.report import write_results
     from lds_models.results import Provenance
     from lds_models.weights import load_weights
 
+    if gap_samples is not None and not inference_gap:
+        raise typer.BadParameter("it is of the inference gap: add --inference-gap", param_hint="--gap-samples")
     device = _usable_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     loaded = load_weights(weights)
     multi_view = isinstance(loaded.model, MultiViewModel)
@@ -68,7 +81,7 @@ def evaluate(
         raise typer.BadParameter(
             f"{loaded.name} is a single-view model: it sees each view by itself", param_hint="--observe"
         )
-    observe = observe or OBSERVED_VIEWS
+    observe, gap_samples = observe or OBSERVED_VIEWS, gap_samples or GAP_SAMPLES
     folder = _made(out or Path("runs/eval") / loaded.name)
     with console.status(f"Reading {data}"):
         packed = pack(data, split, loaded.model.image_size)
@@ -87,9 +100,16 @@ def evaluate(
         batch_size=batch_size,
         device=device,
         command=shlex.join(["lds", *sys.argv[1:]]),
+        gap_samples=gap_samples if inference_gap else None,
     )
     with progress_bar(f"Evaluating {loaded.name}", len(packed.images)) as progress:
         evaluation = measure(loaded.model, packed, batch_size, device, seed, observe, progress)
+    if inference_gap:
+        explainer = Explainer(loaded.model, packed, batch_size, device, seed, observe)
+        decoded = gap_samples * int(explainer.observed.sum())
+        _tell_time(explainer, gap_samples, decoded)
+        with progress_bar("Inference gap", decoded) as progress:
+            evaluation = with_inference_gap(evaluation, explainer, gap_samples, progress)
     page = write_results(evaluation, provenance, loaded.card, folder)
     console.print(_table(evaluation, f"{loaded.name} on {evaluation.num_images} images of {data}, {split}"))
     if provenance.resized:
@@ -99,6 +119,27 @@ def evaluate(
     for warning in evaluation.warnings:
         console.print(f"[yellow]warning[/] {warning}", soft_wrap=True)
     console.print(f"[green]Wrote[/] {page}", soft_wrap=True)
+
+
+def _tell_time(explainer: Explainer, samples: int, decoded: int) -> None:
+    """Print how long the inference gap will take, of `decoded` images in all, by a few samples of the first batch."""
+    from time import perf_counter
+
+    from lds_cli.reproduction.page import duration
+
+    images, times = [0], [perf_counter()]
+
+    def note(more: int) -> None:
+        images.append(images[-1] + more)
+        times.append(perf_counter())
+
+    explainer.log_weights(0, 4 * explainer.samples_at_once(0), note)
+    # The first part includes inference and warming up.
+    seconds = (times[-1] - times[1]) / (images[-1] - images[1]) * decoded
+    console.print(
+        f"Inference gap: {samples} samples of each image, {decoded:,} images to decode, about {duration(seconds)}",
+        soft_wrap=True,
+    )
 
 
 def _usable_device(device: str) -> str:
@@ -132,7 +173,7 @@ def _table(evaluation: Evaluation, title: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    from lds_models.measures import VIEW_METRICS, metrics_of
+    from lds_models.measures import VIEW_METRICS
     from lds_models.report import format_interval
 
     by_view = bool(evaluation.scenes)
@@ -142,7 +183,7 @@ def _table(evaluation: Evaluation, title: str) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     if not by_view:  # with them it is too wide for a terminal of 80 columns
         table.add_column("better", style="dim")
-    metrics = metrics_of(evaluation.multi_view)
+    metrics = evaluation.measures
     for name, metric in metrics.items():
         if name in VIEW_METRICS:
             continue

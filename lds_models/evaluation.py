@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from datasets.packing import PackedDataset
 from lds_models.examples import Example, SceneExample, choose_examples, choose_scenes
 from lds_models.explanation import Explainer, Explanation
-from lds_models.measures import metrics_of
+from lds_models.measures import Metric, metrics_of
 from lds_models.metrics import duplicates, segmentation
+from lds_models.metrics.consistency import cross_view_consistency
+from lds_models.metrics.inference_gap import evidence
 from lds_models.metrics.reconstruction import mean_squared_error
 from lds_models.metrics.statistics import Interval, bootstrap_mean
 from lds_models.model import MultiViewModel, SceneModel
@@ -34,7 +36,7 @@ class Evaluation:
     Attributes:
         rows: columns of one value an image: `scene`, `view`, and the measures; of multi-view models also `observed`
             (whether the model was shown the view), and the measures of whole scenes, the same in all views.
-        metrics: by the names of `metrics_of`; None where it cannot be measured (no masks, no unseen views).
+        metrics: by the names of `measures`; None where it cannot be measured (no masks, no unseen views).
         sweeps: `overlap` (needs masks) and `latent`.
         scenes: of multi-view models, where views were left unseen.
     """
@@ -50,6 +52,11 @@ class Evaluation:
     def multi_view(self) -> bool:
         """Whether the model is a multi-view one."""
         return "observed" in self.rows
+
+    @property
+    def measures(self) -> dict[str, Metric]:
+        """What the metrics are, by their names."""
+        return metrics_of(self.multi_view, "inference_gap" in self.rows)
 
     @property
     def num_images(self) -> int:
@@ -103,15 +110,46 @@ def evaluate(
         rows["observed"] = explainer.observed.astype(int)
     rows |= {column: np.concatenate([p[column] for p in parts]) for column in parts[0]}
     if multi_view and packed.masks is not None:
-        rows |= _measure_scenes(np.concatenate(tables), packed.first_view)
+        rows |= _of_views(_measure_scenes(np.concatenate(tables), packed.first_view), packed.first_view)
     return Evaluation(
         rows=rows,
-        metrics=_metrics(rows, multi_view, seed),
+        metrics=_metrics(rows, metrics_of(multi_view), seed),
         sweeps=_sweeps(rows),
         examples=tuple(choose_examples(explainer, rows, seed)),
         scenes=tuple(choose_scenes(explainer, rows, packed.first_view)) if multi_view else (),
         warnings=tuple([*_warnings(packed, model), *_all_observed(packed, observe, multi_view)]),
     )
+
+
+def with_inference_gap(
+    evaluation: Evaluation, explainer: Explainer, samples: int, progress: Callable[[int], None] = lambda images: None
+) -> Evaluation:
+    """The evaluation with `inference_gap`, as a metric and with columns for what it comes from (see `Evidence`), nats.
+
+    One value an image; of multi-view models one a scene (of the views that they observe), the same in its every row.
+
+    Args:
+        explainer: of the same model and dataset.
+        samples: of the posterior, B in the paper's equation 6.
+        progress: called with how many images were decoded since its last call, of samples times those observed in all.
+
+    Raises:
+        OutputError: a log density is not finite.
+    """
+    log_weights = [explainer.log_weights(index, samples, progress) for index in range(len(explainer))]
+    found = evidence(np.concatenate(log_weights))
+    columns = {
+        "elbo": found.elbo,
+        "log_evidence": found.log_evidence,
+        "inference_gap": found.gap,
+        "effective_samples": found.effective_samples,
+    }
+    if evaluation.multi_view:
+        columns = _of_views(columns, explainer.first_view)
+    rows = evaluation.rows | columns
+    measured = replace(evaluation, rows=rows)
+    gap = {"inference_gap": measured.measures["inference_gap"]}
+    return replace(measured, metrics=evaluation.metrics | _metrics(rows, gap, explainer.seed))
 
 
 def _measure(explanation: Explanation) -> dict[str, np.ndarray]:
@@ -133,6 +171,7 @@ def _measure(explanation: Explanation) -> dict[str, np.ndarray]:
         "miou_greedy": segmentation.miou_greedy(e.table),
         "ari": segmentation.adjusted_rand_index(e.table),
         "fg_ari": segmentation.foreground_ari(e.table),
+        "recall": segmentation.recall(e.table),
         **columns,
         "overlap_score": overlap_score,
         "duplicate": (overlap_score >= duplicates.OVERLAP_SHARE).astype(int),
@@ -140,24 +179,33 @@ def _measure(explanation: Explanation) -> dict[str, np.ndarray]:
 
 
 def _measure_scenes(tables: np.ndarray, first_view: np.ndarray) -> dict[str, np.ndarray]:
-    """Columns of measures over all views of a scene at once, in which an object keeps its region and its slot."""
+    """Measures of one value a scene: over all its views at once, in which an object keeps its region."""
     table = np.add.reduceat(tables, first_view[:-1])
-    columns = {
+    return {
         "miou_scene": segmentation.miou(table),
         "ari_scene": segmentation.adjusted_rand_index(table),
         "fg_ari_scene": segmentation.foreground_ari(table),
+        "consistency": cross_view_consistency(tables, first_view),
     }
-    return {name: np.repeat(values, np.diff(first_view)) for name, values in columns.items()}
 
 
-def _metrics(rows: dict[str, np.ndarray], multi_view: bool, seed: int) -> dict[str, Interval | None]:
+def _of_views(of_scenes: dict[str, np.ndarray], first_view: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of one value a scene, repeated for its every view."""
+    return {name: np.repeat(values, np.diff(first_view)) for name, values in of_scenes.items()}
+
+
+def _metrics(rows: dict[str, np.ndarray], metrics: dict[str, Metric], seed: int) -> dict[str, Interval | None]:
     chosen = {"images": slice(None), "scenes": rows["view"] == 0}
-    if multi_view:
+    if "observed" in rows:
         chosen |= {"observed": rows["observed"] == 1, "unseen": rows["observed"] == 0}
-    return {
-        name: bootstrap_mean(rows[metric.column][chosen[metric.over]], seed) if metric.column in rows else None
-        for name, metric in metrics_of(multi_view).items()
-    }
+
+    def mean(metric: Metric) -> Interval | None:
+        if metric.column not in rows:
+            return None
+        of = chosen[metric.over]
+        return bootstrap_mean(rows[metric.column][of], seed, rows["scene"][of])
+
+    return {name: mean(metric) for name, metric in metrics.items()}
 
 
 def _sweeps(rows: dict[str, np.ndarray]) -> dict[str, Sweep]:

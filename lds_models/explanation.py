@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
@@ -15,7 +16,9 @@ from lds_models.lds_prior import cosine_similarity_matrix
 from lds_models.metrics.duplicates import min_pixels, visible_slots
 from lds_models.metrics.segmentation import contingency
 from lds_models.model import MultiViewModel, SceneModel, SlotInference
-from lds_models.novel_views import OBSERVED_VIEWS, choose_observed, infer_and_render
+from lds_models.novel_views import OBSERVED_VIEWS, choose_observed, infer_and_render, observed_alone
+
+ADVICE = "its weights are damaged or its training diverged: train again or take an earlier checkpoint"
 
 
 class OutputError(ValueError):
@@ -94,6 +97,7 @@ class Explainer:
 
     Attributes:
         observed: bool [N], which of the dataset's images the model is shown.
+        first_view: [S+1], see `PackedDataset`.
 
     Raises:
         DatasetError: the model needs viewpoints and the dataset has none that fit.
@@ -108,8 +112,8 @@ class Explainer:
         seed: int = 0,
         observe: int = OBSERVED_VIEWS,
     ) -> None:
-        self._model, self._device, self._seed = model.to(device).eval(), device, seed
-        self._packed, self._batch_size = packed, batch_size
+        self._model, self._device, self.seed = model.to(device).eval(), device, seed
+        self._packed, self._batch_size, self.first_view = packed, batch_size, packed.first_view
         self._viewpoints = _viewpoints(model, packed)
         if self._viewpoints is None:
             edges = np.arange(len(packed.images) + 1)
@@ -133,17 +137,12 @@ class Explainer:
             OutputError: the model's output is not finite.
         """
         rows, scenes = self._batches[index]
-        images = torch.from_numpy(self._packed.images[rows]).to(self._device).permute(0, 3, 1, 2).float() / 255
-        devices = [] if self._device == "cpu" else [self._device]
-        with torch.random.fork_rng(devices), torch.inference_mode():
-            torch.manual_seed(self._seed + index)
+        with self._random_state_of(index), torch.inference_mode():
+            images = self._images(rows)
             inference = self._infer(images, rows, scenes)
         outputs = (inference.reconstruction, inference.mean, inference.log_masks.exp())
         if not all(torch.isfinite(output).all() for output in outputs):
-            raise OutputError(
-                f"the model's output for images {rows.start} to {rows.stop - 1} is not finite; "
-                "its weights are damaged or its training diverged: train again or take an earlier checkpoint"
-            )
+            raise OutputError(f"the model's output for images {rows.start} to {rows.stop - 1} is not finite; {ADVICE}")
         truth = None if self._packed.masks is None else self._packed.masks[rows]
         return _lay_out(images, self.observed[rows], inference, truth, self._num_regions)
 
@@ -153,15 +152,60 @@ class Explainer:
         first = self._batches[index][0].start
         return self.batch(index).only(slice(rows.start - first, rows.stop - first))
 
+    def log_weights(self, index: int, samples: int, progress: Callable[[int], None]) -> np.ndarray:
+        """log p(x, z) - log q(z | x) of posterior samples of one batch, float64 [B,samples] in nats.
+
+        B are its images; of multi-view models its scenes, x the views that the model observes. `samples_at_once` bounds
+        the memory, and changes nothing else.
+
+        Args:
+            progress: called with how many images were decoded since its last call.
+
+        Raises:
+            OutputError: some are not finite.
+        """
+        rows, scenes = self._batches[index]
+        with self._random_state_of(index), torch.inference_mode():
+            images, viewpoints = self._images(rows).unflatten(0, (scenes, -1)), None
+            if self._viewpoints is not None:
+                viewpoints, observed = self._of_scenes(rows, scenes)
+                images, viewpoints = observed_alone(images, viewpoints, observed)
+            draw, parts, drawn = self._model.log_weights(images, viewpoints), [], 0
+            while drawn < samples:
+                parts.append(draw(min(self.samples_at_once(index), samples - drawn)).cpu())
+                drawn += parts[-1].shape[1]
+                progress(parts[-1].shape[1] * images.shape[:2].numel())
+        log_weights = torch.cat(parts, dim=1).numpy()
+        if not np.isfinite(log_weights).all():
+            raise OutputError(f"log densities of images {rows.start} to {rows.stop - 1} are not finite; {ADVICE}")
+        return log_weights
+
+    def samples_at_once(self, index: int) -> int:
+        """How many posterior samples of one batch are decoded together: as many as decode a batch of images."""
+        return max(1, self._batch_size // int(self.observed[self._batches[index][0]].sum()))
+
+    def _images(self, rows: slice) -> torch.Tensor:
+        return torch.from_numpy(self._packed.images[rows]).to(self._device).permute(0, 3, 1, 2).float() / 255
+
+    def _of_scenes(self, rows: slice, scenes: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Viewpoints [B,V,Dv] of scenes, and which of their views are observed [B,V]."""
+        return tuple(
+            torch.from_numpy(values[rows]).to(self._device).unflatten(0, (scenes, -1))
+            for values in (self._viewpoints, self.observed)
+        )
+
     def _infer(self, images: torch.Tensor, rows: slice, scenes: int) -> SlotInference:
         images = images.unflatten(0, (scenes, -1))
         if self._viewpoints is None:
             return self._model.infer(images)
-        viewpoints, observed = (
-            torch.from_numpy(values[rows]).to(self._device).unflatten(0, (scenes, -1))
-            for values in (self._viewpoints, self.observed)
-        )
-        return infer_and_render(self._model, images, viewpoints, observed, self._batch_size)
+        return infer_and_render(self._model, images, *self._of_scenes(rows, scenes), self._batch_size)
+
+    @contextmanager
+    def _random_state_of(self, index: int) -> Iterator[None]:
+        """A batch's own random numbers; the state outside stays as it was."""
+        with torch.random.fork_rng([] if self._device == "cpu" else [self._device]):
+            torch.manual_seed(self.seed + index)
+            yield
 
 
 def _viewpoints(model: SceneModel, packed: PackedDataset) -> np.ndarray | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from lds_models.decoder import BroadcastDecoder
 from lds_models.genesis_geco import GECO
-from lds_models.genesis_masks import MaskPosterior, MaskPrior, bounded_normal, sampled_kl, stick_breaking
+from lds_models.genesis_masks import MaskPosterior, MaskPrior, bounded_normal, stick_breaking
 from lds_models.genesis_networks import FEATURES, MaskDecoder, MaskEncoder
 from lds_models.lds_prior import LDS, LDSConfig
-from lds_models.mixture import mixture_log_likelihood
+from lds_models.log_weights import sample_noise, samples_log_likelihood
+from lds_models.mixture import mixture_log_likelihood, sampled_kl
 from lds_models.model import LossTerms, SceneModel, SlotInference
 from lds_models.networks import ComponentEncoder
 from lds_models.precision import wide
@@ -72,20 +73,20 @@ class GENESIS(SceneModel):
         # The goal is per number of an image; the rate keeps the pace that it has for 64x64 pixels.
         self.geco = GECO(config.geco_goal * 3 * size**2, config.geco_rate * 64**2 / size**2, config.geco_speedup)
 
-    def attend(self, image: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mask latents of images [B,3,H,W], and what they are decoded to.
+    def attend(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mask latents of images, and what they are decoded to.
 
         Args:
+            features: [B,F], what `mask_encoder` sees in the images.
             noise: [B,K,mask_latent_dim], what samples differ from means by, in standard deviations.
 
         Returns:
             samples and standard deviations [B,K,mask_latent_dim], and log masks [B,K,1,H,W] which sum to 1 over K.
         """
-        features = self.mask_encoder(image)
-        with _full_precision(image):
+        with _full_precision(features):
             latents, std = self.mask_posterior(wide(features), noise)
         # The last mask is what the others leave: its latent has no mask of its own, only a component.
-        logits = wide(self.mask_decoder(latents[:, :-1].flatten(0, 1))).unflatten(0, (len(image), -1))
+        logits = wide(self.mask_decoder(latents[:, :-1].flatten(0, 1))).unflatten(0, (len(noise), -1))
         return latents, std, stick_breaking(logits)
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ class GENESIS(SceneModel):
         image = images[:, 0]
         with _evaluation(self):
             noise = image.new_zeros(len(image), self.num_slots, self.config.mask_latent_dim)
-            log_masks = self.attend(image, noise)[-1]
+            log_masks = self.attend(self.mask_encoder(image), noise)[-1]
             mean, std = self.encoder.slots(image, log_masks)
             appearances = self.decode(mean)
         sample = mean + std * self.noise_like(std)
@@ -113,7 +114,7 @@ class GENESIS(SceneModel):
         self.check_images(images)
         config, image = self.config, images[:, 0]
         mask_noise = self.noise_like(image.new_empty(len(image), self.num_slots, config.mask_latent_dim))
-        mask_latents, mask_std, log_masks = self.attend(image, mask_noise)
+        mask_latents, mask_std, log_masks = self.attend(self.mask_encoder(image), mask_noise)
         mean, std = self.encoder.slots(image, log_masks)
         noise = self.noise_like(std)
         sample = mean + std * noise
@@ -128,6 +129,32 @@ class GENESIS(SceneModel):
         if config.lds_weight:
             divergence = divergence - self.lds_scale * config.lds_weight * lds
         return LossTerms(nll + self.geco(nll) * divergence, nll, kl_latent, lds, kl_mask)
+
+    def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
+        """z are mask latents and component latents: both priors are learned, the masks' autoregressive. Masks are
+        those of each sample of mask latents, and so the components' posterior is another one for each, too."""
+        self.check_images(images)
+        image, mask_dim = images[:, 0], self.config.mask_latent_dim
+        with _evaluation(self):
+            features = self.mask_encoder(image)
+        shape = image.new_empty(len(image), self.num_slots, mask_dim + self.config.latent_dim)
+
+        def draw(samples: int) -> Tensor:
+            mask_noise, noise = sample_noise(self.noise_like, shape, samples).tensor_split([mask_dim], dim=-1)
+            with _evaluation(self):
+                mask_latents, mask_std, log_masks = self.attend(features.repeat_interleave(samples, 0), mask_noise)
+                mean, std = self.encoder.slots(image.repeat_interleave(samples, 0), log_masks)
+                sample = mean + std * noise
+                drawn = (x.unsqueeze(1) for x in (self.decode(sample), log_masks))
+                log_weights = samples_log_likelihood(images, *drawn, self.config.pixel_std, samples)
+            with _full_precision(image):
+                of_masks = mask_noise, mask_std, mask_latents, *self.mask_prior(mask_latents)
+                of_components = noise, std, sample, *bounded_normal(self.prior(mask_latents))
+            for terms in (of_masks, of_components):
+                log_weights = log_weights - sampled_kl(*(x.double() for x in terms))
+            return log_weights.unflatten(0, (-1, samples))
+
+        return draw
 
 
 def _full_precision(tensor: Tensor) -> torch.autocast:

@@ -56,16 +56,6 @@ def bounded_normal(out: Tensor) -> tuple[Tensor, Tensor]:
     return mean.tanh(), (raw + 4).sigmoid() + 1e-4
 
 
-def sampled_kl(noise: Tensor, std: Tensor, sample: Tensor, prior_mean: Tensor, prior_std: Tensor) -> Tensor:
-    """log q(z) - log p(z) of each scene's sample z = mean + std * noise: [B,K,D] -> [B], nats.
-
-    An unbiased estimate of KL(q || p), q = N(mean, std^2), p = N(prior_mean, prior_std^2).
-    """
-    log_q = -0.5 * noise.square() - std.log()
-    log_p = -0.5 * ((sample - prior_mean) / prior_std).square() - prior_std.log()
-    return (log_q - log_p).sum((1, 2))
-
-
 def stick_breaking(logits: Tensor) -> Tensor:
     """Log masks [B,K,1,H,W] of logits [B,K-1,1,H,W]: each takes its share of what those before left (GENESIS, eq. 3).
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from lds_models.decoder import BroadcastDecoder
-from lds_models.iterative import Posterior, Refiner, render_slots
+from lds_models.iterative import Iteration, Posterior, Refiner, render_slots
 from lds_models.lds_prior import LDS, LDSConfig
+from lds_models.log_weights import gaussian_log_weights, samples_log_likelihood
 from lds_models.model import LossTerms, SceneModel, SlotInference
 from lds_models.networks import PoolingEncoder
 from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork
@@ -60,8 +62,7 @@ class IODINE(SceneModel):
     def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
         self.check_images(images)
         with torch.inference_mode(False), torch.no_grad():
-            image = images[:, 0].clone()
-            posterior, _ = self.refiner(image, self._start(len(image)), self._prior(len(image)), self.noise_like)
+            posterior, _ = self._refine(images[:, 0].clone())
             sample = posterior.mean + posterior.std * self.noise_like(posterior.std)
             rendering = render_slots(self.refiner.decode(posterior.mean).unsqueeze(1))
         return SlotInference(posterior.mean, posterior.std, sample, **vars(rendering))
@@ -69,16 +70,31 @@ class IODINE(SceneModel):
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
         """Sum over t of t / T times the objective of iteration t (section 3.2 of IODINE), LDS in each."""
         self.check_images(images)
-        image = images[:, 0]
-        _, history = self.refiner(image, self._start(len(image)), self._prior(len(image)), self.noise_like)
+        _, history = self._refine(images[:, 0])
         total = 0.0
         for t, step in enumerate(history, start=1):
             total = total + t / len(history) * self.refiner.objective(step, self.lds_scale)
         last = history[-1]
         return LossTerms(total, last.nll.mean(), last.kl.mean(), last.lds.mean())
 
-    def _start(self, batch: int) -> Posterior:
-        return Posterior.of_all_slots(self.initial, batch, self.num_slots)
+    def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
+        """q is the posterior of the last iteration; p(x, z) are standard normal latents and the mixture of `loss`."""
+        self.check_images(images)
+        with torch.inference_mode(False), torch.no_grad():
+            posterior, _ = self._refine(images[:, 0].clone())
+        prior = self._prior(len(images))
+
+        def log_likelihood(latents: Tensor, samples: int) -> Tensor:
+            means, logits = self.refiner.decode(latents).unsqueeze(1).split([3, 1], dim=3)
+            return samples_log_likelihood(images, means, logits.log_softmax(2), self.config.pixel_std, samples)
+
+        of_latents = (posterior.mean, posterior.std), (prior.mean, prior.std)
+        return gaussian_log_weights(self.noise_like, *of_latents, log_likelihood)
+
+    def _refine(self, image: Tensor) -> tuple[Posterior, list[Iteration]]:
+        """The posterior of an image [B,3,H,W], and the iterations on the way to it."""
+        start = Posterior.of_all_slots(self.initial, len(image), self.num_slots)
+        return self.refiner(image, start, self._prior(len(image)), self.noise_like)
 
     def _prior(self, batch: int) -> Posterior:
         zeros = torch.zeros(batch, self.num_slots, self.config.latent_dim).to(self.initial)

@@ -28,6 +28,7 @@ METRICS = {
     "miou_greedy": Metric("miou_greedy", "mIoU, greedy", "higher", "best slot of each region, as in MulMON's code"),
     "ari": Metric("ari", "ARI", "higher", "adjusted Rand index over all pixels"),
     "fg_ari": Metric("fg_ari", "FG-ARI", "higher", "ARI over the objects' pixels; blind to spilled masks"),
+    "recall": Metric("recall", "Recall", "higher", "objects that a slot finds, with an IoU of 0.5 or more"),
     "mse": Metric("mse", "MSE", "lower", "squared error of the reconstruction, RGB in [0, 1]", ".4f"),
     "sim": Metric("sim", "Sim", "lower", "mean cosine similarity between two latents of a scene"),
     "duplicate_rate": Metric(
@@ -45,6 +46,10 @@ SCENE_METRICS = {
     ),
     "ari_scene": Metric("ari_scene", "ARI, scene", "higher", "ARI over all views at once", over="scenes"),
     "fg_ari_scene": Metric("fg_ari_scene", "FG-ARI, scene", "higher", "FG-ARI over all views at once", over="scenes"),
+    "consistency": Metric(
+        "consistency", "Consistency", "higher", "pairs of views in which the same slot finds an object found in both",
+        over="scenes",
+    ),
 }  # fmt: skip
 
 # The latents are the scene's, the same for its every view: no Sim of some of them.
@@ -56,6 +61,17 @@ VIEW_METRICS = {
 }
 
 
-def metrics_of(multi_view: bool) -> dict[str, Metric]:
-    """The measures of a model by their names in metrics.json; multi-view models have those of scenes and views too."""
-    return METRICS | SCENE_METRICS | VIEW_METRICS if multi_view else METRICS
+# Decoding hundreds of samples of every image takes its time, so that it is measured only where it is asked for.
+INFERENCE_GAP = Metric("inference_gap", "Inference gap", "lower", "KL from the true posterior to ours, nats", ".1f")
+
+
+def metrics_of(multi_view: bool, gap: bool = False) -> dict[str, Metric]:
+    """The measures of a model by their names in metrics.json; multi-view models have those of scenes and views too.
+
+    Args:
+        gap: whether the inference gap was measured; a multi-view model's is one of whole scenes.
+    """
+    metrics = METRICS | SCENE_METRICS | VIEW_METRICS if multi_view else METRICS
+    if not gap:
+        return metrics
+    return metrics | {"inference_gap": replace(INFERENCE_GAP, over="scenes" if multi_view else "images")}

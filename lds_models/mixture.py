@@ -42,6 +42,16 @@ def gaussian_kl(mean: Tensor, std: Tensor) -> Tensor:
     return 0.5 * (mean.square() + std.square() - 1 - 2 * std.log()).sum((1, 2))
 
 
+def sampled_kl(noise: Tensor, std: Tensor, sample: Tensor, prior_mean: Tensor, prior_std: Tensor) -> Tensor:
+    """log q(z) - log p(z) of each scene's sample z = mean + std * noise: [B,K,D] -> [B], nats.
+
+    An unbiased estimate of KL(q || p), q = N(mean, std^2), p = N(prior_mean, prior_std^2).
+    """
+    log_q = -0.5 * noise.square() - std.log()
+    log_p = -0.5 * ((sample - prior_mean) / prior_std).square() - prior_std.log()
+    return (log_q - log_p).sum((1, 2))
+
+
 def categorical_kl(log_q: Tensor, log_p: Tensor) -> Tensor:
     """KL(q || p) of per-pixel categoricals over slots, summed over views and pixels: [B,V,K,1,H,W] -> [B], nats."""
     return (log_q.exp() * (log_q - log_p)).sum((1, 2, 3, 4, 5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -82,6 +83,16 @@ class SceneModel(nn.Module, ABC):
     @abstractmethod
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
         """The training objective on a batch: images [B,V,3,H,W], viewpoints [B,V,Dv]."""
+
+    @abstractmethod
+    def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
+        """Infer the posterior q of images [B,V,3,H,W] (and viewpoints [B,V,Dv]), and return what draws samples of it.
+
+        That is a function of S: it draws S samples z for each scene and returns log p(x, z) - log q(z | x) of each,
+        float64 [B,S] in nats. x is all V views, p the model's own generative model: every term has the weight 1,
+        whatever training weighs. S of the scenes' decodings are in memory at once; samples do not depend on how they
+        are split over calls.
+        """
 
     def noise_like(self, tensor: Tensor) -> Tensor:
         """Standard normal noise for a tensor [B,...].

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lds_models.decoder import BroadcastDecoder
 from lds_models.lds_prior import LDS, LDSConfig
+from lds_models.log_weights import gaussian_log_weights, samples_log_likelihood
 from lds_models.mixture import categorical_kl, gaussian_kl, mixture_log_likelihood
 from lds_models.model import LossTerms, SceneModel, SlotInference
 from lds_models.networks import ComponentEncoder, UNet
@@ -103,3 +105,22 @@ class MONet(SceneModel):
         if config.lds_weight:
             total = total - self.lds_scale * config.lds_weight * lds
         return LossTerms(total, nll, kl_latent, lds, kl_mask)
+
+    def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
+        """p(x, z): standard normal latents, and a mixture whose masks are decoded from them, as its colours are.
+
+        These are the mixing probabilities p(C_i = k | z_k) of the LDS paper's equation 1, the softmax of what the
+        generator puts out (its appendix B), and p(c | z) of MONet. The attention's masks follow from the image: with
+        them, the mixture would be no density of images, and equation 5 no KL. They are part of q, since the encoder
+        sees the image through them; `loss` draws them to the decoded ones by the mask KL.
+        """
+        self.check_images(images)
+        image = images[:, 0]
+        posterior = self.encoder.slots(image, self.attend(image))
+        prior = torch.zeros_like(posterior[0]), torch.ones_like(posterior[1])
+
+        def log_likelihood(latents: Tensor, samples: int) -> Tensor:
+            drawn = (x.unsqueeze(1) for x in self.decode(latents))
+            return samples_log_likelihood(images, *drawn, self.pixel_std, samples)
+
+        return gaussian_log_weights(self.noise_like, posterior, prior, log_likelihood)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from lds_models.decoder import BroadcastDecoder
 from lds_models.iterative import Iteration, Posterior, Refiner, render_slots
 from lds_models.lds_prior import LDS, LDSConfig
+from lds_models.log_weights import gaussian_log_weights, samples_log_likelihood
 from lds_models.model import LossTerms, MultiViewModel, Rendering, SlotInference
 from lds_models.networks import StridedEncoder
 from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork, explain_pixels
@@ -111,15 +113,37 @@ class MulMON(MultiViewModel):
         )
         return LossTerms(total + config.query_weight * query_nll, nll, kl, lds, query_nll=query_nll)
 
+    def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
+        """q is the posterior after all V views. p(x, z): the prior that the first view starts from, which is learned,
+        and the mixtures of the V views, which are independent given the latents."""
+        self._check(images, viewpoints)
+        with torch.inference_mode(False), torch.no_grad():
+            images, viewpoints = images.clone(), viewpoints.clone()
+            codes = self.viewpoint_encoder(viewpoints)
+            posterior, _ = self.observe(images, codes)
+        prior = self._prior(len(images))
+
+        def log_likelihood(latents: Tensor, samples: int) -> Tensor:
+            of_views = latents.unsqueeze(1).expand(-1, images.shape[1], -1, -1)
+            means, logits = self._decode(of_views, codes.repeat_interleave(samples, 0)).split([3, 1], dim=3)
+            return samples_log_likelihood(images, means, logits.log_softmax(2), self.config.pixel_std, samples)
+
+        of_latents = (posterior.mean, posterior.std), (prior.mean, prior.std)
+        return gaussian_log_weights(self.noise_like, *of_latents, log_likelihood)
+
     def observe(self, images: Tensor, codes: Tensor) -> tuple[Posterior, list[list[Iteration]]]:
         """Infer from images [B,V,3,H,W] and viewpoint codes [B,V,C]: a view's posterior is the next one's prior."""
-        posterior = Posterior.of_all_slots(self.initial, len(images), self.num_slots)
+        posterior = self._prior(len(images))
         history = []
         for image, code in zip(images.unbind(1), codes.unbind(1), strict=True):
             project = partial(self._project, codes=code)
             posterior, iterations = self.refiner(image, posterior, posterior, self.noise_like, project)
             history.append(iterations)
         return posterior, history
+
+    def _prior(self, batch: int) -> Posterior:
+        """What is known of a scene before its first view."""
+        return Posterior.of_all_slots(self.initial, batch, self.num_slots)
 
     def _choose_views(self, views: int) -> tuple[Tensor, Tensor]:
         """Which of a scene's views a training step observes, and in which order; and the others."""

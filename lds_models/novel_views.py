@@ -40,8 +40,7 @@ def infer_and_render(
     Returns:
         The inference, with all V views in their order.
     """
-    order = (~observed).int().argsort(dim=1, stable=True)  # observed views first
-    seen, unseen = order.split([int(observed[0].sum()), int((~observed[0]).sum())], dim=1)
+    order, seen, unseen = _observed_first(observed)
     inference = model.infer(_views(images, seen), _views(viewpoints, seen))
     parts: list[SlotInference | Rendering] = [inference]
     if unseen.shape[1]:
@@ -60,6 +59,18 @@ def infer_and_render(
         appearances=all_views("appearances"),
         reconstruction=all_views("reconstruction"),
     )
+
+
+def observed_alone(images: Tensor, viewpoints: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+    """The observed of views [B,V,3,H,W] and of their viewpoints [B,V,Dv], in the order that `infer` sees them."""
+    _, seen, _ = _observed_first(observed)
+    return _views(images, seen), _views(viewpoints, seen)
+
+
+def _observed_first(observed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices of all views [B,V] with the observed ones first, of the observed ones alone, and of the others."""
+    order = (~observed).int().argsort(dim=1, stable=True)
+    return order, *order.split([int(observed[0].sum()), int((~observed[0]).sum())], dim=1)
 
 
 def _views(tensor: Tensor, views: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 GREEDY_IOU_FLOOR = 0.05
+FOUND_IOU = 0.5
 
 
 def contingency(truth: np.ndarray, slots: np.ndarray, num_regions: int, num_slots: int) -> np.ndarray:
@@ -65,6 +66,22 @@ def miou_greedy(table: np.ndarray) -> np.ndarray:
     """
     best = iou(table).max(2)
     return _mean_over_regions(np.where(best > GREEDY_IOU_FLOOR, best, 0.0), table)
+
+
+def recall(table: np.ndarray) -> np.ndarray:
+    """Share of an image's objects that a slot finds, float64 [N]; NaN where the image shows no object."""
+    objects = _present(table)[:, 1:]
+    found = (finding_slot(table)[:, 1:] >= 0).sum(1)
+    return np.where(objects.any(1), found / np.maximum(objects.sum(1), 1), np.nan)
+
+
+def finding_slot(table: np.ndarray) -> np.ndarray:
+    """The slot that finds each region, with an IoU of 0.5 or more: int64 [N,R], -1 where none does.
+
+    Above 0.5, a region has one such slot at most, and a slot one such region.
+    """
+    scores = iou(table)
+    return np.where(scores.max(2) >= FOUND_IOU, scores.argmax(2), -1)
 
 
 def adjusted_rand_index(table: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from copy import deepcopy
 
 import torch
@@ -16,7 +17,12 @@ from lds_models.genesis_networks import GatedConvolution, MaskDecoder, MaskEncod
 from lds_models.genesis_norm import BatchNorm
 from lds_models.model import LossTerms, SceneModel, SlotInference
 from lds_models.reference.layers import PlainBroadcastDecoder, PlainComponentEncoder, plain_enlarge
-from lds_models.reference.textbook import lds_log_prior, mixture_log_likelihood, pixel_log_densities
+from lds_models.reference.textbook import (
+    lds_log_prior,
+    mixture_log_likelihood,
+    pixel_log_densities,
+    plain_log_weights,
+)
 
 
 class PlainBatchNorm(nn.BatchNorm2d):
@@ -143,6 +149,28 @@ class PlainGENESIS(SceneModel):
         lds = lds_log_prior(config, posterior, sample).mean()
         total = nll + self._geco(nll.item()) * (kl_mask + kl_latent - self.lds_scale * config.lds_weight * lds)
         return LossTerms(total, nll, kl_latent, lds, kl_mask)
+
+    def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
+        image, model = images[:, 0], deepcopy(self).eval()  # running statistics
+        mask_dim = self.config.mask_latent_dim
+        shape = torch.empty(len(image), self.num_slots, mask_dim + self.config.latent_dim).to(image)
+
+        def draw() -> Tensor:
+            noise = self.noise_like(shape)
+            mask_posterior, mask_latents = model._mask_posteriors(image, noise[:, :, :mask_dim])
+            log_masks = model._log_masks(mask_latents)
+            posterior = model._components(image, log_masks)
+            sample = posterior.mean + posterior.stddev * noise[:, :, mask_dim:]
+            log_densities = pixel_log_densities(image, model._appearances(sample), self.config.pixel_std)
+            log_weight = mixture_log_likelihood(log_masks, log_densities).sum((1, 2, 3, 4))
+            for q, p, latents in (
+                (mask_posterior, model._mask_priors(mask_latents), mask_latents),
+                (posterior, _learned_prior(model.prior(mask_latents)), sample),
+            ):
+                log_weight = log_weight + (p.log_prob(latents) - q.log_prob(latents)).sum((1, 2))
+            return log_weight
+
+        return plain_log_weights(draw)
 
     def _geco(self, nll: float) -> float:
         """The weight beta of this step; the next one's follows from the moving average of the nll (GECO)."""

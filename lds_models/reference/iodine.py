@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.distributions import Normal
@@ -9,6 +11,7 @@ from torch.distributions import Normal
 from lds_models.iodine import IODINE
 from lds_models.model import LossTerms, SceneModel, SlotInference
 from lds_models.reference.refinement import PlainRefiner, derivatives_in_one_call, posterior_of
+from lds_models.reference.textbook import plain_log_weights
 
 
 class PlainIODINE(SceneModel):
@@ -41,3 +44,14 @@ class PlainIODINE(SceneModel):
         total = sum(t * e.objective(*weights) for t, e in enumerate(evaluations, start=1)) / len(evaluations)
         last = evaluations[-1]
         return LossTerms(total, last.nll.mean(), last.kl.mean(), last.lds.mean())
+
+    def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
+        with torch.enable_grad():
+            posterior = posterior_of(self._refine(images[:, 0])[0].detach())
+
+        def draw() -> Tensor:
+            sample = posterior.mean + posterior.stddev * self.noise_like(posterior.mean)
+            likelihood = self.refiner.decode(images[:, 0], sample).log_likelihood.sum((1, 2, 3, 4))
+            return likelihood + (Normal(0.0, 1.0).log_prob(sample) - posterior.log_prob(sample)).sum((1, 2))
+
+        return plain_log_weights(draw)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,6 +18,7 @@ from lds_models.reference.textbook import (
     mask_kl,
     mixture_log_likelihood,
     pixel_log_densities,
+    plain_log_weights,
 )
 
 
@@ -75,3 +78,16 @@ class PlainMONet(SceneModel):
         total = nll + config.kl_latent_weight * kl_latent + config.kl_mask_weight * kl_mask
         total = total - self.lds_scale * config.lds_weight * lds
         return LossTerms(total, nll, kl_latent, lds, kl_mask)
+
+    def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
+        image = images[:, 0]
+        posterior = self._encode(image, self._attend(image))
+
+        def draw() -> Tensor:
+            sample = posterior.mean + posterior.stddev * self.noise_like(posterior.mean)
+            means, logits = self._decode(sample)
+            densities = pixel_log_densities(image, means, self.pixel_std)
+            likelihood = mixture_log_likelihood(logits.log_softmax(1), densities).sum((1, 2, 3, 4))
+            return likelihood + (Normal(0.0, 1.0).log_prob(sample) - posterior.log_prob(sample)).sum((1, 2))
+
+        return plain_log_weights(draw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from lds_models.model import LossTerms, MultiViewModel, Rendering, SlotInference
 from lds_models.mulmon import MulMON
 from lds_models.reference.refinement import Evaluation, PlainRefiner, derivatives_one_by_one, posterior_of
+from lds_models.reference.textbook import plain_log_weights
 
 
 class PlainMulMON(MultiViewModel):
@@ -66,6 +68,22 @@ class PlainMulMON(MultiViewModel):
         ends = [evaluations[-1] for evaluations in history]
         nll, kl, lds = (torch.stack([getattr(end, name) for end in ends]).mean() for name in ("nll", "kl", "lds"))
         return LossTerms(total, nll, kl, lds, query_nll=query_nll)
+
+    def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
+        codes = self.viewpoint_encoder(viewpoints)
+        with torch.enable_grad():
+            posterior = posterior_of(self._observe(images, codes)[0].detach())
+        prior = posterior_of(self.initial.expand(self.num_slots, -1))
+
+        def draw() -> Tensor:
+            sample = posterior.mean + posterior.stddev * self.noise_like(posterior.mean)
+            log_weight = (prior.log_prob(sample) - posterior.log_prob(sample)).sum((1, 2))
+            for image, code in zip(images.unbind(1), codes.unbind(1), strict=True):
+                decoded = self.refiner.decode(image, self._project(sample, code))
+                log_weight = log_weight + decoded.log_likelihood.sum((1, 2, 3, 4))
+            return log_weight
+
+        return plain_log_weights(draw)
 
     def _query_nll(self, parameters: Tensor, images: Tensor, codes: Tensor) -> Tensor:
         """Minus the mean log-likelihood of images [B,Q,3,H,W] under the scene's posterior, seen from codes [B,Q,C]."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -44,6 +46,11 @@ def lds_log_prior(config: LDSConfig, posterior: Normal, sample: Tensor) -> Tenso
     similarity = F.cosine_similarity(latents.unsqueeze(1), latents.unsqueeze(2), dim=-1)
     log_densities = Normal(torch.zeros_like(similarity), config.lds_std).log_prob(similarity)
     return log_densities.sum((1, 2)) - log_densities.diagonal(dim1=1, dim2=2).sum(1)
+
+
+def plain_log_weights(draw: Callable[[], Tensor]) -> Callable[[int], Tensor]:
+    """What `SceneModel.log_weights` returns, of what draws one sample of each scene and gives its weight [B]."""
+    return lambda samples: torch.stack([draw() for _ in range(samples)], dim=1)
 
 
 def log_without_each(log_terms: Tensor) -> Tensor:

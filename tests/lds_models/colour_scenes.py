@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -92,6 +94,9 @@ class ColourModel(SceneModel):
         return SlotInference(mean, std, sample, log_masks, appearances, (log_masks.exp() * appearances).sum(2))
 
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
+        raise NotImplementedError
+
+    def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
         raise NotImplementedError
 
 

@@ -15,7 +15,7 @@ from lds_models.metrics.statistics import bootstrap_mean
 
 def test_a_model_that_segments_perfectly_scores_perfectly():
     evaluation = evaluate(ColourModel(), packed_squares())
-    for name in ("miou", "miou_greedy", "ari", "fg_ari"):
+    for name in ("miou", "miou_greedy", "ari", "fg_ari", "recall"):
         assert evaluation.metrics[name].mean == pytest.approx(1)
     assert evaluation.metrics["mse"].mean == pytest.approx(0, abs=1e-6)
     assert evaluation.metrics["duplicate_rate"].mean == 0
@@ -30,7 +30,8 @@ def test_rows_name_every_image_and_the_metrics_are_their_means():
     assert evaluation.rows["scene"].tolist()[2:4] == ["squares_000", "squares_001"]
     assert evaluation.rows["view"].tolist() == [0, 1, 2] * 5
     for name, metric in METRICS.items():
-        assert evaluation.metrics[name] == bootstrap_mean(evaluation.rows[metric.column], seed=7)
+        values, scenes = (evaluation.rows[column] for column in (metric.column, "scene"))
+        assert evaluation.metrics[name] == bootstrap_mean(values, seed=7, scenes=scenes)
 
 
 def test_slots_that_share_an_object_are_counted_as_duplicates_by_masks_and_by_latents():
@@ -90,7 +91,7 @@ def test_a_single_image_can_be_evaluated():
 def test_without_masks_segmentation_is_left_out_and_the_rest_is_measured():
     evaluation = evaluate(ColourModel(twins=True), packed_squares(masks=False))
     missing = {name for name, interval in evaluation.metrics.items() if interval is None}
-    assert missing == {"miou", "miou_greedy", "ari", "fg_ari", "duplicate_rate"}
+    assert missing == {"miou", "miou_greedy", "ari", "fg_ari", "recall", "duplicate_rate"}
     assert list(evaluation.sweeps) == ["latent"]
     assert evaluation.examples[0].explanation.table is None
     assert "no ground-truth masks" in evaluation.warnings[0]

@@ -15,10 +15,11 @@ from torch.distributions import Normal, kl_divergence
 
 from lds_models.genesis import GENESIS, GENESISConfig
 from lds_models.genesis_geco import GECO
-from lds_models.genesis_masks import MaskPosterior, MaskPrior, sampled_kl, stick_breaking
+from lds_models.genesis_masks import MaskPosterior, MaskPrior, stick_breaking
 from lds_models.genesis_networks import MaskDecoder, gate
 from lds_models.genesis_norm import BatchNorm
 from lds_models.lds_prior import lds_prior
+from lds_models.mixture import sampled_kl
 from lds_models.registry import ConfigError, build_model
 from lds_models.training.experiment import load_experiment
 

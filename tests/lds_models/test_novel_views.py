@@ -121,10 +121,10 @@ def test_rows_tell_which_views_were_observed_and_the_metrics_are_their_means():
     assert observed.reshape(4, 7).sum(1).tolist() == [5] * 4
     assert set(evaluation.metrics) == {*METRICS, *SCENE_METRICS, *VIEW_METRICS}
     for name in ("miou", "mse", "duplicate_rate_latent"):
-        values = evaluation.rows[METRICS[name].column]
-        assert evaluation.metrics[name] == bootstrap_mean(values, 2)
-        assert evaluation.metrics[f"{name}_observed"] == bootstrap_mean(values[observed], 2)
-        assert evaluation.metrics[f"{name}_unseen"] == bootstrap_mean(values[~observed], 2)
+        values, scenes = (evaluation.rows[column] for column in (METRICS[name].column, "scene"))
+        assert evaluation.metrics[name] == bootstrap_mean(values, 2, scenes)
+        for of, views in (("observed", observed), ("unseen", ~observed)):
+            assert evaluation.metrics[f"{name}_{of}"] == bootstrap_mean(values[views], 2, scenes[views])
 
 
 def test_an_object_that_changes_its_slot_between_views_costs_the_scenes_measures_alone():
