@@ -78,7 +78,7 @@ def training_step(preset: str, settings: list[str]) -> Callable[[], object]:
     viewpoints = {kind: rng.normal(size=(len(images), size)).astype("f4") for kind, size in (("clevr", 3), ("pose", 6))}
     names = [str(scene) for scene in range(scenes)]
     packed = PackedDataset(images, np.arange(scenes + 1) * VIEWS, None, viewpoints, names, "noise", "train", "")
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # would say each time which precision it uses
+    logging.disable(logging.INFO)  # Fabric would say each time which precision it uses
     nowhere = Path(tempfile.gettempdir()) / f"lds_pace_{os.getpid()}"
     trainer = Trainer(experiment, nowhere, model, packed, Replicas(training_precision(experiment.precision)))
     return lambda: trainer.do_step(stop=False)
