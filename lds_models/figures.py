@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lds_models.evaluation import Evaluation, Sweep
-from lds_models.examples import Example, SceneExample
+from lds_models.examples import SceneExample
 from lds_models.measures import METRICS
-from lds_models.pictures import Panel, View, lines_of_views, panel
+from lds_models.pictures import Panel, View, lines_of_views
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,33 +21,39 @@ if TYPE_CHECKING:
     from matplotlib.patches import Patch
 
 # What charts are drawn in. In SVG each becomes the CSS variable of its name, so that charts follow the page's theme.
-THEME = {"ink": "#1f2530", "muted": "#68707d", "line": "#dfe2e7", "accent": "#2f6fde", "second": "#c2570c"}
-DUPLICATE = "#f2b705"
+THEME = {
+    "ink": "#1f2530", "muted": "#68707d", "line": "#dfe2e7", "accent": "#2f6fde", "second": "#c2570c",
+    "better": "#1d8a4e", "duplicate": "#f2b705",
+}  # fmt: skip
 PANEL_HEIGHT = 2.12  # rows of pictures that an example takes in the grid
 VIEWS_HEADING = 0.85  # rows of pictures that the words above a line of views take
 VIEWS_GAP = 0.3  # between observed and unseen ones
 
 
-def grid(examples: Sequence[Example]) -> Figure:
-    """Figure 2: two rows an example, slots masked above and rendered alone below, duplicates boxed in yellow."""
-    panels = [panel(example.explanation) for example in examples]
-    slots, has_truth = len(panels[0].slots), panels[0].truth is not None
+def grid(rows: Sequence[tuple[str, Panel]]) -> Figure:
+    """Figure 2: two lines a row, slots masked above and rendered alone below, duplicates boxed in yellow.
+
+    Args:
+        rows: what is written under an observation, and the pictures; all of equally many slots.
+    """
+    first = rows[0][1]
+    slots, has_truth = len(first.slots), first.truth is not None
     titles = ["observation", "reconstr.", *(f"slot {k + 1}" for k in range(slots)), *["truth"] * has_truth, "segm."]
-    height = PANEL_HEIGHT * len(panels)
-    figure = _figure(0.95 * len(titles) + 0.3, 0.95 * height + 0.9)
+    height = PANEL_HEIGHT * len(rows)
+    figure = new_figure(0.95 * len(titles) + 0.3, 0.95 * height + 0.9)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     for column, title in enumerate(titles):
         axes.text(column + 0.5, -0.08, title, ha="center", color=THEME["ink"])
-    for index, (example, shown) in enumerate(zip(examples, panels, strict=True)):
-        _draw_panel(axes, example.reason, shown, PANEL_HEIGHT * index)
+    for index, (label, shown) in enumerate(rows):
+        _draw_panel(axes, label, shown, PANEL_HEIGHT * index)
     note = "Slots: masked above, rendered alone below. Boxed in yellow: duplicates."
     axes.text(len(titles) / 2, height + 0.25, note, ha="center", color=THEME["muted"])
     axes.set(xlim=(-0.15, len(titles) + 0.15), ylim=(height + 0.5, -0.4), aspect="equal")
     return figure
 
 
-def _draw_panel(axes: Axes, reason: str, shown: Panel, top: float) -> None:
+def _draw_panel(axes: Axes, label: str, shown: Panel, top: float) -> None:
     ends = [shown.segmentation] if shown.truth is None else [shown.truth, shown.segmentation]
     pictures = [shown.observation, shown.reconstruction, *(slot.masked for slot in shown.slots), *ends]
     for column, picture in enumerate(pictures):
@@ -56,7 +62,7 @@ def _draw_panel(axes: Axes, reason: str, shown: Panel, top: float) -> None:
         _place(axes, slot.alone, column, top + 1)
         if slot.duplicate:
             axes.add_patch(_box((column, top), 1, 2))
-    axes.text(0.05, top + 1.2, reason, color=THEME["muted"])
+    axes.text(0.05, top + 1.2, label, va="top", color=THEME["muted"])
 
 
 def _place(axes: Axes, picture: np.ndarray, left: float, top: float) -> None:
@@ -68,7 +74,8 @@ def _place(axes: Axes, picture: np.ndarray, left: float, top: float) -> None:
 def _box(corner: tuple[float, float], width: float, height: float) -> Patch:
     from matplotlib.patches import FancyBboxPatch
 
-    return FancyBboxPatch(corner, width, height, "round,pad=0,rounding_size=.06", fill=False, ec=DUPLICATE, lw=2.5)
+    rounded = "round,pad=0,rounding_size=.06"
+    return FancyBboxPatch(corner, width, height, rounded, fill=False, ec=THEME["duplicate"], lw=2.5)
 
 
 def views(scenes: Sequence[SceneExample]) -> Figure:
@@ -77,7 +84,7 @@ def views(scenes: Sequence[SceneExample]) -> Figure:
     rows = list(lines[0][1][0][0].pictures)
     width = max(len(observed) + len(unseen) for _, (observed, unseen) in lines) + VIEWS_GAP
     height = VIEWS_HEADING + len(rows)
-    figure = _figure(0.95 * (width + 1.1), 0.95 * (height * len(lines) + 0.1))
+    figure = new_figure(0.95 * (width + 1.1), 0.95 * (height * len(lines) + 0.1))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     for index, (scene, (observed, unseen)) in enumerate(lines):
@@ -107,7 +114,7 @@ def _draw_views(
 
 def histogram(values: np.ndarray, label: str) -> Figure:
     """How the images' values of one measure are spread, with their mean."""
-    figure, axes = _chart()
+    figure, axes = chart()
     spread = (0, 1) if label.endswith("IoU") else None
     axes.hist(values, bins=25, range=spread, color=THEME["accent"], rwidth=0.88)
     axes.axvline(values.mean(), color=THEME["second"], lw=1.6)
@@ -121,7 +128,7 @@ def histogram(values: np.ndarray, label: str) -> Figure:
 
 def sweep_curve(sweep: Sweep, label: str) -> Figure:
     """Duplicate rate against the threshold of its rule, the one in use marked."""
-    figure, axes = _chart()
+    figure, axes = chart()
     axes.plot(sweep.thresholds, sweep.rates, color=THEME["accent"], lw=2)
     rate = sweep.rates[sweep.thresholds.index(sweep.default)]
     axes.plot([sweep.default], [rate], "o", color=THEME["second"], ms=6)
@@ -168,10 +175,17 @@ def themed_svg(figure: Figure, name: str) -> str:
     return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', "", svg, count=1)
 
 
-def _chart() -> tuple[Figure, Axes]:
-    figure = _figure(4.6, 2.9)
+def chart(width: float = 4.6, height: float = 2.9) -> tuple[Figure, Axes]:
+    """An empty chart in the report's style, sizes in inches."""
+    figure = new_figure(width, height)
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
+    style_axes(axes)
+    return figure, axes
+
+
+def style_axes(axes: Axes) -> None:
+    """Give axes the report's look: no frame, a quiet grid, muted words."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(THEME["line"])
@@ -180,10 +194,9 @@ def _chart() -> tuple[Figure, Axes]:
     axes.set_axisbelow(True)
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set_color(THEME["muted"])
-    return figure, axes
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """A figure of its own (no pyplot state, no window); sizes in inches."""
     from matplotlib.figure import Figure
 

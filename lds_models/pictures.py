@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from dataclasses import dataclass
 
 import numpy as np
 
 from datasets.palette import object_colours
 from lds_models.explanation import Explanation
-from lds_models.metrics.duplicates import latent_slots, overlap_slots
+from lds_models.metrics.duplicates import LATENT_COSINE, MIN_PIXELS, OVERLAP_SHARE, latent_slots, overlap_slots
 from lds_models.metrics.segmentation import match
 
 BACKGROUND = (205, 210, 218)
@@ -87,6 +89,25 @@ def lines_of_views(explanation: Explanation) -> list[tuple[list[View], list[View
     shown = views(explanation)
     lines = [shown[start : start + VIEWS_A_LINE] for start in range(0, len(shown), VIEWS_A_LINE)]
     return [([v for v in line if v.observed], [v for v in line if not v.observed]) for line in lines]
+
+
+def duplicate_rule(has_masks: bool) -> str:
+    """In words, which slots are marked."""
+    if has_masks:
+        return (
+            f"slots that each hold at least {OVERLAP_SHARE:.0%} of one true region "
+            f"(and at least {MIN_PIXELS} pixels of a 64×64 image)"
+        )
+    return f"visible slots whose latents have a cosine similarity of {LATENT_COSINE} or more"
+
+
+def data_uri(picture: np.ndarray) -> str:
+    """A uint8 [H,W,3] picture as a data: address of a PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _duplicates(e: Explanation) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +13,7 @@ from datasets.page import page_template
 from lds_models import figures, pictures
 from lds_models.evaluation import Evaluation
 from lds_models.examples import Example, SceneExample
-from lds_models.measures import METRICS, VIEW_METRICS, Metric, metrics_of
-from lds_models.metrics.duplicates import LATENT_COSINE, MIN_PIXELS, OVERLAP_SHARE
+from lds_models.measures import METRICS, VIEW_METRICS, Metric
 from lds_models.metrics.statistics import Interval
 from lds_models.results import Provenance, software_versions, write_metrics, write_rows
 
@@ -40,7 +37,8 @@ def write_results(evaluation: Evaluation, provenance: Provenance, card: Mapping[
     write_metrics(evaluation, provenance, out / "metrics.json")
     write_rows(evaluation, out / "per_image.csv")
     charts = figures.charts(evaluation)
-    grids = {"slots": figures.grid(evaluation.examples)}
+    panels = [(example.reason, pictures.panel(example.explanation)) for example in evaluation.examples]
+    grids = {"slots": figures.grid(panels)}
     if evaluation.scenes:
         grids["unseen_views"] = figures.views(evaluation.scenes)
     for name, figure in (charts | grids).items():
@@ -61,10 +59,9 @@ def format_interval(interval: Interval | None, metric: Metric) -> tuple[str, str
 def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, Any], charts: dict[str, Any]) -> str:
     from markupsafe import Markup
 
-    metrics = metrics_of(evaluation.multi_view)
-    measures = {name: _measure(evaluation.metrics[name], metric) for name, metric in metrics.items()}
+    measures = {name: _measure(evaluation.metrics[name], metric) for name, metric in evaluation.measures.items()}
     headline = [measures[name] for name in HEADLINE if name in measures and measures[name]["mean"] != "–"]
-    return page_template(TEMPLATES / "report.html.j2", data_uri=_data_uri).render(
+    return page_template(TEMPLATES / "report.html.j2", data_uri=pictures.data_uri).render(
         title=Path(provenance.weights).name.removesuffix(".safetensors"),
         provenance=asdict(provenance),
         images=evaluation.num_images,
@@ -76,7 +73,7 @@ def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, A
         views_a_line=pictures.VIEWS_A_LINE,
         scene_examples=[_scene_example(scene) for scene in evaluation.scenes],
         has_masks="miou" in evaluation.rows,
-        rule=_duplicate_rule(evaluation),
+        rule=pictures.duplicate_rule("miou" in evaluation.rows),
         examples=[_example(example, evaluation) for example in evaluation.examples],
         charts={name: Markup(figures.themed_svg(figure, name)) for name, figure in charts.items()},
         card=_flatten(card),
@@ -112,15 +109,6 @@ def _scene_example(scene: SceneExample) -> dict[str, Any]:
     }
 
 
-def _duplicate_rule(evaluation: Evaluation) -> str:
-    if "miou" in evaluation.rows:
-        return (
-            f"slots that each hold at least {OVERLAP_SHARE:.0%} of one true region "
-            f"(and at least {MIN_PIXELS} pixels of a 64×64 image)"
-        )
-    return f"visible slots whose latents have a cosine similarity of {LATENT_COSINE} or more"
-
-
 def _example(example: Example, evaluation: Evaluation) -> dict[str, Any]:
     shown = {name: METRICS[name] for name in ("miou", "fg_ari", "mse") if METRICS[name].column in evaluation.rows}
     values = {metric.label: evaluation.rows[metric.column][example.row] for metric in shown.values()}
@@ -133,15 +121,6 @@ def _example(example: Example, evaluation: Evaluation) -> dict[str, Any]:
         "values": {label: f"{value:{specs[label]}}" for label, value in values.items() if np.isfinite(value)},
         "panel": pictures.panel(example.explanation),
     }
-
-
-def _data_uri(picture: np.ndarray) -> str:
-    """A uint8 [H,W,3] picture as a data: address of a PNG."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _repeat(provenance: Provenance) -> dict[str, Any]:

@@ -1,0 +1,163 @@
+"""A comparison as files that other programs read: comparison.json, CSV tables, figures as PNG."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lds_models.comparison import paper
+from lds_models.comparison.charts import all_charts, key
+from lds_models.comparison.compared import Compared, Comparison
+from lds_models.comparison.grids import SidePanel
+from lds_models.comparison.numbers import Contrast
+from lds_models.comparison.pairing import Ablation
+from lds_models.comparison.runs import EvaluatedRun
+from lds_models.figures import grid, save_png
+from lds_models.measures import METRICS
+from lds_models.results import software_versions
+
+
+def write_files(comparison: Comparison, out: Path) -> None:
+    """Write all but the page into `out`."""
+    (out / "comparison.json").write_text(json.dumps(_document(comparison), indent=2, allow_nan=False) + "\n")
+    _write_csv(out / "measures.csv", _measure_rows(comparison))
+    if any(one.gap for one in comparison.compared):
+        _write_csv(out / "gap_drop.csv", _gap_rows(comparison))
+    if comparison.ablations:
+        _write_csv(out / "ablation.csv", _ablation_rows(comparison.ablations))
+    figures = all_charts(comparison)
+    for one in comparison.compared:
+        if one.grid.examples:
+            figures[f"figure2_{key(one.group)}"] = grid(
+                [
+                    (f"{example.reason}\n{side.run.name}\n{measured(side)}", side.panel)
+                    for example in one.grid.examples
+                    for side in example.sides
+                ]
+            )
+    for name, figure in figures.items():
+        save_png(figure, out / "figures" / f"{name}.png")
+
+
+def measured(side: SidePanel) -> str:
+    """What stands beside a panel: its mIoU, or its MSE without masks."""
+    name = "miou" if "miou" in side.measures else "mse"
+    return f"{METRICS[name].label} {side.measures[name]:{METRICS[name].spec}}"
+
+
+def _document(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "paper": {"source": paper.PAPER, "seeds": paper.SEEDS, "steps": paper.STEPS},
+        "compared": [_compared(one) for one in comparison.compared],
+        "ablations": [dict(row) for row in _ablation_rows(comparison.ablations)],
+        "warnings": list(comparison.warnings),
+        "versions": software_versions(),
+    }
+
+
+def _compared(one: Compared) -> dict[str, Any]:
+    return {
+        "model": one.group.first.lds.config.name,
+        "label": one.group.label,
+        "data": one.group.data,
+        "seeds": one.group.seeds,
+        "images": len(one.group.first.lds.images),
+        "runs": [_run(run) for run in one.group.runs],
+        "measures": {name: _contrast(contrast) for name, contrast in one.contrasts.items()},
+        "gap_drop": None if one.gap is None else _plain(
+            {
+                **asdict(one.gap.mean),
+                "images_above_0": one.gap.above,
+                "pearson": {column: asdict(found) for column, found in one.gap.correlations.items()},
+            }
+        ),
+    }  # fmt: skip
+
+
+def _run(run: EvaluatedRun) -> dict[str, Any]:
+    keys = ("weights", "weights_digest", "data", "data_digest", "split", "command")
+    facts = {"folder": str(run.folder), "lds_weight": run.config.lds_weight, "lds_std": run.config.lds_std}
+    trained = {"seed": run.seed, "steps": run.steps, "trained_slots": run.trained_slots, "slots": run.slots}
+    return facts | trained | {key: run.document[key] for key in keys}
+
+
+def _contrast(contrast: Contrast) -> dict[str, Any]:
+    arms = ("control", "lds", "difference")
+    published = None
+    if contrast.paper:
+        pairs = zip(("control", "lds"), contrast.paper, strict=True)
+        published = {arm: {"mean": mean, "std": std} for arm, (mean, std) in pairs}
+    numbers = {arm: _plain(asdict(getattr(contrast, arm))) for arm in arms}
+    return numbers | {"verdict": contrast.verdict, "paper": published}
+
+
+def _measure_rows(comparison: Comparison) -> Iterable[dict[str, Any]]:
+    """One row a model, dataset, measure and arm."""
+    for one in comparison.compared:
+        for name, contrast in one.contrasts.items():
+            for index, arm in enumerate(("control", "lds", "difference")):
+                published = contrast.paper[index] if contrast.paper and index < 2 else (None, None)
+                yield {
+                    "data": one.group.data, "model": one.group.label, "measure": name, "arm": arm,
+                    **asdict(getattr(contrast, arm)), "paper_mean": published[0], "paper_std": published[1],
+                }  # fmt: skip
+
+
+def _gap_rows(comparison: Comparison) -> Iterable[dict[str, Any]]:
+    """One row an image: its gaps, their drop, and what the model with LDS reached, on average over the seeds."""
+    for one in comparison.compared:
+        if one.gap is None:
+            continue
+        group = one.group
+        before, after = (values.mean(0) for values in group.values("inference_gap"))
+        measures = {name: group.values(name)[1].mean(0) for name in ("mse", "miou") if group.has(name)}
+        for index, (scene, view) in enumerate(group.first.lds.images):
+            yield {
+                "data": group.data, "model": group.label, "scene": scene, "view": view, "gap_control": before[index],
+                "gap_lds": after[index], "gap_drop": one.gap.drop[index],
+                **{name: values[index] for name, values in measures.items()},
+            }  # fmt: skip
+
+
+def _ablation_rows(ablations: Iterable[Ablation]) -> Iterable[dict[str, Any]]:
+    """One row a run that an ablation compares."""
+    for ablation in ablations:
+        for run in ablation.runs:
+            metrics = {name: (run.document["metrics"].get(name) or {}).get("mean") for name in ("miou", "mse")}
+            yield {
+                "data": ablation.data, "model": ablation.label, "sigma": run.config.lds_std,
+                "trained_slots": run.trained_slots, "slots": run.slots, "seed": run.seed, **metrics,
+                "folder": str(run.folder),
+            }  # fmt: skip
+
+
+def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    rows = list(rows)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0] if rows else [])
+        writer.writeheader()
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}" if math.isfinite(value) else ""
+    return value
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that are not finite as null, at every depth."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return _plain(value)
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return {name: plain(value) for name, value in values.items()}

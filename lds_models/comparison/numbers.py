@@ -1,0 +1,90 @@
+"""Measures without and with LDS: means, their spread over seeds, intervals over images, and paired differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lds_models.comparison.pairing import Group
+from lds_models.comparison.paper import SLOTS, TABLE_1
+from lds_models.measures import Metric, metrics_of
+from lds_models.metrics.statistics import bootstrap_mean
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The mean of a measure over images and seeds.
+
+    Attributes:
+        low, high: its 95 % bootstrap interval, each image's value averaged over the seeds, whole scenes drawn; NaN
+            where there is only one scene.
+        std: of the seeds' means (n - 1); NaN for one seed.
+    """
+
+    mean: float
+    low: float
+    high: float
+    std: float
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A measure without LDS, with it, and the difference with - without of the same images and seeds.
+
+    Attributes:
+        paper: the paper's mean and spread, without and with, or None where it reports none.
+    """
+
+    name: str
+    metric: Metric
+    control: Summary
+    lds: Summary
+    difference: Summary
+    paper: tuple[tuple[float, float], tuple[float, float]] | None
+
+    @property
+    def verdict(self) -> str:
+        """better, worse, or unclear where the difference's interval holds 0."""
+        d = self.difference
+        if not (d.low > 0 or d.high < 0):
+            return "unclear"
+        return "better" if (d.mean > 0) == (self.metric.better == "higher") else "worse"
+
+
+def summarise(values: np.ndarray, scenes: np.ndarray) -> Summary | None:
+    """The summary of values [seeds,N] of images that belong to `scenes` [N]; None where no image has any."""
+    of_images = bootstrap_mean(values.mean(0), 0, scenes)
+    if of_images is None:
+        return None
+    seeds = len(values)
+    std = float(np.nanmean(values, axis=1).std(ddof=1)) if seeds > 1 else float("nan")
+    return Summary(of_images.mean, of_images.low, of_images.high, std, seeds)
+
+
+def contrasts(group: Group) -> dict[str, Contrast]:
+    """The group's measures by their names in metrics.json, as far as all of its runs have them."""
+    found = {}
+    usual = group.first.lds.slots == group.first.lds.trained_slots == SLOTS
+    published = TABLE_1.get((group.data, group.first.lds.model), {}) if usual else {}
+    for name, metric in metrics_of(group.has("observed"), group.has("inference_gap")).items():
+        if not group.has(metric.column):
+            continue
+        rows = _rows(group, metric.over)
+        control, lds = (values[:, rows] for values in group.values(metric.column))
+        scenes = group.first.lds.columns["scene"][rows]
+        summaries = [summarise(values, scenes) for values in (control, lds, lds - control)]
+        if None not in summaries:
+            found[name] = Contrast(name, metric, *summaries, published.get(name))
+    return found
+
+
+def _rows(group: Group, over: str) -> np.ndarray:
+    """Which images a measure is the mean over, bool [N]; see `Metric.over`."""
+    columns = group.first.control.columns
+    if over == "scenes":
+        return columns["view"] == 0
+    if over in ("observed", "unseen"):
+        return columns["observed"] == (over == "observed")
+    return np.ones(len(columns["view"]), bool)

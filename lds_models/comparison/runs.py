@@ -1,0 +1,146 @@
+"""A folder that `lds eval` wrote, read back together with the card of the weights that it measured."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lds_models.weights import LoadedModel, WeightsError, load_weights
+
+NAMES = {"monet": "MONet", "iodine": "IODINE", "mulmon": "MulMON", "genesis": "GENESIS"}
+TEXT_COLUMNS = ("scene",)
+NEEDED = ("weights", "weights_digest", "data", "data_digest", "split", "images", "scenes", "metrics", "command")
+
+
+class CompareError(ValueError):
+    """Folders that cannot be compared. The message names them, what is wrong and what to do."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class EvaluatedRun:
+    """One model, evaluated.
+
+    Attributes:
+        document: metrics.json.
+        columns: per_image.csv by column, one value an image; float64 [N] but for `scene`, NaN where a cell is empty.
+        loaded: the weights and their card.
+    """
+
+    folder: Path
+    document: dict[str, Any]
+    columns: dict[str, np.ndarray]
+    loaded: LoadedModel
+
+    @property
+    def model(self) -> str:
+        """The model's name as people write it, such as MONet."""
+        return NAMES.get(self.config.name, self.config.name)
+
+    @property
+    def config(self) -> Any:
+        return self.loaded.model.config
+
+    @property
+    def has_lds(self) -> bool:
+        return self.config.lds_weight > 0
+
+    @property
+    def name(self) -> str:
+        """MONet⁺ or MONet⁰, as in the paper."""
+        return f"{self.model}{'⁺' if self.has_lds else '⁰'}"
+
+    @property
+    def training(self) -> dict[str, Any]:
+        return self.loaded.card.get("training", {})
+
+    @property
+    def seed(self) -> int:
+        """Of training."""
+        return int(self.training.get("experiment", {}).get("seed", 0))
+
+    @property
+    def steps(self) -> int | None:
+        return self.training.get("steps")
+
+    @property
+    def trained_slots(self) -> int:
+        return self.config.num_slots
+
+    @property
+    def slots(self) -> int:
+        """K in the evaluation, which may be another than in training."""
+        return self.document.get("num_slots") or self.trained_slots
+
+    @property
+    def data(self) -> tuple[str, str]:
+        """What it was evaluated on: the digest of the dataset, and which split."""
+        return self.document["data_digest"], self.document["split"]
+
+    @cached_property
+    def images(self) -> list[tuple[str, int]]:
+        """Scene and view of every row."""
+        return list(zip(self.columns["scene"].tolist(), self.columns["view"].astype(int).tolist(), strict=True))
+
+    @property
+    def has_masks(self) -> bool:
+        return "miou" in self.columns
+
+
+def read_run(folder: Path) -> EvaluatedRun:
+    """Read what `lds eval` wrote into a folder.
+
+    Raises:
+        CompareError: it is no such folder, a file is damaged, or the weights are gone or have changed since.
+    """
+    document = _document(folder / "metrics.json")
+    columns = _columns(folder / "per_image.csv")
+    if len(columns["scene"]) != document["images"]:
+        raise CompareError(
+            f"{folder}: per_image.csv has {len(columns['scene'])} rows and metrics.json tells of {document['images']} "
+            "images; run `lds eval` again"
+        )
+    try:
+        loaded = load_weights(document["weights"])
+    except WeightsError as error:
+        raise CompareError(
+            f"{folder}: was measured on the weights '{document['weights']}', which are read for their card and for "
+            f"pictures ({error}); run this from the folder that `lds eval` ran in, or evaluate again"
+        ) from error
+    if loaded.digest != document["weights_digest"]:
+        raise CompareError(
+            f"{folder}: the weights '{document['weights']}' have changed since they were measured; run `lds eval` again"
+        )
+    return EvaluatedRun(folder, document, columns, loaded)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CompareError(
+            f"{path}: cannot be read ({error}); give folders that `lds eval --out FOLDER` has written"
+        ) from error
+    missing = [key for key in NEEDED if not isinstance(document, dict) or key not in document]
+    if missing:
+        raise CompareError(f"{path}: lacks {', '.join(missing)}; run `lds eval` again")
+    return document
+
+
+def _columns(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        return {
+            name: np.array(cells) if name in TEXT_COLUMNS else np.array([float(cell or "nan") for cell in cells])
+            for name, cells in zip(header, zip(*rows, strict=True), strict=True)
+        }
+    except (OSError, ValueError) as error:
+        raise CompareError(f"{path}: cannot be read ({error}); run `lds eval` again") from error
