@@ -1,4 +1,7 @@
-"""A picture of a dataset: scenes as rows, views as columns, and under every image its masks in the objects' colours."""
+"""A picture of a dataset: scenes as rows, views as columns, and under every image its masks in the objects' colours.
+
+Scenes of one view stand beside each other.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 TILE = 120  # pixels that a view is wide
 MARGIN, GAP, TIGHT = 28, 22, 4  # around the sheet, between scenes, between tiles
 GUTTER = 168  # for the scene's name and its objects, left of the tiles
+ABREAST = 4  # scenes of one view in a row
 INK, MUTED, LINE, PAGE = "#1f2530", "#68707d", "#d3d8e0", "#eef0f4"  # the page is tinted, as tables can be white
 _FINE = 3  # masks are drawn this much finer, for smooth outlines
 
@@ -42,19 +46,25 @@ def _draw(dataset: SceneDataset, scenes: list[Scene], views: int) -> Image.Image
     from PIL import Image, ImageDraw
 
     rows = [_scene_row(scene, views) for scene in scenes]
+    columns = min(ABREAST, len(rows)) if all(scene.num_views == 1 for scene in scenes) else 1
+    lines = [range(first, min(first + columns, len(rows))) for first in range(0, len(rows), columns)]
+    heights = [max(rows[i].height for i in line) for line in lines]
+    step = GUTTER + max(row.width for row in rows) + GAP
     top = MARGIN + 66
-    width = 2 * MARGIN + GUTTER + max(row.width for row in rows)
-    height = top + sum(row.height + GAP for row in rows) - GAP + MARGIN
+    width = 2 * MARGIN + columns * step - GAP
+    height = top + sum(heights) + GAP * (len(lines) - 1) + MARGIN
     sheet = Image.new("RGB", (width, height), PAGE)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, MARGIN - 6), dataset.name, INK, _font(24))
     pen.text((MARGIN, MARGIN + 28), _subtitle(dataset, scenes), MUTED, _font(14))
     y = top
-    for scene, row in zip(scenes, rows, strict=True):
+    for line, line_height in zip(lines, heights, strict=True):
         pen.line((MARGIN, y - GAP // 2, width - MARGIN, y - GAP // 2), LINE)
-        _label(pen, scene, y, row.height)
-        sheet.paste(row, (MARGIN + GUTTER, y))
-        y += row.height + GAP
+        for column, i in enumerate(line):
+            x = MARGIN + column * step
+            _label(pen, scenes[i], x, y, rows[i].height)
+            sheet.paste(rows[i], (x + GUTTER, y))
+        y += line_height + GAP
     return sheet
 
 
@@ -63,12 +73,13 @@ def _subtitle(dataset: SceneDataset, scenes: list[Scene]) -> str:
     held = f"{dataset.split}: " if dataset.split else ""
     shown = f"{len(scenes)} of " if len(scenes) < len(dataset) else ""
     count = f"{len(dataset)} scene{'s' if len(dataset) > 1 else ''}"
-    return f"{dataset.kind}   ·   {held}{shown}{count}   ·   {scenes[0].num_views} views of {width} x {height}"
+    views = f"{scenes[0].num_views} view{'s' if scenes[0].num_views > 1 else ''}"
+    return f"{dataset.kind}   ·   {held}{shown}{count}   ·   {views} of {width} x {height}"
 
 
-def _label(pen: ImageDraw.ImageDraw, scene: Scene, top: int, height: int) -> None:
+def _label(pen: ImageDraw.ImageDraw, scene: Scene, left: int, top: int, height: int) -> None:
     """The scene's name and the legend of its objects."""
-    pen.text((MARGIN, top), scene.name, INK, _font(14))
+    pen.text((left, top), scene.name, INK, _font(14))
     line = 19
     room = max(0, (height - 26) // line)
     objects = [_describe(scene, i) for i in range(scene.num_objects)]
@@ -78,8 +89,8 @@ def _label(pen: ImageDraw.ImageDraw, scene: Scene, top: int, height: int) -> Non
     for i, text in enumerate(objects):
         y = top + 26 + i * line
         if not text.startswith("and "):
-            pen.rounded_rectangle((MARGIN, y + 1, MARGIN + 11, y + 12), 3, tuple(int(c) for c in colours[i]))
-        pen.text((MARGIN + 19, y - 1), text, MUTED, _font(12))
+            pen.rounded_rectangle((left, y + 1, left + 11, y + 12), 3, tuple(int(c) for c in colours[i]))
+        pen.text((left + 19, y - 1), text, MUTED, _font(12))
 
 
 def _describe(scene: Scene, i: int) -> str:
