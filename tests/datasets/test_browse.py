@@ -54,6 +54,15 @@ def test_every_scene_and_view_has_its_page_and_pictures(recorded, tmp_path):
             assert Image.open(index.parent / scene / f"{view}.jpg").size == (SIZE, SIZE)
 
 
+@pytest.mark.parametrize("views", [1, 2, 3])
+def test_scenes_of_few_views_have_pages_too(tmp_path, drawn_scene, views):
+    write_scene(tmp_path / "set" / "scene_000000.h5", Scene("scene_000000", drawn_scene.images[:views]))
+    index = write_pages(open_dataset(tmp_path / "set"), tmp_path / "pages")
+    rows, columns = -(-views // 2), min(views, 2)
+    width, height = Image.open(index.parent / "000000" / "preview.jpg").size
+    assert width * rows == height * columns, "one square for each view"
+
+
 def test_pages_need_nothing_but_their_folder(recorded, tmp_path):
     index = write_pages(open_dataset(recorded), tmp_path / "pages")
     pages = sorted(index.parent.glob("*.html"))
