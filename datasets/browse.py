@@ -72,7 +72,7 @@ def _card(out: Path, name: str, scene: Scene, recording: RecordingFacts) -> dict
 
     width, count = PREVIEW
     size = (width, round(width * scene.image_size[0] / scene.image_size[1]))
-    chosen = spread(scene.num_views + 1, min(count, scene.num_views) + 1)[:-1]  # evenly around, where the views go around
+    chosen = spread(scene.num_views + 1, min(count, scene.num_views) + 1)[:-1]  # evenly around, as cameras go around
     across = 2 if len(chosen) > 1 else 1
     preview = Image.new("RGB", (across * size[0], -(-len(chosen) // across) * size[1]))
     for i, view in enumerate(chosen):
