@@ -83,5 +83,5 @@ def _plain(interval: Interval | None) -> dict[str, float | None] | None:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, float):
-        return f"{value:.6g}" if math.isfinite(value) else ""
+        return f"{value:.9g}" if math.isfinite(value) else ""
     return value

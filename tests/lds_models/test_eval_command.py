@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -67,6 +68,31 @@ def test_resizing_and_too_few_slots_are_told(run, home, tmp_path):
     result = run(home / "tiny.safetensors", "--data", home / "squares", "--out", tmp_path / "out")
     assert "images of 48 x 48 were cropped and resized to 32 x 32" in result.output
     assert "warning The model has 3 slots" in result.output
+
+
+def test_the_inference_gap_is_measured_where_it_is_asked_for(run, home, tmp_path):
+    command = (home / "tiny.safetensors", "--data", home / "squares", "--device", "cpu")
+    assert run(*command, "--out", tmp_path / "without").exit_code == 0
+    result = run(*command, "--out", tmp_path / "with", "--inference-gap", "--gap-samples", 8)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"8 samples of each image, 48 images to decode, about \d", result.output)
+    assert re.search(r"Inference gap +[\d.]+ +[\d.]+ to [\d.]+ +lower", result.output)
+    document, plain = (json.loads((tmp_path / out / "metrics.json").read_text()) for out in ("with", "without"))
+    with (tmp_path / "with" / "per_image.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    gaps, elbos, evidences = (
+        np.array([float(row[name]) for row in rows]) for name in ("inference_gap", "elbo", "log_evidence")
+    )
+    assert gaps.min() > 0 and document["metrics"]["inference_gap"]["mean"] == pytest.approx(gaps.mean(), rel=1e-4)
+    assert evidences - elbos == pytest.approx(gaps, rel=1e-3)
+    assert document["gap_samples"] == 8 and plain["gap_samples"] is None
+    del document["metrics"]["inference_gap"]
+    assert document["metrics"] == plain["metrics"]
+
+
+def test_samples_without_a_gap_to_measure_are_a_wrong_command_line(run, home, tmp_path):
+    result = run(home / "tiny.safetensors", "--data", home / "squares", "--out", tmp_path, "--gap-samples", 8)
+    assert result.exit_code == 2 and "add --inference-gap" in result.output
 
 
 def test_limit_takes_the_first_scenes(run, home, tmp_path):

@@ -14,6 +14,7 @@ from lds_models.metrics.segmentation import (
     match,
     miou,
     miou_greedy,
+    recall,
 )
 
 
@@ -115,6 +116,29 @@ def test_greedy_miou_is_never_below_the_matched_one_except_by_its_floor():
     truth, slots = random_labels(images=50, seed=3)
     table = contingency(truth, slots, 5, 6)
     assert (miou_greedy(table) >= miou(table) - 0.05).all()
+
+
+def test_recall_counts_the_objects_that_a_slot_covers_with_an_iou_of_a_half_or_more():
+    truth = np.zeros((10, 10), int)
+    truth[0, :4], truth[2, :4], truth[4, :4] = 1, 2, 3
+    slots = np.zeros_like(truth)
+    slots[0, :2] = 1  # IoU 2 / 4
+    slots[2, :2], slots[3, :1] = 2, 2  # 2 / 5
+    slots[4, :4] = 3
+    assert recall(table_of(truth, slots, 5, 4))[0] == pytest.approx(2 / 3)
+    assert recall(table_of(truth, np.zeros_like(truth), 5, 4))[0] == 0
+    assert np.isnan(recall(table_of(np.zeros_like(truth), slots, 5, 4))[0])
+
+
+def test_recall_is_the_share_of_sklearns_jaccard_scores_from_a_half_on():
+    truth, slots = random_labels(images=12, seed=2)
+    shares = []
+    for n in range(12):
+        best = [max(jaccard_score(truth[n].ravel() == r, slots[n].ravel() == k, zero_division=0) for k in range(6))
+                for r in range(1, 5) if (truth[n] == r).any()]  # fmt: skip
+        shares.append(np.mean(np.array(best) >= 0.5))
+    assert recall(contingency(truth, slots, 5, 6)) == pytest.approx(shares)
+    assert 0 < np.mean(shares) < 1
 
 
 @pytest.mark.parametrize("seed", range(3))
