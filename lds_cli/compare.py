@@ -49,6 +49,8 @@ def _table(comparison: Comparison) -> Table:
     from rich import box
     from rich.table import Table
 
+    from lds_models.comparison.wording import signed
+
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
     for heading in ("without", "with LDS", "difference", ""):
@@ -61,7 +63,7 @@ def _table(comparison: Comparison) -> Table:
                 contrast = one.contrasts[name]
                 spec = contrast.metric.spec
                 means = (f"{contrast.control.mean:{spec}}", f"{contrast.lds.mean:{spec}}")
-                difference = f"{contrast.difference.mean:+{spec}}"
+                difference = signed(contrast.difference.mean, spec)
                 colour = colours[contrast.verdict]
                 table.add_row(f"  {contrast.metric.label}", *means, difference, f"[{colour}]{contrast.verdict}[/]")
     return table

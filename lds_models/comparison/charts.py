@@ -72,16 +72,16 @@ def similarity_drop(compared: Sequence[Compared]) -> Figure | None:
 
 
 def gap_scatter(gap: GapDrop) -> Figure:
-    """dG+ of every image with its mean, and beside it how it is spread (Table 2, left)."""
+    """dG+ of every image (or scene) with its mean, and beside it how it is spread (Table 2, left)."""
     figure = new_figure(7.4, 3.1)
     figure.set_layout_engine("constrained")
     axes, side = figure.subplots(1, 2, sharey=True, width_ratios=(4, 1))
     for part in (axes, side):
         style_axes(part)
-    images = np.flatnonzero(np.isfinite(gap.drop))
-    many = len(images) > DOT_LIMIT
-    axes.plot(images, gap.drop[images], ".", ms=4, color=THEME["duplicate"], alpha=0.75, mew=0, rasterized=many)
-    side.hist(gap.drop[images], bins=30, orientation="horizontal", color=THEME["duplicate"], rwidth=0.9)
+    shown = np.flatnonzero(np.isfinite(gap.drop))
+    many = len(shown) > DOT_LIMIT
+    axes.plot(shown, gap.drop[shown], ".", ms=4, color=THEME["duplicate"], alpha=0.75, mew=0, rasterized=many)
+    side.hist(gap.drop[shown], bins=30, orientation="horizontal", color=THEME["duplicate"], rwidth=0.9)
     for part in (axes, side):
         part.axhline(0, color=THEME["ink"], lw=0.9, ls=(0, (4, 3)))
         part.axhline(gap.mean.mean, color=THEME["better"], lw=1.8)
@@ -89,17 +89,17 @@ def gap_scatter(gap: GapDrop) -> Figure:
         f"mean {gap.mean.mean:+.4g}", (0.99, gap.mean.mean), xycoords=("axes fraction", "data"), xytext=(0, 4),
         textcoords="offset points", ha="right", color=THEME["better"], weight="bold",
     )  # fmt: skip
-    axes.set(xlabel="test image", ylabel="ΔG⁺ in nats, above 0 is better")
-    side.set_xlabel("images")
+    axes.set(xlabel=f"test {gap.unit}", ylabel="ΔG⁺ in nats, above 0 is better")
+    side.set_xlabel(f"{gap.unit}s")
     axes.margins(x=0.01)
     return figure
 
 
-def correlation(compared: Compared, column: str) -> Figure:
-    """A measure of the model with LDS against dG+, image by image."""
+def correlation(gap: GapDrop, column: str) -> Figure:
+    """A measure of the model with LDS against dG+, dot by dot."""
     figure, axes = chart()
-    values = compared.group.values(column)[1].mean(0)
-    axes.plot(compared.gap.drop, values, ".", ms=4, color=LDS, alpha=0.6, mew=0, rasterized=len(values) > DOT_LIMIT)
+    values = gap.measures[column]
+    axes.plot(gap.drop, values, ".", ms=4, color=LDS, alpha=0.6, mew=0, rasterized=len(values) > DOT_LIMIT)
     axes.set(xlabel="ΔG⁺ in nats", ylabel=METRICS[column].label)
     return figure
 
@@ -167,7 +167,7 @@ def all_charts(comparison: Comparison) -> dict[str, Figure]:
         of = key(one.group)
         if one.gap:
             found[f"table2_{of}_gap"] = gap_scatter(one.gap)
-            found |= {f"table2_{of}_{column}": correlation(one, column) for column in one.gap.correlations}
+            found |= {f"table2_{of}_{column}": correlation(one.gap, column) for column in one.gap.correlations}
         found |= {f"curves_{of}_{name}": curve_chart(curves, name) for name, curves in one.curves.items()}
     for ablation in comparison.ablations:
         of = key(ablation)

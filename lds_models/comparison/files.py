@@ -74,7 +74,8 @@ def _compared(one: Compared) -> dict[str, Any]:
         "gap_drop": None if one.gap is None else _plain(
             {
                 **asdict(one.gap.mean),
-                "images_above_0": one.gap.above,
+                "unit": one.gap.unit,
+                "share_above_0": one.gap.above,
                 "pearson": {column: asdict(found) for column, found in one.gap.correlations.items()},
             }
         ),
@@ -111,19 +112,15 @@ def _measure_rows(comparison: Comparison) -> Iterable[dict[str, Any]]:
 
 
 def _gap_rows(comparison: Comparison) -> Iterable[dict[str, Any]]:
-    """One row an image: its gaps, their drop, and what the model with LDS reached, on average over the seeds."""
+    """One row a dot of Table 2's scatter: an image, or a scene of a multi-view model."""
     for one in comparison.compared:
         if one.gap is None:
             continue
-        group = one.group
-        before, after = (values.mean(0) for values in group.values("inference_gap"))
-        measures = {name: group.values(name)[1].mean(0) for name in ("mse", "miou") if group.has(name)}
-        for index, (scene, view) in enumerate(group.first.lds.images):
-            yield {
-                "data": group.data, "model": group.label, "scene": scene, "view": view, "gap_control": before[index],
-                "gap_lds": after[index], "gap_drop": one.gap.drop[index],
-                **{name: values[index] for name, values in measures.items()},
-            }  # fmt: skip
+        columns = {"gap_control": one.gap.control, "gap_lds": one.gap.lds, "gap_drop": one.gap.drop}
+        columns |= {column: one.gap.measures.get(column) for column in ("mse", "miou")}
+        for index, (scene, view) in enumerate(one.gap.names):
+            row = {"data": one.group.data, "model": one.group.label, "scene": scene, "view": view}
+            yield row | {name: None if values is None else values[index] for name, values in columns.items()}
 
 
 def _ablation_rows(ablations: Iterable[Ablation]) -> Iterable[dict[str, Any]]:

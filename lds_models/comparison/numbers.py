@@ -71,7 +71,7 @@ def contrasts(group: Group) -> dict[str, Contrast]:
     for name, metric in metrics_of(group.has("observed"), group.has("inference_gap")).items():
         if not group.has(metric.column):
             continue
-        rows = _rows(group, metric.over)
+        rows = rows_of(group, metric.over)
         control, lds = (values[:, rows] for values in group.values(metric.column))
         scenes = group.first.lds.columns["scene"][rows]
         summaries = [summarise(values, scenes) for values in (control, lds, lds - control)]
@@ -80,7 +80,7 @@ def contrasts(group: Group) -> dict[str, Contrast]:
     return found
 
 
-def _rows(group: Group, over: str) -> np.ndarray:
+def rows_of(group: Group, over: str) -> np.ndarray:
     """Which images a measure is the mean over, bool [N]; see `Metric.over`."""
     columns = group.first.control.columns
     if over == "scenes":

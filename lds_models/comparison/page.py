@@ -13,15 +13,16 @@ from lds_models.comparison import charts, paper
 from lds_models.comparison.compared import Compared, Comparison
 from lds_models.comparison.curves import SHOWN
 from lds_models.comparison.grids import SideBySide
-from lds_models.comparison.numbers import Contrast, Summary
-from lds_models.comparison.pairing import Group
+from lds_models.comparison.numbers import Contrast
 from lds_models.comparison.runs import EvaluatedRun
+from lds_models.comparison.wording import ONE_SCENE, grouped, signed, signed_nats, spread_words, trained, written
 from lds_models.measures import METRICS, VIEW_METRICS
 from lds_models.metrics.duplicates import LATENT_COSINE
 from lds_models.report import SHOWN_DIGEST, TEMPLATES
 from lds_models.results import software_versions
 
 TABLE_1 = ("mse", "miou")
+TABLE_1_SPEC = ".4f"  # as many digits as the paper gives
 VERDICTS = {"better": "better with LDS", "worse": "worse with LDS", "unclear": "no clear difference"}
 HEADLINE = ("miou", "mse", "duplicate_rate", "duplicate_rate_latent", "sim")
 HEADLINE_COUNT = 4
@@ -38,8 +39,8 @@ def write_page(comparison: Comparison, out: Path) -> None:
         subjects=[f"{one.label} on {one.data}" for one in (*groups, *comparison.ablations)],
         warnings=comparison.warnings,
         headline=_headline(comparison),
-        whiskers=_spread_words("Whiskers", groups),
-        spread=_spread_words("Beside each mean", groups),
+        whiskers=spread_words("Whiskers", groups),
+        spread=spread_words("Beside each mean", groups),
         latent_cosine=LATENT_COSINE,
         datasets=[_dataset(data, compared, svgs) for data, compared in comparison.by_data.items()],
         models=[_model(one, svgs) for one in comparison.compared],
@@ -49,30 +50,12 @@ def write_page(comparison: Comparison, out: Path) -> None:
         ],
         chart_titles=_chart_titles(),
         rule=pictures.duplicate_rule(all(group.has("miou") for group in groups)),
-        paper=paper,
+        paper={"name": paper.PAPER, "steps": grouped(paper.STEPS), "seeds": paper.SEEDS},
         runs=_runs(comparison),
         files=sorted(path.name for path in out.iterdir() if path.suffix in (".json", ".csv")),
         versions=software_versions(),
     )
     comparison.page.write_text(page, encoding="utf-8")
-
-
-def _spread_words(subject: str, groups: list[Group]) -> str:
-    """What stands beside a mean, which depends on how many seeds there are."""
-    over_images = "its 95 % bootstrap interval over scenes"
-    over_seeds = "one standard deviation over the seeds"
-    several = {len(group.seeds) > 1 for group in groups}
-    if several == {False, True}:
-        return f"{subject}: {over_seeds}, where there is one seed {over_images}."
-    return f"{subject}: {over_seeds if several == {True} else over_images}."
-
-
-def written(summary: Summary, spec: str) -> tuple[str, str]:
-    """A summary as people read it: the mean, and its spread over seeds or its interval over images."""
-    if summary.seeds > 1:
-        return f"{summary.mean:{spec}}", f"± {summary.std:{spec}}"
-    bounds = f"{summary.low:{spec}} to {summary.high:{spec}}" if math.isfinite(summary.low) else "one image"
-    return f"{summary.mean:{spec}}", bounds
 
 
 def _headline(comparison: Comparison) -> list[dict[str, str]]:
@@ -94,12 +77,8 @@ def _tile(label: str, contrast: Contrast) -> dict[str, str]:
         "before": f"{contrast.control.mean:{spec}}",
         "after": f"{contrast.lds.mean:{spec}}",
         "verdict": contrast.verdict,
-        "note": f"{_difference(contrast)}; {VERDICTS[contrast.verdict]}",
+        "note": f"{signed(contrast.difference.mean, spec)}; {VERDICTS[contrast.verdict]}",
     }
-
-
-def _difference(contrast: Contrast) -> str:
-    return f"{contrast.difference.mean:+{contrast.metric.spec}}"
 
 
 def _dataset(data: str, compared: list[Compared], svgs: Mapping[str, str]) -> dict[str, Any]:
@@ -111,23 +90,26 @@ def _dataset(data: str, compared: list[Compared], svgs: Mapping[str, str]) -> di
         "figure3": _under(svgs, f"figure3_{name}_"),
         "columns": [METRICS[m] for m in TABLE_1 if any(m in one.contrasts for one in compared)],
         "rows": [
-            {"label": one.group.label, "cells": [_cell(one.contrasts[m]) for m in TABLE_1 if m in one.contrasts]}
+            {
+                "label": one.group.label,
+                "trained": trained(one.group),
+                "cells": [_cell(one.contrasts[m], TABLE_1_SPEC) for m in TABLE_1 if m in one.contrasts],
+            }
             for one in compared
         ],
         "has_paper": any(one.contrasts[m].paper for one in compared for m in TABLE_1 if m in one.contrasts),
     }
 
 
-def _cell(contrast: Contrast) -> dict[str, Any]:
+def _cell(contrast: Contrast, spec: str) -> dict[str, Any]:
     """One measure of one model: without, with, the difference, and the paper's."""
-    spec = contrast.metric.spec
-    low, high = contrast.difference.low, contrast.difference.high
+    low, high = (signed(bound, spec) for bound in (contrast.difference.low, contrast.difference.high))
     return {
         "arms": [written(summary, spec) for summary in (contrast.control, contrast.lds)],
         "paper": [(f"{mean:.4f}", f"± {std:.4f}") for mean, std in contrast.paper or ()],
-        "paper_difference": f"{contrast.paper[1][0] - contrast.paper[0][0]:+.4f}" if contrast.paper else "–",
-        "difference": _difference(contrast),
-        "interval": f"{low:+{spec}} to {high:+{spec}}" if math.isfinite(low) else "one image",
+        "paper_difference": signed(contrast.paper[1][0] - contrast.paper[0][0], ".3f") if contrast.paper else "–",
+        "difference": signed(contrast.difference.mean, spec),
+        "interval": f"{low} to {high}" if math.isfinite(contrast.difference.low) else ONE_SCENE,
         "verdict": contrast.verdict,
         "words": VERDICTS[contrast.verdict],
     }
@@ -144,7 +126,7 @@ def _model(one: Compared, svgs: Mapping[str, str]) -> dict[str, Any]:
         "gap": _gap(one),
         "gap_charts": _under(svgs, f"table2_{name}_"),
         "measures": [
-            {"metric": contrast.metric, **_cell(contrast)}
+            {"metric": contrast.metric, **_cell(contrast, contrast.metric.spec)}
             for measure, contrast in one.contrasts.items()
             if measure not in VIEW_METRICS
         ],
@@ -175,10 +157,19 @@ def _gap(one: Compared) -> dict[str, Any] | None:
         return None
     mean = one.gap.mean
     return {
-        "mean": f"{mean.mean:+.4g}",
-        "interval": f"{mean.low:+.4g} to {mean.high:+.4g}",
+        "unit": one.gap.unit,
+        "mean": signed_nats(mean.mean),
+        "interval": f"{signed_nats(mean.low)} to {signed_nats(mean.high)}",
         "above": f"{one.gap.above:.1%}",
-        "correlations": list(one.gap.correlations.values()),
+        "correlations": [
+            {
+                "label": found.label,
+                "r": f"{found.r.mean:+.4f}".replace("-", "−"),
+                "interval": f"{found.r.low:+.3f} to {found.r.high:+.3f}".replace("-", "−"),
+                "paper": "–" if found.paper is None else f"{found.paper:+.4f}".replace("-", "−"),
+            }
+            for found in one.gap.correlations.values()
+        ],
     }
 
 
@@ -191,10 +182,10 @@ def _runs(comparison: Comparison) -> list[dict[str, Any]]:
 def _run(run: EvaluatedRun) -> dict[str, Any]:
     """What a run was, and how to measure it again."""
     weight = f", λ = {run.config.lds_weight:g}, σ = {run.config.lds_std:g}" if run.has_lds else ""
-    steps = "unknown steps" if run.steps is None else f"{run.steps:,} steps".replace(",", " ")
+    steps = "unknown" if run.steps is None else grouped(run.steps)
     return {
         "name": run.name,
-        "facts": f"seed {run.seed}, {steps}, K = {run.slots}{weight}",
+        "facts": f"seed {run.seed}, {steps} steps, K = {run.slots}{weight}",
         "images": f"{run.document['images']} images of {run.document['data']}, split {run.document['split']}",
         "digests": f"weights {run.document['weights_digest'][:SHOWN_DIGEST]}, "
         f"data {run.document['data_digest'][:SHOWN_DIGEST]}",
