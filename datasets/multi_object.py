@@ -4,12 +4,13 @@ The originals are TFRecords. Three public exports are read; N images, O entities
 
     clevr6_with_masks_train.h5    groups train, val, test with `imgs` [N,H,W,3], `masks` [N,O,H,W,1] (0 and 255)
                                   (pemami4911/IODINE.pytorch and EfficientMORL, lib/datasets.py)
-    clevr_with_masks_train.hdf5   `image` [N,3,H,W], `mask` [N,O,1,H,W] (0 and 255)
+    clevr_with_masks.hdf5         `image` [N,3,H,W], `mask` [N,O,1,H,W] (0 and 255)
                                   (JohannesTheo/multi_object_datasets_torch)
     clevr_10-full.hdf5            `image` [N,H,W,3], `mask` [N,H,W,1], the number of the entity
                                   (addtt/object-centric-library)
 
-Every image is a scene of one view. There are no poses.
+Every image is a scene of one view. There are no poses. In Objects Room, which has the same layouts, walls and sky are
+entities too: they come out as objects.
 """
 
 from __future__ import annotations

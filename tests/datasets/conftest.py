@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,21 @@ from drawn import FOV, SIZE, SPHERES, VIEWS, draw_scene, save_npz
 
 from datasets.camera import look_at, pinhole
 from datasets.scene import Scene
+from lds_cli import main as lds
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., tuple[int, str, str]]:
+    """Runs `lds ...` and returns exit code, standard output and standard error."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lds", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            lds.main()
+        return (ended.value.code or 0, *capsys.readouterr())
+
+    monkeypatch.setenv("COLUMNS", "200")
+    return command
 
 
 @pytest.fixture

@@ -13,20 +13,6 @@ from datasets.recorded import write_scene
 from lds_cli import main as lds
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs `lds ...` and returns exit code, standard output and standard error."""
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lds", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            lds.main()
-        return (ended.value.code or 0, *capsys.readouterr())
-
-    monkeypatch.setenv("COLUMNS", "200")
-    return command
-
-
 def test_check_passes_a_sound_dataset(run, official):
     code, out, _ = run("data", "check", official())
     assert code == 0 and "clevr_mv is sound" in out and "ids agree" in out

@@ -37,8 +37,8 @@ def test_files_beside_each_other_are_one_dataset(tmp_path: Path) -> None:
 
 
 def test_channels_first(tmp_path: Path) -> None:
-    drawn = write_channels_first(tmp_path / "clevr_with_masks_train.hdf5", 3)
-    assert_shows(open_dataset(tmp_path, "train"), *drawn)
+    drawn = write_channels_first(tmp_path / "clevr_with_masks.hdf5", 3)
+    assert_shows(open_dataset(tmp_path, "all"), *drawn)
 
 
 def test_entities_by_number_without_a_split(tmp_path: Path) -> None:
