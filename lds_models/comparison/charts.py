@@ -73,21 +73,21 @@ def similarity_drop(compared: Sequence[Compared]) -> Figure | None:
 
 def gap_scatter(gap: GapDrop) -> Figure:
     """dG+ of every image (or scene) with its mean, and beside it how it is spread (Table 2, left)."""
-    figure = new_figure(7.4, 3.1)
+    figure = new_figure(9.6, 3.2)
     figure.set_layout_engine("constrained")
     axes, side = figure.subplots(1, 2, sharey=True, width_ratios=(4, 1))
     for part in (axes, side):
         style_axes(part)
+    colour = THEME["better" if gap.mean.mean > 0 else "second"]
     shown = np.flatnonzero(np.isfinite(gap.drop))
-    many = len(shown) > DOT_LIMIT
-    axes.plot(shown, gap.drop[shown], ".", ms=4, color=THEME["duplicate"], alpha=0.75, mew=0, rasterized=many)
+    axes.plot(shown, gap.drop[shown], ".", color=THEME["duplicate"], **_dots(len(shown)))
     side.hist(gap.drop[shown], bins=30, orientation="horizontal", color=THEME["duplicate"], rwidth=0.9)
     for part in (axes, side):
         part.axhline(0, color=THEME["ink"], lw=0.9, ls=(0, (4, 3)))
-        part.axhline(gap.mean.mean, color=THEME["better"], lw=1.8)
+        part.axhline(gap.mean.mean, color=colour, lw=1.8)
     axes.annotate(
         f"mean {gap.mean.mean:+.4g}", (0.99, gap.mean.mean), xycoords=("axes fraction", "data"), xytext=(0, 4),
-        textcoords="offset points", ha="right", color=THEME["better"], weight="bold",
+        textcoords="offset points", ha="right", color=colour, weight="bold",
     )  # fmt: skip
     axes.set(xlabel=f"test {gap.unit}", ylabel="ΔG⁺ in nats, above 0 is better")
     side.set_xlabel(f"{gap.unit}s")
@@ -99,7 +99,7 @@ def correlation(gap: GapDrop, column: str) -> Figure:
     """A measure of the model with LDS against dG+, dot by dot."""
     figure, axes = chart()
     values = gap.measures[column]
-    axes.plot(gap.drop, values, ".", ms=4, color=LDS, alpha=0.6, mew=0, rasterized=len(values) > DOT_LIMIT)
+    axes.plot(gap.drop, values, ".", color=LDS, **_dots(len(values)))
     axes.set(xlabel="ΔG⁺ in nats", ylabel=METRICS[column].label)
     return figure
 
@@ -167,7 +167,7 @@ def all_charts(comparison: Comparison) -> dict[str, Figure]:
         of = key(one.group)
         if one.gap:
             found[f"table2_{of}_gap"] = gap_scatter(one.gap)
-            found |= {f"table2_{of}_{column}": correlation(one.gap, column) for column in one.gap.correlations}
+            found |= {f"table2_{of}_against_{column}": correlation(one.gap, column) for column in one.gap.correlations}
         found |= {f"curves_{of}_{name}": curve_chart(curves, name) for name, curves in one.curves.items()}
     for ablation in comparison.ablations:
         of = key(ablation)
@@ -202,6 +202,11 @@ def _line(axes: Axes, xs: list, summaries: list[Summary], colour: str, label: st
     spread = np.hstack([whiskers(summary) for summary in summaries])
     means = [summary.mean for summary in summaries]
     axes.errorbar(xs, means, spread, fmt="o-", color=colour, lw=1.8, ms=5, elinewidth=1.1, capsize=2.5, label=label)
+
+
+def _dots(count: int) -> dict[str, object]:
+    """How dots are drawn: the more there are the smaller, and very many as one picture."""
+    return {"ms": 5 if count > 500 else 8, "alpha": 0.7, "mew": 0, "rasterized": count > DOT_LIMIT}
 
 
 def _above(axes: Axes, x: float, summary: Summary, text: str) -> None:

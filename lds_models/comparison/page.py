@@ -50,7 +50,12 @@ def write_page(comparison: Comparison, out: Path) -> None:
         ],
         chart_titles=_chart_titles(),
         rule=pictures.duplicate_rule(all(group.has("miou") for group in groups)),
-        paper={"name": paper.PAPER, "steps": grouped(paper.STEPS), "seeds": paper.SEEDS},
+        paper={
+            "name": paper.PAPER,
+            "steps": grouped(paper.STEPS),
+            "seeds": paper.SEEDS,
+            "gap_samples": paper.GAP_SAMPLES,
+        },
         runs=_runs(comparison),
         files=sorted(path.name for path in out.iterdir() if path.suffix in (".json", ".csv")),
         versions=software_versions(),
@@ -111,7 +116,6 @@ def _cell(contrast: Contrast, spec: str) -> dict[str, Any]:
         "difference": signed(contrast.difference.mean, spec),
         "interval": f"{low} to {high}" if math.isfinite(contrast.difference.low) else ONE_SCENE,
         "verdict": contrast.verdict,
-        "words": VERDICTS[contrast.verdict],
     }
 
 
@@ -158,6 +162,7 @@ def _gap(one: Compared) -> dict[str, Any] | None:
     mean = one.gap.mean
     return {
         "unit": one.gap.unit,
+        "samples": one.group.first.lds.document.get("gap_samples"),
         "mean": signed_nats(mean.mean),
         "interval": f"{signed_nats(mean.low)} to {signed_nats(mean.high)}",
         "above": f"{one.gap.above:.1%}",
@@ -205,6 +210,7 @@ def _chart_titles() -> dict[str, str]:
         "duplicate_rate": "Images with duplicates, by masks",
         "duplicate_rate_latent": "Images with duplicates, by latents",
         "gap": "ΔG⁺ one by one, and how it spreads",
+        "against_mse": "MSE with LDS, and ΔG⁺", "against_miou": "mIoU with LDS, and ΔG⁺",
         "sigma_miou": "mIoU against σ", "sigma_mse": "MSE against σ",
         "slots_miou": "mIoU against K", "slots_mse": "MSE against K",
     }  # fmt: skip

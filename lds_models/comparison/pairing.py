@@ -93,7 +93,7 @@ def pair_runs(runs: Sequence[EvaluatedRun]) -> tuple[list[Group], list[Ablation]
     if alone:
         raise CompareError(_without_counterpart(alone[0], runs))
     for group in groups:
-        _require_same_images(group.runs)
+        _require_same_evaluation(group.runs)
     return groups, ablations
 
 
@@ -141,7 +141,7 @@ def _ablation(runs: Sequence[EvaluatedRun]) -> Ablation | None:
     by_sigma, by_slots = (dict(sorted(found.items())) if len(found) > 1 else {} for found in (by_sigma, by_slots))
     if not by_sigma and not by_slots:
         return None
-    _require_same_images(with_lds)
+    _require_same_evaluation(with_lds)
     return Ablation(with_lds[0].model, data_label(with_lds[0]), by_sigma, by_slots)
 
 
@@ -181,7 +181,7 @@ def _without_counterpart(run: EvaluatedRun, runs: Sequence[EvaluatedRun]) -> str
     return f"{message}; give folders in pairs"
 
 
-def _require_same_images(runs: Sequence[EvaluatedRun]) -> None:
+def _require_same_evaluation(runs: Sequence[EvaluatedRun]) -> None:
     first = runs[0]
     for run in runs[1:]:
         if run.images != first.images:
@@ -189,11 +189,13 @@ def _require_same_images(runs: Sequence[EvaluatedRun]) -> None:
                 f"{first.folder} and {run.folder} were evaluated on different images ({len(first.images)} and "
                 f"{len(run.images)}); run `lds eval` of both with the same --limit"
             )
-        if run.document.get("observe") != first.document.get("observe"):
-            raise CompareError(
-                f"{first.folder} and {run.folder} were shown {first.document.get('observe')} and "
-                f"{run.document.get('observe')} views of a scene; run `lds eval` of both with the same --observe"
-            )
+        for option in ("observe", "gap_samples"):
+            values = [r.document.get(option) for r in (first, run)]
+            if values[0] != values[1] and None not in values:
+                raise CompareError(
+                    f"{first.folder} and {run.folder} were evaluated with --{option.replace('_', '-')} {values[0]} and "
+                    f"{values[1]}; run `lds eval` of both with the same"
+                )
 
 
 def _described(run: EvaluatedRun) -> str:
