@@ -56,10 +56,8 @@ def write_scene_page(
 
 def describe(scene: Scene, i: int) -> dict[str, str]:
     """Object i's colour in pictures, as CSS has it, and what it is in words."""
-    known = scene.objects[i] if i < len(scene.objects) else {}
-    words = [str(known[key]) for key in ("color", "material", "shape") if isinstance(known.get(key), str)]
     red, green, blue = object_colours(i + 1)[i]
-    return {"colour": f"rgb({red},{green},{blue})", "words": " ".join(words) or f"object {i + 1}"}
+    return {"colour": f"rgb({red},{green},{blue})", "words": scene.object_name(i)}
 
 
 def _write_pictures(folder: Path, scene: Scene, view: int) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from datasets.camera import look_at, pinhole
 from datasets.json_file import read_json
 from datasets.named_arrays import read_named_arrays
-from datasets.scene import DatasetError, Scene
+from datasets.scene import DatasetError, Scene, refuse_nan
 from datasets.scene_dataset import SceneDataset, inside
 
 _SPLITS = ("train", "val", "test")
@@ -189,7 +189,7 @@ def _one_scene(array: np.ndarray) -> np.ndarray:
 
 def _images(array: np.ndarray, views: int) -> np.ndarray:
     """uint8 [V,H,W,3] from [V,H,W,>=3]; what follows the third channel (alpha) goes."""
-    _refuse_nan("images", array)
+    refuse_nan("images", array)
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[0] != views or array.shape[3] < 3 or 0 in array.shape:
         raise DatasetError(f"'images' must be uint8 [{views},H,W,3 or more], got {array.dtype} {list(array.shape)}")
     return np.ascontiguousarray(array[..., :3])
@@ -197,7 +197,7 @@ def _images(array: np.ndarray, views: int) -> np.ndarray:
 
 def _packed_masks(array: np.ndarray, image_shape: tuple[int, ...], num_objects: int) -> np.ndarray:
     """The masks [V,H,W,1+N]: the visible map, then whole silhouettes, uint8 or float."""
-    _refuse_nan("masks", array)
+    refuse_nan("masks", array)
     shape = (*image_shape, 1 + num_objects)
     if array.dtype.kind not in "buif" or array.shape != shape:
         raise DatasetError(
@@ -215,8 +215,3 @@ def _instance_ids(visible: np.ndarray, orders: np.ndarray) -> np.ndarray:
     background = np.zeros((len(orders), 1), int)
     ids = np.concatenate([background, orders + 1], axis=1)
     return np.stack([ids[view][ranks[view]] for view in range(len(orders))]).astype(np.uint8)
-
-
-def _refuse_nan(name: str, array: np.ndarray) -> None:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise DatasetError(f"'{name}' holds NaN or infinite values; export the scene again")

@@ -82,7 +82,7 @@ def _label(pen: ImageDraw.ImageDraw, scene: Scene, left: int, top: int, height: 
     pen.text((left, top), scene.name, INK, _font(14))
     line = 19
     room = max(0, (height - 26) // line)
-    objects = [_describe(scene, i) for i in range(scene.num_objects)]
+    objects = [scene.object_name(i) for i in range(scene.num_objects)]
     if len(objects) > room:
         objects = [*objects[: room - 1], f"and {len(objects) - room + 1} more"]
     colours = object_colours(max(scene.num_objects, 1))
@@ -91,12 +91,6 @@ def _label(pen: ImageDraw.ImageDraw, scene: Scene, left: int, top: int, height: 
         if not text.startswith("and "):
             pen.rounded_rectangle((left, y + 1, left + 11, y + 12), 3, tuple(int(c) for c in colours[i]))
         pen.text((left + 19, y - 1), text, MUTED, _font(12))
-
-
-def _describe(scene: Scene, i: int) -> str:
-    known = scene.objects[i] if i < len(scene.objects) else {}
-    words = [str(known[key]) for key in ("color", "material", "shape") if isinstance(known.get(key), str)]
-    return " ".join(words) or f"object {i + 1}"
 
 
 def _scene_row(scene: Scene, views: int) -> Image.Image:

@@ -17,7 +17,7 @@ import numpy as np
 
 from datasets.hdf5 import read_row, stored_array
 from datasets.hdf5_dataset import Hdf5Dataset, as_rgb, is_array, split_of
-from datasets.scene import DatasetError, Scene
+from datasets.scene import DatasetError, Scene, refuse_nan
 
 VIEWPOINT_DIM = 7
 
@@ -40,7 +40,6 @@ class GqnJacoDataset(Hdf5Dataset):
             expected = [*stored.shape[:2], VIEWPOINT_DIM]
             raise DatasetError(f"'viewpoints' must be {expected} to match the images, got {list(told.shape)}")
         viewpoints = read_row(told, row).astype(np.float64)
-        if not np.isfinite(viewpoints).all():
-            raise DatasetError("'viewpoints' holds NaN or infinite values")
+        refuse_nan("viewpoints", viewpoints)
         meta = {"kind": self.kind, "dataset": self.name, "gqn_viewpoints": viewpoints.tolist()}
         return Scene(name=name, images=as_rgb(read_row(stored, row), "images"), meta=meta)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from abc import abstractmethod
@@ -14,11 +13,9 @@ import numpy as np
 
 from datasets.hdf5 import open_hdf5, stored_array
 from datasets.scene import DatasetError, Scene
-from datasets.scene_dataset import SceneDataset, spread
+from datasets.scene_dataset import SceneDataset
 
 SPLITS = ("train", "val", "test")
-HASHED_BLOCK = 2**20  # bytes
-HASHED_BLOCKS = 256  # of a file; such files have 10 GB and more, and a digest is asked for before each training
 
 
 @dataclass(frozen=True)
@@ -63,21 +60,6 @@ class Hdf5Dataset(SceneDataset):
 
     def files(self) -> list[Path]:
         return list(dict.fromkeys(part.file for part in self._parts))
-
-    def digest(self) -> str:
-        """As `SceneDataset.digest`; of files above 256 MB it sees 256 blocks of 1 MB, evenly spread."""
-        total = hashlib.sha256()
-        for path in self.files():
-            try:
-                with open(path, "rb") as file:
-                    size = os.fstat(file.fileno()).st_size
-                    total.update(f"{path.name}\0{size}\0".encode())
-                    for block in spread(-(-size // HASHED_BLOCK), HASHED_BLOCKS):
-                        file.seek(int(block) * HASHED_BLOCK)
-                        total.update(file.read(HASHED_BLOCK))
-            except OSError as error:
-                raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
-        return total.hexdigest()
 
     def __len__(self) -> int:
         return sum(part.count for part in self._parts)

@@ -20,7 +20,7 @@ import numpy as np
 
 from datasets.hdf5 import read_row, stored_array
 from datasets.hdf5_dataset import SPLITS, Hdf5Dataset, as_rgb, is_array, split_of
-from datasets.scene import DatasetError, Scene
+from datasets.scene import DatasetError, Scene, refuse_nan
 
 _MASKS = {"imgs": "masks", "image": "mask"}  # by the name of the images
 _MAX_ID = 254  # instance ids are uint8
@@ -62,8 +62,7 @@ def _channels_last(image: np.ndarray, name: str) -> np.ndarray:
 
 def _instance_ids(mask: np.ndarray, size: tuple[int, int], name: str) -> np.ndarray:
     """uint8 [H,W] from a mask of each entity, [O,H,W,1] or [O,1,H,W], or from entities' numbers, [H,W,1] or [1,H,W]."""
-    if mask.dtype.kind == "f" and not np.isfinite(mask).all():
-        raise DatasetError(f"'{name}' holds NaN or infinite values; export it again")
+    refuse_nan(name, mask)
     if len(mask) and mask.shape[1:] in ((*size, 1), (1, *size)):
         numbers = mask.reshape(len(mask), *size).argmax(0)  # a pixel that no entity has is the background's
     elif mask.shape in (size, (*size, 1), (1, *size)):

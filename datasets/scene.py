@@ -14,6 +14,12 @@ class DatasetError(ValueError):
     exit_code = 1  # of the command that stumbles over it
 
 
+def refuse_nan(name: str, array: np.ndarray) -> None:
+    """Raises DatasetError where an array holds NaN or infinite values."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise DatasetError(f"'{name}' holds NaN or infinite values; export the scene again")
+
+
 @dataclass(frozen=True)
 class Scene:
     """A static scene seen from V viewpoints, with N objects.
@@ -86,6 +92,12 @@ class Scene:
     def num_objects(self) -> int:
         """How many objects the scene holds, the background not counted."""
         return len(self.objects) if self.objects else int(self.masks.max()) if self.masks is not None else 0
+
+    def object_name(self, i: int) -> str:
+        """What object `i` is, in words: `red rubber cube` where that is known, else its number."""
+        known = self.objects[i] if i < len(self.objects) else {}
+        words = [known[key] for key in ("color", "material", "shape") if isinstance(known.get(key), str)]
+        return " ".join(words) or f"object {i + 1}"
 
     def distortion_of(self, view: int) -> np.ndarray | None:
         """The lens distortion [5] of a view; None where it is not known."""

@@ -129,8 +129,8 @@ def test_two_formats_in_a_folder_are_not_chosen_between(tmp_path: Path) -> None:
 def test_the_digest_of_a_large_file_notices_its_size_and_both_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datasets.hdf5_dataset.HASHED_BLOCK", 64)
-    monkeypatch.setattr("datasets.hdf5_dataset.HASHED_BLOCKS", 8)
+    monkeypatch.setattr("datasets.scene_dataset.HASHED_BLOCK", 64)
+    monkeypatch.setattr("datasets.scene_dataset.HASHED_BLOCKS", 8)
     path = tmp_path / "a.h5"
     write_emorl(path, {"train": 4})
     dataset, whole = open_dataset(path), path.read_bytes()
