@@ -17,6 +17,8 @@ import numpy as np
 from datasets.scene import DatasetError
 from datasets.scene_dataset import MAX_ARRAY_BYTES
 
+MAX_KEPT_BYTES = 2**28  # of an array
+KeptRows = dict[tuple[str, str], tuple[int, np.ndarray]]  # (file, array) -> number of the first row, rows
 _DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError)  # what h5py raises on damaged content
 
 
@@ -62,10 +64,24 @@ def read_array(stored: h5py.Dataset) -> np.ndarray:
     return stored[...]
 
 
-def read_row(stored: h5py.Dataset, row: int) -> np.ndarray:
-    """`stored[row]`, and nothing else of the array. Raises DatasetError where a row declares an absurd size."""
+def read_row(stored: h5py.Dataset, row: int, kept: KeptRows) -> np.ndarray:
+    """`stored[row]`, and no more of the array than the rows that the file keeps in one piece with it.
+
+    Args:
+        kept: such rows, from one call for the next; without them, reading rows one after another would unpack each
+            piece as often as it has rows. The array that is returned may lie in them: do not change it.
+
+    Raises:
+        DatasetError: a row declares an absurd size.
+    """
     _check_size(stored, stored.shape[1:])
-    return stored[row]
+    together = stored.chunks[0] if stored.chunks else 1
+    if together == 1 or together * math.prod(stored.shape[1:]) * stored.dtype.itemsize > MAX_KEPT_BYTES:
+        return stored[row]
+    key, first = (stored.file.filename, stored.name), row - row % together
+    if key not in kept or kept[key][0] != first:
+        kept[key] = first, stored[first : first + together]
+    return kept[key][1][row - first]
 
 
 def _lies_here(group: h5py.Group, name: str) -> bool:

@@ -7,11 +7,12 @@ import re
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from datasets.hdf5 import open_hdf5, stored_array
+from datasets.hdf5 import KeptRows, open_hdf5, stored_array
 from datasets.scene import DatasetError, Scene
 from datasets.scene_dataset import SceneDataset
 
@@ -31,8 +32,8 @@ class Part:
 class Hdf5Dataset(SceneDataset):
     """All HDF5 files of a folder, or one file; see `SceneDataset`.
 
-    A file is opened for each scene that is read, so that datasets can be handed to other processes and reading never
-    takes more memory than a scene.
+    A file is opened for each scene that is read, so that datasets can be handed to other processes. What is in memory
+    is a scene, and the rows that are stored in one piece with it.
     """
 
     def __init__(self, root: Path, split: str | None = None) -> None:
@@ -44,6 +45,7 @@ class Hdf5Dataset(SceneDataset):
         self.splits = self._count(parts)
         chosen = self._choose(split)
         self._parts = [part for part in parts if part.split in chosen]
+        self._kept: KeptRows = {}
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
@@ -60,6 +62,9 @@ class Hdf5Dataset(SceneDataset):
 
     def files(self) -> list[Path]:
         return list(dict.fromkeys(part.file for part in self._parts))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": {}}
 
     def __len__(self) -> int:
         return sum(part.count for part in self._parts)

@@ -39,14 +39,14 @@ class MultiObjectDataset(Hdf5Dataset):
 
     def _scene(self, group: h5py.Group, row: int, name: str) -> Scene:
         images = "imgs" if "imgs" in group else "image"
-        image = _channels_last(read_row(stored_array(group, images), row), images)
+        image = _channels_last(read_row(stored_array(group, images), row, self._kept), images)
         masks = None
         if _MASKS[images] in group:
             stored = stored_array(group, _MASKS[images])
             rows, expected = stored.shape[:1], group[images].shape[:1]
             if rows != expected:
                 raise DatasetError(f"'{_MASKS[images]}' has {sum(rows)} rows, '{images}' has {sum(expected)}")
-            masks = _instance_ids(read_row(stored, row), image.shape[:2], _MASKS[images])[None]
+            masks = _instance_ids(read_row(stored, row, self._kept), image.shape[:2], _MASKS[images])[None]
         meta = {"kind": self.kind, "dataset": self.name}
         return Scene(name=name, images=as_rgb(image, images)[None], masks=masks, meta=meta)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,31 @@ def test_channels_first(tmp_path: Path) -> None:
 def test_entities_by_number_without_a_split(tmp_path: Path) -> None:
     drawn = write_numbered(tmp_path / "clevr_10-full.hdf5", 3)
     assert_shows(open_dataset(tmp_path, "all"), *drawn)
+
+
+def test_rows_stored_together_come_out_as_they_were_in_any_order(tmp_path: Path) -> None:
+    images, numbers = draw_images(11)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for split, rows in (("train", slice(0, 9)), ("test", slice(9, 11))):
+            file.create_dataset(f"{split}/imgs", data=images[rows], chunks=(2, 6, 16, 1), compression="gzip")
+            file.create_dataset(f"{split}/masks", data=numbers[rows, ..., None], chunks=(2, 12, 16, 1))
+    dataset = open_dataset(tmp_path)
+    assert_shows(dataset, images, numbers)
+    for index in np.random.default_rng(0).permutation(11):
+        np.testing.assert_array_equal(dataset[index].images[0], images[index])
+        np.testing.assert_array_equal(dataset[index].masks[0], numbers[index])
+    assert len(pickle.dumps(dataset)) < 2000, "rows that were read do not travel with it"
+
+
+def test_rows_stored_together_are_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, _ = draw_images(8)
+    with h5py.File(tmp_path / "a_train.h5", "w") as file:
+        file.create_dataset("image", data=images, chunks=(4, *images.shape[1:]), compression="gzip")
+    read: list[object] = []
+    plain = h5py.Dataset.__getitem__
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda self, rows: read.append(rows) or plain(self, rows))
+    list(open_dataset(tmp_path))
+    assert read == [slice(0, 4), slice(4, 8)]
 
 
 def test_a_hidden_entity_keeps_the_others_numbers(tmp_path: Path) -> None:
