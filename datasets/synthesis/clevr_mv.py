@@ -22,8 +22,8 @@ CIRCLE_RADIUS, CAMERA_HEIGHT = 9.915450, 3.507568
 FIRST_AZIMUTH = np.arctan2(-6.507640, 7.481130)
 FIELD_OF_VIEW = 0.857556
 MIN_VISIBLE = 48  # pixels of every object in the first view, of 64 x 64
-_LIGHTINGS = 4  # pictures under jittered lamps that are averaged
-_GRAIN = 4.7  # standard deviation of the grey levels' noise in the official pictures (Cycles, 96 samples)
+_LIGHTINGS = 3  # pictures under jittered lamps that are averaged
+_GRAIN = (5.5, 2.8)  # noise of the official pictures (Cycles, 96 samples), grey levels in the top and the bottom row
 
 
 def circle_poses(views: int) -> np.ndarray:
@@ -66,7 +66,8 @@ class ClevrRenderer(ViewRenderer):
             self._world.move_lamps(rng)
             self.aim(pose)
             image += self.colour() / _LIGHTINGS
-        image = image * exposure + rng.normal(0, _GRAIN, (self.size, self.size, 1))
+        grain = np.linspace(*_GRAIN, self.size)[:, None, None] * rng.normal(size=(self.size, self.size, 1))
+        image = image * exposure + grain
         image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
         visible, depth = self._world.labels(self.geoms()), self.depth()
         silhouettes = np.zeros((count, self.size, self.size), bool)

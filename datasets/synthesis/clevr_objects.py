@@ -15,20 +15,21 @@ from datasets.synthesis.surface import SignedDistance
 
 MIN_OBJECTS, MAX_OBJECTS = 2, 5
 MATERIALS = ("rubber", "metal")
-# Surface colours, RGB in [0,1], with which pictures come nearest to the official ones (docs/datasets.md).
+# Surface colours, RGB in [0,1], with which pictures come nearest to the official ones (docs/datasets.md). No
+# grey may be exactly 0.5: that is MuJoCo's default, which gives way to the material's white.
 COLOURS = {
-    "gray": (0.42, 0.42, 0.42),
-    "red": (0.62, 0.22, 0.22),
-    "blue": (0.24, 0.35, 0.65),
-    "green": (0.19, 0.44, 0.14),
-    "brown": (0.53, 0.37, 0.17),
-    "purple": (0.53, 0.24, 0.63),
-    "cyan": (0.24, 0.64, 0.64),
-    "yellow": (0.77, 0.74, 0.27),
+    "gray": (0.51, 0.51, 0.51),
+    "red": (0.68, 0.32, 0.32),
+    "blue": (0.36, 0.47, 0.75),
+    "green": (0.30, 0.54, 0.25),
+    "brown": (0.62, 0.48, 0.30),
+    "purple": (0.63, 0.36, 0.73),
+    "cyan": (0.35, 0.73, 0.73),
+    "yellow": (0.83, 0.79, 0.38),
 }
 _HALF_SIDE = 3.0  # of the square that objects' centres stand in
+_DRAWS = 1000  # of places, before other shapes and sizes are tried
 _GAP = 0.1  # at least this much floor between the circles that objects turn in
-_ROUND_FOOTPRINTS = {"cube": 2**0.5}  # radius of the circle that a shape turns in, in units of its size; else 1
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,16 @@ class Family:
     Attributes:
         kind: the kind of scenes.
         sizes: radius of an object of each size: half its height, and how high its centre is above the floor. Metres.
-        forms: shapes given as solids within about the unit sphere, beside MuJoCo's own.
         primitives: MuJoCo's own shapes, by CLEVR's names.
+        forms: shapes given as solids, in units of the size, beside them.
+        footprints: radius of the circle that a shape turns in, in units of its size, where it is not 1.
     """
 
     kind: str
     sizes: Mapping[str, float]
     primitives: Mapping[str, str]
     forms: Mapping[str, SignedDistance] = field(default_factory=dict)
+    footprints: Mapping[str, float] = field(default_factory=lambda: {"cube": 2**0.5})
 
     @property
     def shapes(self) -> list[str]:
@@ -71,22 +74,25 @@ class ClevrObject:
 
 def random_objects(rng: np.random.Generator, family: Family) -> list[ClevrObject]:
     """2-5 objects of any colours, in a square of 6 m about the origin; none touches another."""
-    objects: list[ClevrObject] = []
-    reaches: list[float] = []
-    for _ in range(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)):
-        shape, size = str(rng.choice(family.shapes)), str(rng.choice(list(family.sizes)))
-        radius = family.sizes[size]
-        reach = radius * _ROUND_FOOTPRINTS.get(shape, 1.0)
-        place = _free_place(rng, reach, objects, reaches)
-        material, colour = str(rng.choice(MATERIALS)), str(rng.choice(list(COLOURS)))
-        objects.append(ClevrObject(shape, size, material, colour, np.append(place, radius), rng.uniform(0, 2 * np.pi)))
-        reaches.append(reach)
-    return objects
+    count = int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1))
+    while True:
+        shapes, sizes = rng.choice(family.shapes, count).tolist(), rng.choice(list(family.sizes), count).tolist()
+        reaches = [
+            family.sizes[size] * family.footprints.get(shape, 1) for shape, size in zip(shapes, sizes, strict=True)
+        ]
+        places = _free_places(rng, np.array(reaches))
+        if places is not None:
+            return [_painted(rng, family, *each) for each in zip(shapes, sizes, places, strict=True)]
 
 
-def _free_place(rng: np.random.Generator, reach: float, others: list[ClevrObject], reaches: list[float]) -> np.ndarray:
-    while True:  # five objects cover less than half of the square
-        place = rng.uniform(-_HALF_SIDE, _HALF_SIDE, 2)
-        pairs = zip(others, reaches, strict=True)
-        if all(np.linalg.norm(place - other.position[:2]) > reach + its + _GAP for other, its in pairs):
-            return place
+def _painted(rng: np.random.Generator, family: Family, shape: str, size: str, place: np.ndarray) -> ClevrObject:
+    material, colour = str(rng.choice(MATERIALS)), str(rng.choice(list(COLOURS)))
+    return ClevrObject(shape, size, material, colour, np.append(place, family.sizes[size]), rng.uniform(0, 2 * np.pi))
+
+
+def _free_places(rng: np.random.Generator, reaches: np.ndarray) -> np.ndarray | None:
+    """Places [N,2] in the square of circles with radii [N], a gap between them; None where many draws found none."""
+    places = rng.uniform(-_HALF_SIDE, _HALF_SIDE, (_DRAWS, len(reaches), 2))
+    distances = np.linalg.norm(places[:, :, None] - places[:, None], axis=-1) + np.diag(np.full(len(reaches), np.inf))
+    apart = (distances > reaches[:, None] + reaches + _GAP).all((1, 2))
+    return places[apart.argmax()] if apart.any() else None

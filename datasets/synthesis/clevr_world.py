@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from datasets.synthesis.clevr_objects import COLOURS, MATERIALS, MAX_OBJECTS, ClevrObject, Family
 from datasets.synthesis.rendering import import_mujoco
-from datasets.synthesis.surface import extract_surface
+from datasets.synthesis.surface import SignedDistance, extract_surface
 
 if TYPE_CHECKING:
     import mujoco
 
-_AMBIENT = 0.36
-# Where lamps hang, how far their light reaches around (metres), and their RGB strength: the key, the fill, the back.
+_AMBIENT = 0.60  # of the light on the floor; the lamps give the rest
+# Where lamps hang, how far their light reaches around (metres), what each adds to the light on the floor: key, fill,
+# back. Their colours are the floor's (`floor_tones`).
 LAMPS = (
-    ((6.4, -2.9, 5.5), 1.5, (0.30, 0.29, 0.27)),
-    ((-4.7, -4.0, 5.0), 1.5, (0.24, 0.25, 0.27)),
-    ((-1.1, 2.6, 6.0), 2.0, (0.30, 0.30, 0.30)),
+    ((5.5, -2.5, 8.0), 2.5, 0.16),
+    ((-4.2, -3.6, 7.0), 2.5, 0.12),
+    ((-1.1, 2.6, 7.0), 2.5, 0.12),
 )
+_BOUNCE = 0.2  # of the floor's light comes back from it and lights objects from below
+_HIGHLIGHT = 1.5  # strength of a lamp's mirror image
+_CUBE = 0.965  # half a cube's side in units of its size: the official cubes' edges are rounded off
 _SAMPLES = 2  # lights a lamp; fixed-function OpenGL has 8 lights in all
 _FLOOR_HALF, _FLOOR_TEXELS = 150.0, 1024
-_SKY = 118
-_CELL = 0.05  # of the grid that free forms are meshed on, in units of their size
+_HORIZON = 138  # grey level
+_DUSK = 3.2  # grey levels that the sky loses for every degree above the horizon
+_EXTENT, _CELL = 2.0, 0.07  # half width and cell of the grid that free forms are meshed on, in units of their size
 _SHOWN, _HIDDEN = 0, 5  # geom groups: MuJoCo draws the groups 0-2
 
 _MODEL = """
 <mujoco>
   <visual>
     <global offwidth="{pixels}" offheight="{pixels}"/>
-    <quality shadowsize="512" offsamples="0" numslices="40" numstacks="24"/>
+    <quality shadowsize="256" offsamples="0" numslices="40" numstacks="24"/>
     <map znear="0.5" zfar="400" shadowclip="7"/>
     <headlight ambient="{ambient} {ambient} {ambient}" diffuse="0 0 0" specular="0 0 0"/>
   </visual>
   <statistic extent="1" center="0 0 0"/>
   <asset>
-    <material name="rubber" specular="0.15" shininess="0.1"/>
+    <material name="rubber" specular="0.03" shininess="0.1"/>
   </asset>
+  <worldbody>
+    <light name="bounce" type="directional" dir="0 0 1" castshadow="false"
+           diffuse="{bounce} {bounce} {bounce}" specular="0 0 0"/>
+  </worldbody>
 </mujoco>
 """
 
@@ -45,20 +55,19 @@ _MODEL = """
 def clevr_spec(family: Family, pixels: int) -> mujoco.MjSpec:
     """The model, not yet compiled, for pictures of up to pixels x pixels."""
     mujoco = import_mujoco()
-    spec = mujoco.MjSpec.from_string(_MODEL.format(pixels=pixels, ambient=_AMBIENT))
-    _add_texture(spec, "sky", mujoco.mjtTexture.mjTEXTURE_SKYBOX, np.full((6, 1, 3), _SKY, np.uint8))
+    spec = mujoco.MjSpec.from_string(_MODEL.format(pixels=pixels, ambient=_AMBIENT, bounce=_BOUNCE))
+    _add_texture(spec, "sky", mujoco.mjtTexture.mjTEXTURE_SKYBOX, _sky_tones())
     _add_texture(spec, "floor", mujoco.mjtTexture.mjTEXTURE_2D, floor_tones())
     _add_texture(spec, "metal", mujoco.mjtTexture.mjTEXTURE_CUBE, _reflections())
     _add_material(spec, "floor", "floor")
-    _add_material(spec, "metal", "metal", specular=1.0, shininess=0.7)
+    _add_material(spec, "metal", "metal", specular=1.0, shininess=0.8)
     size = [_FLOOR_HALF, _FLOOR_HALF, 1]
     spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, name="floor", size=size, material="floor")
-    for lamp, (_, _, strength) in enumerate(LAMPS):
+    for lamp in range(len(LAMPS)):
         for sample in range(_SAMPLES):
             light = spec.worldbody.add_light(name=f"lamp{lamp}/{sample}", castshadow=True)
             light.type = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
-            light.diffuse = light.specular = np.array(strength) / _SAMPLES
-            light.ambient = np.zeros(3)
+            light.specular, light.ambient = np.full(3, _HIGHLIGHT / _SAMPLES), np.zeros(3)
     _add_forms(spec, family)
     for i in range(MAX_OBJECTS):
         _add_object(spec, i, family)
@@ -77,19 +86,31 @@ def floor_tones() -> np.ndarray:
         falloff = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * width**2))
         return falloff[..., None] * np.array(tone)
 
-    dusk = 118 + pool((0, 0), 70, (33, 33, 33))
+    dusk = _HORIZON + pool((0, 0), 75, (14, 14, 14))
     pools = pool((0, 0), 5, (21, 21, 21)) + pool((5.3, -2.3), 1.8, (26, 24, 17)) + pool((-3.8, -3.3), 1.5, (5, 6, 10))
     return np.rint(dusk + pools).astype(np.uint8)
 
 
+def _sky_tones() -> np.ndarray:
+    """uint8 [6T,T,3]: the dim grey around, as MuJoCo's sky box; alike above and below the horizon."""
+    slope = np.abs(np.linspace(1, -1, 256))
+    side = np.tile((_HORIZON - _DUSK * np.rad2deg(np.arctan(slope)))[:, None], (1, len(slope)))
+    return _grey(np.tile(side.clip(90), (6, 1)))
+
+
 def _reflections() -> np.ndarray:
-    """uint8 [6T,T,3]: what polished metal mirrors, a grey sky above and the bright floor below, as a cube map."""
-    texels = 32
-    rise = np.linspace(1, -1, texels)[:, None].repeat(texels, 1)  # of a side's rows, from top to bottom
-    sides = 205 - 25 * rise - 60 * np.exp(-((rise - 0.35) ** 2) / 0.04)
-    up, down = np.full_like(sides, 170), np.full_like(sides, 235)
-    faces = np.concatenate([sides, sides, up, down, sides, sides])
-    return np.rint(faces)[..., None].repeat(3, -1).astype(np.uint8)
+    """uint8 [6T,T,3]: what polished metal mirrors, as MuJoCo's cube map: sky, horizon, floor, its shadow underneath."""
+    height = np.linspace(1, -1, 32)  # of what a side's texels show, from top to bottom
+    tones = 235 - 20 * height - 50 * np.exp(-(((height - 0.3) / 0.3) ** 2))
+    side = np.tile(tones[:, None], (1, len(tones)))
+    top = np.full_like(side, 225)
+    bottom = 90 + 130 * np.maximum(np.abs(height), np.abs(height)[:, None]) ** 2
+    # In the order +x, -x, +y, -y, top, bottom, each turned in its own way.
+    return _grey(np.concatenate([side.T, side[::-1].T, side[::-1], side, top, bottom]))
+
+
+def _grey(tones: np.ndarray) -> np.ndarray:
+    return np.rint(tones)[..., None].repeat(3, -1).astype(np.uint8)
 
 
 def _add_texture(spec: mujoco.MjSpec, name: str, kind: int, pixels: np.ndarray) -> None:
@@ -102,10 +123,16 @@ def _add_material(spec: mujoco.MjSpec, name: str, texture: str, specular: float 
     material.textures[import_mujoco().mjtTextureRole.mjTEXROLE_RGB] = texture
 
 
+@functools.cache
+def form_mesh(solid: SignedDistance) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices [N,3] and triangles [M,3] of a free form, in units of an object's size."""
+    return extract_surface(solid, _EXTENT, _CELL)
+
+
 def _add_forms(spec: mujoco.MjSpec, family: Family) -> None:
     """A mesh for every free form and size."""
     for shape, solid in family.forms.items():
-        vertices, triangles = extract_surface(solid, 1.3, _CELL)
+        vertices, triangles = form_mesh(solid)
         for size, radius in family.sizes.items():
             mesh = spec.add_mesh(name=f"{shape}/{size}", smoothnormal=True)
             mesh.uservert, mesh.userface = (radius * vertices).ravel(), triangles.ravel()
@@ -119,7 +146,8 @@ def _add_object(spec: mujoco.MjSpec, i: int, family: Family) -> None:
     for size, radius in family.sizes.items():
         for shape, kind in family.primitives.items():
             primitive = getattr(mujoco.mjtGeom, f"mjGEOM_{kind.upper()}")
-            body.add_geom(name=f"{i}/{shape}/{size}", type=primitive, size=[radius] * 3, **common)
+            extent = radius * (_CUBE if kind == "box" else 1)
+            body.add_geom(name=f"{i}/{shape}/{size}", type=primitive, size=[extent] * 3, **common)
         for shape in family.forms:
             mesh = f"{shape}/{size}"
             body.add_geom(name=f"{i}/{mesh}", type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh, **common)
@@ -160,11 +188,17 @@ class ClevrWorld:
         self.model.geom_group[geoms] = _SHOWN
 
     def move_lamps(self, rng: np.random.Generator) -> None:
-        """Light from other points of the lamps: pictures under several such lights have soft shadows in their mean."""
-        for lamp, (place, reach, _) in enumerate(LAMPS):
+        """Light from other points of the lamps: pictures under several such lights have soft shadows in their mean.
+
+        The floor, where no shadow falls, stays as light as it was.
+        """
+        for lamp, (place, reach, strength) in enumerate(LAMPS):
             for sample in range(_SAMPLES):
-                towards = -np.array(place) + rng.normal(0, reach, 3)
-                self.model.light_dir[self.model.light(f"lamp{lamp}/{sample}").id] = towards / np.linalg.norm(towards)
+                light = self.model.light(f"lamp{lamp}/{sample}").id
+                towards = -np.array(place) + rng.normal(0, reach, 3) * [1, 1, 0]
+                towards /= np.linalg.norm(towards)
+                self.model.light_dir[light] = towards
+                self.model.light_diffuse[light] = strength / _SAMPLES / -towards[2]
 
     def labels(self, geoms: np.ndarray) -> np.ndarray:
         """Geom ids int [H,W] as instance ids uint8 [H,W]: object i is i + 1, all else 0."""

@@ -6,8 +6,14 @@ from functools import partial
 
 from datasets.synthesis.clevr_mv import ClevrRenderer, make_scene
 from datasets.synthesis.clevr_objects import Family
-from datasets.synthesis.free_forms import FREE_FORMS
+from datasets.synthesis.free_forms import FOOTPRINTS, FREE_FORMS
 from datasets.synthesis.synthesiser import Synthesiser
 
-_FAMILY = Family("dolphin", {"large": 0.95, "small": 0.75}, {"cube": "box", "sphere": "sphere"}, FREE_FORMS)
+_FAMILY = Family(
+    "dolphin",
+    {"large": 0.95, "small": 0.75},
+    {"cube": "box", "sphere": "sphere"},
+    FREE_FORMS,
+    {"cube": 2**0.5, **FOOTPRINTS},
+)
 DOLPHIN = Synthesiser("dolphin", partial(ClevrRenderer, family=_FAMILY), make_scene, ("clevr", "h5"))

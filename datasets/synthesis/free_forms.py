@@ -1,13 +1,17 @@
-"""Free forms, modelled here as signed distance functions: x forward, z up, within about the unit sphere.
+"""Free forms, modelled here as signed distance functions: x forward, z up, in units of an object's size.
 
-Those that stand have their soles at z = -1.
+Those that stand have their soles at z = -1. They are drawn within the unit sphere, and made as large as the official
+set's forms in the end.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from datasets.synthesis.solids import drum, ellipsoid, limb, torus, union, without
+from datasets.synthesis.surface import SignedDistance
 
 
 def dolphin(points: np.ndarray) -> np.ndarray:
@@ -72,4 +76,18 @@ def rabbit(points: np.ndarray) -> np.ndarray:
     return union(body, head, scut, *ears, *paws, blend=0.12)
 
 
-FREE_FORMS = {form.__name__: form for form in (dolphin, horse, duck, mug, teapot, rabbit)}
+def enlarged(solid: SignedDistance, factor: float, kept_height: float, points: np.ndarray) -> np.ndarray:
+    """Distances to a solid made larger; what is at `kept_height` stays there."""
+    kept = np.array([0, 0, kept_height])
+    return factor * solid((points - kept) / factor + kept)
+
+
+FREE_FORMS = {
+    "dolphin": partial(enlarged, dolphin, 1.55, 0.2),
+    "horse": partial(enlarged, horse, 1.25, -1),
+    "duck": partial(enlarged, duck, 1.3, -1),
+    "mug": partial(enlarged, mug, 1.15, -1),
+    "teapot": partial(enlarged, teapot, 1.2, -1),
+    "rabbit": partial(enlarged, rabbit, 1.3, -1),
+}
+FOOTPRINTS = {"dolphin": 1.87, "horse": 1.32, "duck": 1.42, "mug": 1.46, "teapot": 1.21, "rabbit": 1.12}
