@@ -71,7 +71,7 @@ def reproduce(
         failed |= _run([compare], ledger, None)
     aim = " ".join((EXPERIMENTS[experiment].__doc__ or "").split())
     command = shlex.join(["lds", *sys.argv[1:]])
-    page = write_page(experiment, aim, budget_name, loaded, command, steps, compare, failed, ledger)
+    page = write_page(experiment, aim, budget_name, loaded, command, data, steps, compare, failed, ledger)
     console.print(f"[green]Wrote[/] {page}", soft_wrap=True)
     if failed:
         console.print(f"[red]{len(failed)} steps were not done[/]; the same command tries them again")

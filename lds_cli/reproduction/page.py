@@ -23,12 +23,13 @@ PAPER = "paper"  # the budget with the paper's settings
 
 def write_page(
     experiment: str, aim: str, budget_name: str, budget: Budget, command: str,
-    steps: Sequence[Step], compare: Step | None, failed: dict[str, str], ledger: Ledger,
+    data: Path | None, steps: Sequence[Step], compare: Step | None, failed: dict[str, str], ledger: Ledger,
 ) -> Path:  # fmt: skip
     """Write OUT/EXPERIMENT/index.html and index.json.
 
     Args:
         aim: what the experiment shows, in a sentence.
+        data: the datasets that were given; None where they are synthesised.
         compare: the step that put the evaluations side by side, if there was one.
         failed: why, for each step that was not done.
 
@@ -43,6 +44,7 @@ def write_page(
         "aim": aim,
         "budget": budget_name,
         "settings": asdict(budget),
+        "data": str(data) if data else None,
         "command": command,
         "machine": f"{platform.node()}, {platform.machine()}, Python {platform.python_version()}",
         "written": f"{datetime.now():%Y-%m-%d %H:%M}",
