@@ -41,7 +41,7 @@ class Hdf5Dataset(SceneDataset):
         self.name = root.stem if root.is_file() else Path(os.path.abspath(root)).name
         self.kind = self.format
         self.split = split
-        parts = [part for file in hdf5_files(root) for part in self._parts_of(file)]
+        parts = [part for file in hdf5_files(root) for part in self._parts_of(self.root / file.name)]
         self.splits = self._count(parts)
         chosen = self._choose(split)
         self._parts = [part for part in parts if part.split in chosen]

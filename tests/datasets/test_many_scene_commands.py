@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from many_scenes import write_channels_first, write_emorl, write_gqn
 
+from datasets.loading import open_dataset
 from datasets.packing import pack, read_packed
 from datasets.scene import DatasetError
 
@@ -74,6 +75,16 @@ def test_packing_by_command_and_while_training_give_the_same(
     assert told.digest == cached.digest and told.viewpoints.keys() == cached.viewpoints.keys()
     with pytest.raises(DatasetError, match="was packed from the split 'train' at 8 pixels"):
         pack(tmp_path / "packed.h5", "train", 16)
+
+
+def test_the_digest_is_the_same_by_whatever_path(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = open_dataset(dataset).digest()
+    monkeypatch.chdir(tmp_path)
+    assert open_dataset(dataset.relative_to(tmp_path)).digest() == digest
+    (tmp_path / "links").mkdir()
+    for file in dataset.parent.rglob("*.h5"):
+        (tmp_path / "links" / file.name).symlink_to(file)
+    assert open_dataset("links").digest() == digest
 
 
 def test_packed_viewpoints_are_those_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
