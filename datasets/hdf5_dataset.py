@@ -43,7 +43,7 @@ class Hdf5Dataset(SceneDataset):
         self.split = split
         parts = [part for file in hdf5_files(root) for part in self._parts_of(self.root / file.name)]
         self.splits = self._count(parts)
-        chosen = self._choose(split)
+        chosen = self._choose(split, root)
         self._parts = [part for part in parts if part.split in chosen]
         self._kept: KeptRows = {}
 

@@ -75,10 +75,14 @@ class SceneDataset(Sequence[Scene]):
                 raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
         return total.hexdigest()
 
-    def _choose(self, split: str | None) -> list[str]:
-        """The names of the splits that `split` stands for. Raises DatasetError where there is no such split."""
+    def _choose(self, split: str | None, place: Path | None = None) -> list[str]:
+        """The names of the splits that `split` stands for. Raises DatasetError where there is no such split.
+
+        Args:
+            place: what has the splits, if it is not the whole folder.
+        """
         if split is not None and split not in self.splits:
-            raise DatasetError(f"{self.root}: has no split '{split}'; it has {', '.join(self.splits) or 'none'}")
+            raise DatasetError(f"{place or self.root}: has no split '{split}'; it has {', '.join(self.splits) or 'none'}")
         return list(self.splits) if split is None else [split]
 
 

@@ -35,6 +35,8 @@ def test_files_beside_each_other_are_one_dataset(tmp_path: Path) -> None:
     write_emorl(tmp_path / "clevr6_with_masks_and_factors_test.h5", {"test": 2})
     assert open_dataset(tmp_path).splits == {"test": 2, "train": 3}
     assert open_dataset(tmp_path / "clevr6_with_masks_train.h5").splits == {"train": 3}
+    with pytest.raises(DatasetError, match="clevr6_with_masks_train.h5: has no split 'test'; it has train"):
+        open_dataset(tmp_path / "clevr6_with_masks_train.h5", "test")
 
 
 def test_channels_first(tmp_path: Path) -> None:
