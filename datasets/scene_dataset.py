@@ -82,7 +82,9 @@ class SceneDataset(Sequence[Scene]):
             place: what has the splits, if it is not the whole folder.
         """
         if split is not None and split not in self.splits:
-            raise DatasetError(f"{place or self.root}: has no split '{split}'; it has {', '.join(self.splits) or 'none'}")
+            raise DatasetError(
+                f"{place or self.root}: has no split '{split}'; it has {', '.join(self.splits) or 'none'}"
+            )
         return list(self.splits) if split is None else [split]
 
 
