@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lds_cli.console import console, progress_bar
+from lds_cli.train import ready_memory
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,6 +60,7 @@ def evaluate(
             "`lds data synth table_cubes /tmp/table` makes one",
             param_hint="--data",
         )
+    ready_memory()
     import torch
 
     from datasets.packing import pack

@@ -50,6 +50,7 @@ def run(monkeypatch, tmp_path):
     app.command("eval")(evaluate)
     monkeypatch.setenv("LDS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("lds_cli.evaluate.ready_memory", lambda: None)  # of this process it stays as it is
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
