@@ -17,9 +17,9 @@ from datasets.synthesis.clevr_world import ClevrWorld, clevr_spec
 from datasets.synthesis.rendering import SUPERSAMPLING, ViewRenderer
 from datasets.synthesis.synthesiser import Synthesiser
 
-# Of the official cameras: the circle's radius and height in metres, where the first one stands, their field of view.
-CIRCLE_RADIUS, CAMERA_HEIGHT = 9.915450, 3.507568
-FIRST_AZIMUTH = np.arctan2(-6.507640, 7.481130)
+# Of the official cameras: the circle's radius and height in metres, the first one's azimuth, their field of view.
+CIRCLE_RADIUS, CAMERA_HEIGHT = 9.915477, 3.507568
+FIRST_AZIMUTH = -0.715919
 FIELD_OF_VIEW = 0.857556
 MIN_VISIBLE = 48  # pixels of every object in the first view, of 64 x 64
 _LIGHTINGS = 3  # pictures under jittered lamps that are averaged

@@ -61,8 +61,8 @@ def clevr_spec(family: Family, pixels: int) -> mujoco.MjSpec:
     _add_texture(spec, "metal", mujoco.mjtTexture.mjTEXTURE_CUBE, _reflections())
     _add_material(spec, "floor", "floor")
     _add_material(spec, "metal", "metal", specular=1.0, shininess=0.8)
-    size = [_FLOOR_HALF, _FLOOR_HALF, 1]
-    spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, name="floor", size=size, material="floor")
+    floor = {"type": mujoco.mjtGeom.mjGEOM_PLANE, "size": [_FLOOR_HALF, _FLOOR_HALF, 1], "material": "floor"}
+    spec.worldbody.add_geom(name="floor", pos=[0, 0, -0.002], **floor)  # so that soles do not flicker through it
     for lamp in range(len(LAMPS)):
         for sample in range(_SAMPLES):
             light = spec.worldbody.add_light(name=f"lamp{lamp}/{sample}", castshadow=True)
@@ -101,7 +101,7 @@ def _sky_tones() -> np.ndarray:
 def _reflections() -> np.ndarray:
     """uint8 [6T,T,3]: what polished metal mirrors, as MuJoCo's cube map: sky, horizon, floor, its shadow underneath."""
     height = np.linspace(1, -1, 32)  # of what a side's texels show, from top to bottom
-    tones = 235 - 20 * height - 50 * np.exp(-(((height - 0.3) / 0.3) ** 2))
+    tones = 240 - 20 * height - 60 * np.exp(-(((height - 0.8) / 0.25) ** 2))
     side = np.tile(tones[:, None], (1, len(tones)))
     top = np.full_like(side, 225)
     bottom = 90 + 130 * np.maximum(np.abs(height), np.abs(height)[:, None]) ** 2
