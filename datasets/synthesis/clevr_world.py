@@ -23,7 +23,7 @@ LAMPS = (
     ((-1.1, 2.6, 7.0), 2.5, 0.12),
 )
 _BOUNCE = 0.2  # of the floor's light comes back from it and lights objects from below
-_HIGHLIGHT = 1.5  # strength of a lamp's mirror image
+_HIGHLIGHT = 1.8  # strength of a lamp's mirror image
 _CUBE = 0.965  # half a cube's side in units of its size: the official cubes' edges are rounded off
 _SAMPLES = 2  # lights a lamp; fixed-function OpenGL has 8 lights in all
 _FLOOR_HALF, _FLOOR_TEXELS = 150.0, 1024
@@ -60,7 +60,7 @@ def clevr_spec(family: Family, pixels: int) -> mujoco.MjSpec:
     _add_texture(spec, "floor", mujoco.mjtTexture.mjTEXTURE_2D, floor_tones())
     _add_texture(spec, "metal", mujoco.mjtTexture.mjTEXTURE_CUBE, _reflections())
     _add_material(spec, "floor", "floor")
-    _add_material(spec, "metal", "metal", specular=1.0, shininess=0.8)
+    _add_material(spec, "metal", "metal", specular=1.0, shininess=1.0)
     floor = {"type": mujoco.mjtGeom.mjGEOM_PLANE, "size": [_FLOOR_HALF, _FLOOR_HALF, 1], "material": "floor"}
     spec.worldbody.add_geom(name="floor", pos=[0, 0, -0.002], **floor)  # so that soles do not flicker through it
     for lamp in range(len(LAMPS)):
@@ -101,10 +101,10 @@ def _sky_tones() -> np.ndarray:
 def _reflections() -> np.ndarray:
     """uint8 [6T,T,3]: what polished metal mirrors, as MuJoCo's cube map: sky, horizon, floor, its shadow underneath."""
     height = np.linspace(1, -1, 32)  # of what a side's texels show, from top to bottom
-    tones = 240 - 20 * height - 60 * np.exp(-(((height - 0.8) / 0.25) ** 2))
+    tones = 244 - 10 * height - 60 * np.exp(-(((height - 0.8) / 0.25) ** 2))
     side = np.tile(tones[:, None], (1, len(tones)))
-    top = np.full_like(side, 225)
-    bottom = 90 + 130 * np.maximum(np.abs(height), np.abs(height)[:, None]) ** 2
+    top = np.full_like(side, 205)
+    bottom = 90 + 160 * np.maximum(np.abs(height), np.abs(height)[:, None]) ** 2
     # In the order +x, -x, +y, -y, top, bottom, each turned in its own way.
     return _grey(np.concatenate([side.T, side[::-1].T, side[::-1], side, top, bottom]))
 
