@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from colour_scenes import ColourModel, packed_orbits, packed_squares
+from fidelity import SMALL, Case
 from torch import Tensor
 from torch.distributions import LowRankMultivariateNormal, Normal
 
@@ -103,6 +104,15 @@ def test_densities_that_are_not_finite_are_one_clear_error():
     model.W = model.W * torch.nan
     with pytest.raises(OutputError, match="log densities of images 0 to 1 are not finite.*damaged"):
         Explainer(model, packed).log_weights(0, 2, lambda images: None)
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_every_model_has_a_gap(model):
+    packed = packed_orbits(scenes=2, views=2, size=SIZE)
+    small = Case(model, {"image_size": SIZE}).build().train()
+    evaluation = measured(small, packed, 5)
+    assert (evaluation.rows["inference_gap"] > 0).all()
+    assert ((evaluation.rows["effective_samples"] >= 1) & (evaluation.rows["effective_samples"] <= 5)).all()
 
 
 def tiny_mulmon():
