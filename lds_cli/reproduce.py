@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -115,6 +116,7 @@ def _show_plan(steps: Sequence[Step], ledger: Ledger, title: str) -> None:
     from lds_cli.reproduction.page import duration
 
     left = [step for step in steps if not ledger.is_done(step)]
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
     with console.status("Measuring how long a step of training takes here") as status:
         seconds = estimate_seconds(left, lambda what: status.update(f"Measuring a training step of {what}"))
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
@@ -129,3 +131,6 @@ def _show_plan(steps: Sequence[Step], ledger: Ledger, title: str) -> None:
     console.print(table)
     where = "one after another on this machine"
     console.print(f"About {duration(sum(seconds.values()))} left, {where}; trainings by measured steps, others roughly")
+    if left and load > cores:
+        note = f"{load:.0f} processes share its {cores} cores: without them it would be faster"
+        console.print(f"[yellow]note[/] the machine was busy when this was measured, {note}", soft_wrap=True)
