@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datasets.synthesis.clevr_objects import COLOURS, MATERIALS, MAX_OBJECTS, ClevrObject, Family
+from datasets.synthesis.clevr_textures import FLOOR_HALF, floor_tones, reflections, sky_tones
 from datasets.synthesis.rendering import import_mujoco
 from datasets.synthesis.surface import SignedDistance, extract_surface
 
@@ -26,9 +27,6 @@ _BOUNCE = 0.2  # of the floor's light comes back from it and lights objects from
 _HIGHLIGHT = 1.8  # strength of a lamp's mirror image
 _CUBE = 0.965  # half a cube's side in units of its size: the official cubes' edges are rounded off
 _SAMPLES = 2  # lights a lamp; fixed-function OpenGL has 8 lights in all
-_FLOOR_HALF, _FLOOR_TEXELS = 150.0, 1024
-_HORIZON = 138  # grey level
-_DUSK = 3.2  # grey levels that the sky loses for every degree above the horizon
 _EXTENT, _CELL = 2.0, 0.07  # half width and cell of the grid that free forms are meshed on, in units of their size
 _SHOWN, _HIDDEN = 0, 5  # geom groups: MuJoCo draws the groups 0-2
 
@@ -56,12 +54,12 @@ def clevr_spec(family: Family, pixels: int) -> mujoco.MjSpec:
     """The model, not yet compiled, for pictures of up to pixels x pixels."""
     mujoco = import_mujoco()
     spec = mujoco.MjSpec.from_string(_MODEL.format(pixels=pixels, ambient=_AMBIENT, bounce=_BOUNCE))
-    _add_texture(spec, "sky", mujoco.mjtTexture.mjTEXTURE_SKYBOX, _sky_tones())
+    _add_texture(spec, "sky", mujoco.mjtTexture.mjTEXTURE_SKYBOX, sky_tones())
     _add_texture(spec, "floor", mujoco.mjtTexture.mjTEXTURE_2D, floor_tones())
-    _add_texture(spec, "metal", mujoco.mjtTexture.mjTEXTURE_CUBE, _reflections())
+    _add_texture(spec, "metal", mujoco.mjtTexture.mjTEXTURE_CUBE, reflections())
     _add_material(spec, "floor", "floor")
     _add_material(spec, "metal", "metal", specular=1.0, shininess=1.0)
-    floor = {"type": mujoco.mjtGeom.mjGEOM_PLANE, "size": [_FLOOR_HALF, _FLOOR_HALF, 1], "material": "floor"}
+    floor = {"type": mujoco.mjtGeom.mjGEOM_PLANE, "size": [FLOOR_HALF, FLOOR_HALF, 1], "material": "floor"}
     spec.worldbody.add_geom(name="floor", pos=[0, 0, -0.002], **floor)  # so that soles do not flicker through it
     for lamp in range(len(LAMPS)):
         for sample in range(_SAMPLES):
@@ -72,45 +70,6 @@ def clevr_spec(family: Family, pixels: int) -> mujoco.MjSpec:
     for i in range(MAX_OBJECTS):
         _add_object(spec, i, family)
     return spec
-
-
-def floor_tones() -> np.ndarray:
-    """uint8 [T,T,3]: the lit floor seen from above, x to the right, y up; fitted to the official scenes' background.
-
-    It is brighter in the middle, with a warm pool of light under the key lamp and a faint blue one under the fill.
-    """
-    steps = (np.arange(_FLOOR_TEXELS) + 0.5) / _FLOOR_TEXELS * 2 * _FLOOR_HALF - _FLOOR_HALF
-    x, y = np.meshgrid(steps, -steps)
-
-    def pool(centre: tuple[float, float], width: float, tone: tuple[float, float, float]) -> np.ndarray:
-        falloff = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * width**2))
-        return falloff[..., None] * np.array(tone)
-
-    dusk = _HORIZON + pool((0, 0), 75, (14, 14, 14))
-    pools = pool((0, 0), 5, (21, 21, 21)) + pool((5.3, -2.3), 1.8, (26, 24, 17)) + pool((-3.8, -3.3), 1.5, (5, 6, 10))
-    return np.rint(dusk + pools).astype(np.uint8)
-
-
-def _sky_tones() -> np.ndarray:
-    """uint8 [6T,T,3]: the dim grey around, as MuJoCo's sky box; alike above and below the horizon."""
-    slope = np.abs(np.linspace(1, -1, 256))
-    side = np.tile((_HORIZON - _DUSK * np.rad2deg(np.arctan(slope)))[:, None], (1, len(slope)))
-    return _grey(np.tile(side.clip(90), (6, 1)))
-
-
-def _reflections() -> np.ndarray:
-    """uint8 [6T,T,3]: what polished metal mirrors, as MuJoCo's cube map: sky, horizon, floor, its shadow underneath."""
-    height = np.linspace(1, -1, 32)  # of what a side's texels show, from top to bottom
-    tones = 244 - 10 * height - 60 * np.exp(-(((height - 0.8) / 0.25) ** 2))
-    side = np.tile(tones[:, None], (1, len(tones)))
-    top = np.full_like(side, 205)
-    bottom = 90 + 160 * np.maximum(np.abs(height), np.abs(height)[:, None]) ** 2
-    # In the order +x, -x, +y, -y, top, bottom, each turned in its own way.
-    return _grey(np.concatenate([side.T, side[::-1].T, side[::-1], side, top, bottom]))
-
-
-def _grey(tones: np.ndarray) -> np.ndarray:
-    return np.rint(tones)[..., None].repeat(3, -1).astype(np.uint8)
 
 
 def _add_texture(spec: mujoco.MjSpec, name: str, kind: int, pixels: np.ndarray) -> None:
