@@ -114,8 +114,10 @@ class MulMON(MultiViewModel):
         return LossTerms(total + config.query_weight * query_nll, nll, kl, lds, query_nll=query_nll)
 
     def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
-        """q is the posterior after all V views. p(x, z): the prior that the first view starts from, which is learned,
-        and the mixtures of the V views, which are independent given the latents."""
+        """q is the posterior after all V views; p(x, z) are the first view's prior and the V views' mixtures.
+
+        Given the latents, views are independent. The prior is learned, as in the authors' code (NanboLi/MulMON).
+        """
         self._check(images, viewpoints)
         with torch.inference_mode(False), torch.no_grad():
             images, viewpoints = images.clone(), viewpoints.clone()
