@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +73,7 @@ def evaluate(
     from lds_models.novel_views import OBSERVED_VIEWS
     from lds_models.report import write_results
     from lds_models.results import Provenance
+    from lds_models.traversals import traverse
     from lds_models.weights import load_weights
 
     if gap_samples is not None and not inference_gap:
@@ -106,8 +108,9 @@ def evaluate(
     )
     with progress_bar(f"Evaluating {loaded.name}", len(packed.images)) as progress:
         evaluation = measure(loaded.model, packed, batch_size, device, seed, observe, progress)
+    explainer = Explainer(loaded.model, packed, batch_size, device, seed, observe)
+    evaluation = replace(evaluation, traversed=traverse(explainer, evaluation.examples))
     if inference_gap:
-        explainer = Explainer(loaded.model, packed, batch_size, device, seed, observe)
         decoded = gap_samples * int(explainer.observed.sum())
         _tell_time(explainer, gap_samples, decoded)
         with progress_bar("Inference gap", decoded) as progress:

@@ -18,6 +18,7 @@ from lds_models.metrics.reconstruction import mean_squared_error
 from lds_models.metrics.statistics import Interval, bootstrap_mean
 from lds_models.model import MultiViewModel, SceneModel
 from lds_models.novel_views import OBSERVED_VIEWS
+from lds_models.traversals import TraversedImage
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Evaluation:
         metrics: by the names of `measures`; None where it cannot be measured (no masks, no unseen views).
         sweeps: `overlap` (needs masks) and `latent`.
         scenes: of multi-view models, where views were left unseen.
+        traversed: the best example with dimensions of its slots varied, by `traverse`; None without.
     """
 
     rows: dict[str, np.ndarray]
@@ -47,6 +49,7 @@ class Evaluation:
     examples: tuple[Example, ...]
     scenes: tuple[SceneExample, ...]
     warnings: tuple[str, ...]
+    traversed: TraversedImage | None = None
 
     @property
     def multi_view(self) -> bool:

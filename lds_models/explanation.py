@@ -38,6 +38,7 @@ class Explanation:
         reconstruction: float32 [N,H,W,3].
         masks: float32 [N,K,H,W], mixing probabilities.
         appearances: float32 [N,K,H,W,3], each slot rendered alone.
+        means, stds: float32 [N,K,D], the posterior over the latents.
         cosines_of_means, cosines_of_samples: float32 [N,K,K], cosine similarities of the slots' latents: posterior
             means, and one posterior sample (what the LDS prior sees).
     """
@@ -49,6 +50,8 @@ class Explanation:
     reconstruction: np.ndarray
     masks: np.ndarray
     appearances: np.ndarray
+    means: np.ndarray
+    stds: np.ndarray
     cosines_of_means: np.ndarray
     cosines_of_samples: np.ndarray
 
@@ -152,6 +155,23 @@ class Explainer:
         first = self._batches[index][0].start
         return self.batch(index).only(slice(rows.start - first, rows.stop - first))
 
+    def render(self, latents: np.ndarray, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Masks [B,K,H,W] and appearances [B,K,H,W,3] of latents [B,K,D], seen as image `row` was.
+
+        Raises:
+            NotImplementedError: the model cannot render its latents alone.
+        """
+        masks, appearances = [], []
+        for some in torch.from_numpy(latents).to(self._device).split(self._batch_size):
+            viewpoints = None
+            if self._viewpoints is not None:
+                viewpoints = torch.from_numpy(self._viewpoints[row]).to(self._device).expand(len(some), 1, -1)
+            with torch.inference_mode():
+                rendering = self._model.render(some, viewpoints)
+            masks.append(rendering.log_masks.exp()[:, 0, :, 0].float().cpu().numpy())
+            appearances.append(rendering.appearances[:, 0].movedim(2, -1).float().cpu().numpy())
+        return np.concatenate(masks), np.concatenate(appearances)
+
     def log_weights(self, index: int, samples: int, progress: Callable[[int], None]) -> np.ndarray:
         """log p(x, z) - log q(z | x) of posterior samples of one batch, float64 [B,samples] in nats.
 
@@ -241,8 +261,11 @@ def _lay_out(
     def numpy(tensor: torch.Tensor) -> np.ndarray:
         return tensor.float().cpu().numpy()
 
+    def of_views(of_scenes: torch.Tensor) -> np.ndarray:
+        return numpy(of_scenes).repeat(len(images) // len(of_scenes), axis=0)
+
     def cosines(latents: torch.Tensor) -> np.ndarray:
-        return numpy(cosine_similarity_matrix(latents)).repeat(len(images) // len(latents), axis=0)
+        return of_views(cosine_similarity_matrix(latents))
 
     return Explanation(
         images=numpy(images.movedim(1, -1)),
@@ -252,6 +275,8 @@ def _lay_out(
         reconstruction=numpy(inference.reconstruction.flatten(0, 1).movedim(1, -1)),
         masks=numpy(inference.log_masks.exp().flatten(0, 1).squeeze(2)),
         appearances=numpy(inference.appearances.flatten(0, 1).movedim(2, -1)),
+        means=of_views(inference.mean),
+        stds=of_views(inference.std),
         cosines_of_means=cosines(inference.mean),
         cosines_of_samples=cosines(inference.sample),
     )

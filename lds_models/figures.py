@@ -13,7 +13,8 @@ import numpy as np
 from lds_models.evaluation import Evaluation, Sweep
 from lds_models.examples import SceneExample
 from lds_models.measures import METRICS
-from lds_models.pictures import Panel, View, lines_of_views
+from lds_models.pictures import Panel, View, lines_of_views, traversal
+from lds_models.traversals import VALUES, TraversedImage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,6 +111,25 @@ def _draw_views(
         axes.text(middle, top - 0.08, f"view {view.number}", ha="center", color=THEME["muted"], fontsize="small")
         for row, picture in enumerate(view.pictures.values()):
             _place(axes, picture, left + column, top + row)
+
+
+def traversals(traversed: TraversedImage) -> Figure:
+    """Slot traversals, two lines a dimension: the scene, and the slot alone, at each value."""
+    shown = traversed.traversals
+    figure = new_figure(0.95 * (len(VALUES) + 1.7), 0.95 * (PANEL_HEIGHT * len(shown) + 0.6))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    for column, value in enumerate(VALUES):
+        axes.text(column + 0.5, -0.08, f"{value:+g}", ha="center", color=THEME["ink"])
+    for index, one in enumerate(shown):
+        top = PANEL_HEIGHT * index
+        label = f"{one.label}\n{one.information:.1f} nats\nhere {one.value:+.1f}"
+        axes.text(-0.1, top + 1, label, ha="right", va="center", color=THEME["muted"], fontsize="small")
+        for column, (scene, alone) in enumerate(traversal(one)):
+            _place(axes, scene, column, top)
+            _place(axes, alone, column, top + 1)
+    axes.set(xlim=(-1.6, len(VALUES) + 0.1), ylim=(PANEL_HEIGHT * len(shown) + 0.1, -0.5), aspect="equal")
+    return figure
 
 
 def histogram(values: np.ndarray, label: str) -> Figure:

@@ -12,7 +12,7 @@ from lds_models.decoder import BroadcastDecoder
 from lds_models.iterative import Iteration, Posterior, Refiner, render_slots
 from lds_models.lds_prior import LDS, LDSConfig
 from lds_models.log_weights import gaussian_log_weights, samples_log_likelihood
-from lds_models.model import LossTerms, SceneModel, SlotInference
+from lds_models.model import LossTerms, Rendering, SceneModel, SlotInference
 from lds_models.networks import PoolingEncoder
 from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork
 
@@ -64,8 +64,11 @@ class IODINE(SceneModel):
         with torch.inference_mode(False), torch.no_grad():
             posterior, _ = self._refine(images[:, 0].clone())
             sample = posterior.mean + posterior.std * self.noise_like(posterior.std)
-            rendering = render_slots(self.refiner.decode(posterior.mean).unsqueeze(1))
+            rendering = self.render(posterior.mean)
         return SlotInference(posterior.mean, posterior.std, sample, **vars(rendering))
+
+    def render(self, latents: Tensor, viewpoints: Tensor | None = None) -> Rendering:
+        return render_slots(self.refiner.decode(latents).unsqueeze(1))
 
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
         """Sum over t of t / T times the objective of iteration t (section 3.2 of IODINE), LDS in each."""

@@ -94,6 +94,14 @@ class SceneModel(nn.Module, ABC):
         are split over calls.
         """
 
+    def render(self, latents: Tensor, viewpoints: Tensor | None = None) -> Rendering:
+        """What the generative model makes of latents [B,K,D] (seen from viewpoints [B,V,Dv]).
+
+        Raises:
+            NotImplementedError: these latents alone do not say where a slot is, as in GENESIS, whose masks have others.
+        """
+        raise NotImplementedError
+
     def noise_like(self, tensor: Tensor) -> Tensor:
         """Standard normal noise for a tensor [B,...].
 
@@ -115,7 +123,7 @@ class SceneModel(nn.Module, ABC):
 class MultiViewModel(SceneModel):
     """A model that fuses the views of a scene, and renders it from viewpoints that it has not seen."""
 
-    viewpoint_kind: str  # which of `Scene.viewpoints` it takes: clevr or pose
+    viewpoint_kind: str  # which of `Scene.viewpoints` it takes: clevr, pose or gqn
 
     @abstractmethod
     def render(self, latents: Tensor, viewpoints: Tensor) -> Rendering:

@@ -14,7 +14,7 @@ from lds_models.decoder import BroadcastDecoder
 from lds_models.lds_prior import LDS, LDSConfig
 from lds_models.log_weights import gaussian_log_weights, samples_log_likelihood
 from lds_models.mixture import categorical_kl, gaussian_kl, mixture_log_likelihood
-from lds_models.model import LossTerms, SceneModel, SlotInference
+from lds_models.model import LossTerms, Rendering, SceneModel, SlotInference
 from lds_models.networks import ComponentEncoder, UNet
 from lds_models.precision import wide
 
@@ -76,6 +76,11 @@ class MONet(SceneModel):
         batch, slots, _ = latents.shape
         out = wide(self.decoder(latents.flatten(0, 1))).unflatten(0, (batch, slots))
         return out[:, :, :3].sigmoid(), out[:, :, 3:].log_softmax(dim=1)
+
+    def render(self, latents: Tensor, viewpoints: Tensor | None = None) -> Rendering:
+        appearances, log_masks = self.decode(latents)
+        reconstruction = (log_masks.exp() * appearances).sum(1)
+        return Rendering(*(t.unsqueeze(1) for t in (log_masks, appearances, reconstruction)))
 
     def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
         self.check_images(images)

@@ -12,6 +12,7 @@ from datasets.palette import object_colours
 from lds_models.explanation import Explanation
 from lds_models.metrics.duplicates import LATENT_COSINE, MIN_PIXELS, OVERLAP_SHARE, latent_slots, overlap_slots
 from lds_models.metrics.segmentation import match
+from lds_models.traversals import Traversal
 
 BACKGROUND = (205, 210, 218)
 CHECKER = (122, 132)  # grey levels behind a slot's masked appearance
@@ -89,6 +90,12 @@ def lines_of_views(explanation: Explanation) -> list[tuple[list[View], list[View
     shown = views(explanation)
     lines = [shown[start : start + VIEWS_A_LINE] for start in range(0, len(shown), VIEWS_A_LINE)]
     return [([v for v in line if v.observed], [v for v in line if not v.observed]) for line in lines]
+
+
+def traversal(shown: Traversal) -> list[tuple[np.ndarray, np.ndarray]]:
+    """At each value of the dimension: the scene, and the slot alone over a checkerboard, uint8 [H,W,3]."""
+    alone = _over_checker(shown.appearances, shown.masks)
+    return list(zip(_to_uint8(shown.reconstructions), alone, strict=True))
 
 
 def duplicate_rule(has_masks: bool) -> str:

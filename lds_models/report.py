@@ -11,11 +11,13 @@ import numpy as np
 
 from datasets.page import page_template
 from lds_models import figures, pictures
+from lds_models.animation import animated_views, gif_uri
 from lds_models.evaluation import Evaluation
 from lds_models.examples import Example, SceneExample
 from lds_models.measures import METRICS, VIEW_METRICS, Metric
 from lds_models.metrics.statistics import Interval
 from lds_models.results import Provenance, software_versions, write_metrics, write_rows
+from lds_models.traversals import VALUES
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEADLINE = ("miou", "miou_unseen", "mse", "duplicate_rate", "fg_ari", "mse_unseen", "sim", "duplicate_rate_latent")
@@ -41,6 +43,9 @@ def write_results(evaluation: Evaluation, provenance: Provenance, card: Mapping[
     grids = {"slots": figures.grid(panels)}
     if evaluation.scenes:
         grids["unseen_views"] = figures.views(evaluation.scenes)
+        (folder / "unseen_views.gif").write_bytes(animated_views(evaluation.scenes))
+    if evaluation.traversed:
+        grids["traversals"] = figures.traversals(evaluation.traversed)
     for name, figure in (charts | grids).items():
         figures.save_png(figure, folder / f"{name}.png")
     page = out / "report.html"
@@ -72,6 +77,9 @@ def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, A
         by_views=_by_views(measures) if evaluation.scenes else [],
         views_a_line=pictures.VIEWS_A_LINE,
         scene_examples=[_scene_example(scene) for scene in evaluation.scenes],
+        animation_rows=", ".join(scene.reason for scene in evaluation.scenes),
+        animation=gif_uri(animated_views(evaluation.scenes)) if evaluation.scenes else None,
+        traversed=_traversed(evaluation) if evaluation.traversed else None,
         has_masks="miou" in evaluation.rows,
         rule=pictures.duplicate_rule("miou" in evaluation.rows),
         examples=[_example(example, evaluation) for example in evaluation.examples],
@@ -121,6 +129,20 @@ def _example(example: Example, evaluation: Evaluation) -> dict[str, Any]:
         "values": {label: f"{value:{specs[label]}}" for label, value in values.items() if np.isfinite(value)},
         "panel": pictures.panel(example.explanation),
     }
+
+
+def _traversed(evaluation: Evaluation) -> dict[str, Any]:
+    example = evaluation.traversed.example
+    return {
+        "scene": evaluation.rows["scene"][example.row],
+        "view": evaluation.rows["view"][example.row],
+        "values": VALUES,
+        "rows": [
+            {"label": shown.label, "nats": f"{shown.information:.1f}", "here": f"{shown.value:+.1f}",
+             "pictures": pictures.traversal(shown)}
+            for shown in evaluation.traversed.traversals
+        ],
+    }  # fmt: skip
 
 
 def _repeat(provenance: Provenance) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from lds_models.comparison.charts import all_charts
 from lds_models.comparison.compared import Compared, Comparison
 from lds_models.comparison.curves import training_curves
 from lds_models.comparison.files import write_files
@@ -33,8 +34,9 @@ def compare(folders: Sequence[Path], out: Path) -> Comparison:
     )
     comparison = Comparison(compared, tuple(ablations), tuple(_warnings(compared)), out / "report.html")
     (out / "figures").mkdir(parents=True, exist_ok=True)
-    write_files(comparison, out)
-    write_page(comparison, out)
+    charts = all_charts(comparison)
+    write_files(comparison, charts, out)
+    write_page(comparison, charts, out)
     return comparison
 
 

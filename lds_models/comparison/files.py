@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lds_models.comparison import paper
-from lds_models.comparison.charts import all_charts, key
+from lds_models.comparison.charts import key
 from lds_models.comparison.compared import Compared, Comparison
 from lds_models.comparison.grids import SidePanel
 from lds_models.comparison.numbers import Contrast
@@ -23,8 +23,11 @@ from lds_models.figures import grid, save_png
 from lds_models.measures import METRICS
 from lds_models.results import software_versions
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def write_files(comparison: Comparison, out: Path) -> None:
+
+def write_files(comparison: Comparison, charts: Mapping[str, Figure], out: Path) -> None:
     """Write all but the page into `out`."""
     (out / "comparison.json").write_text(json.dumps(_document(comparison), indent=2, allow_nan=False) + "\n")
     _write_csv(out / "measures.csv", _measure_rows(comparison))
@@ -32,7 +35,7 @@ def write_files(comparison: Comparison, out: Path) -> None:
         _write_csv(out / "gap_drop.csv", _gap_rows(comparison))
     if comparison.ablations:
         _write_csv(out / "ablation.csv", _ablation_rows(comparison.ablations))
-    figures = all_charts(comparison)
+    figures = dict(charts)
     for one in comparison.compared:
         if one.grid.examples:
             figures[f"figure2_{key(one.group)}"] = grid(
@@ -127,10 +130,11 @@ def _ablation_rows(ablations: Iterable[Ablation]) -> Iterable[dict[str, Any]]:
     """One row a run that an ablation compares."""
     for ablation in ablations:
         for run in ablation.runs:
-            metrics = {name: (run.document["metrics"].get(name) or {}).get("mean") for name in ("miou", "mse")}
+            found = [name for name in ("miou", "mse") if name in run.columns]
+            means = dict.fromkeys(("miou", "mse")) | {name: float(run.columns[name].mean()) for name in found}
             yield {
                 "data": ablation.data, "model": ablation.label, "sigma": run.config.lds_std,
-                "trained_slots": run.trained_slots, "slots": run.slots, "seed": run.seed, **metrics,
+                "trained_slots": run.trained_slots, "slots": run.slots, "seed": run.seed, **means,
                 "folder": str(run.folder),
             }  # fmt: skip
 

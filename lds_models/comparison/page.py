@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datasets.page import page_template
 from lds_models import figures, pictures
@@ -21,6 +21,9 @@ from lds_models.metrics.duplicates import LATENT_COSINE
 from lds_models.report import SHOWN_DIGEST, TEMPLATES
 from lds_models.results import software_versions
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 TABLE_1 = ("mse", "miou")
 TABLE_1_SPEC = ".4f"  # as many digits as the paper gives
 VERDICTS = {"better": "better with LDS", "worse": "worse with LDS", "unclear": "no clear difference"}
@@ -28,19 +31,19 @@ HEADLINE = ("miou", "mse", "duplicate_rate", "duplicate_rate_latent", "sim")
 HEADLINE_COUNT = 4
 
 
-def write_page(comparison: Comparison, out: Path) -> None:
+def write_page(comparison: Comparison, drawn: Mapping[str, Figure], out: Path) -> None:
     """Write the page; the tables beside it in `out` are linked from it."""
     from markupsafe import Markup
 
-    drawn = charts.all_charts(comparison)
     svgs = {name: Markup(figures.themed_svg(figure, name)) for name, figure in drawn.items()}
     groups = [one.group for one in comparison.compared]
+    seeds = [len(group.seeds) for group in groups] + [len(same) for a in comparison.ablations for same in a.settings]
     page = page_template(TEMPLATES / "comparison.html.j2", data_uri=pictures.data_uri).render(
         subjects=[f"{one.label} on {one.data}" for one in (*groups, *comparison.ablations)],
         warnings=comparison.warnings,
         headline=_headline(comparison),
-        whiskers=spread_words("Whiskers", groups),
-        spread=spread_words("Beside each mean", groups),
+        whiskers=spread_words("Whiskers", seeds),
+        spread=spread_words("Beside each mean", seeds),
         latent_cosine=LATENT_COSINE,
         datasets=[_dataset(data, compared, svgs) for data, compared in comparison.by_data.items()],
         models=[_model(one, svgs) for one in comparison.compared],

@@ -67,9 +67,14 @@ class Ablation:
     by_slots: dict[tuple[int, int], list[EvaluatedRun]]
 
     @property
+    def settings(self) -> list[list[EvaluatedRun]]:
+        """The runs at each setting, those of other seeds together."""
+        return [*self.by_sigma.values(), *self.by_slots.values()]
+
+    @property
     def runs(self) -> list[EvaluatedRun]:
         """Each of its runs once."""
-        runs = [run for same in (*self.by_sigma.values(), *self.by_slots.values()) for run in same]
+        runs = [run for same in self.settings for run in same]
         return list({id(run): run for run in runs}.values())
 
 

@@ -77,7 +77,7 @@ class EvaluatedRun:
     @property
     def slots(self) -> int:
         """K in the evaluation, which may be another than in training."""
-        return self.document.get("num_slots") or self.trained_slots
+        return self.document.get("slots") or self.trained_slots
 
     @property
     def data(self) -> tuple[str, str]:

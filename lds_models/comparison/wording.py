@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from lds_models.comparison.numbers import Summary
 from lds_models.comparison.pairing import Group
@@ -18,11 +19,11 @@ def written(summary: Summary, spec: str) -> tuple[str, str]:
     return f"{summary.mean:{spec}}", bounds
 
 
-def spread_words(subject: str, groups: list[Group]) -> str:
-    """What stands beside a mean, which depends on how many seeds there are."""
+def spread_words(subject: str, seeds: Iterable[int]) -> str:
+    """What stands beside means of so many seeds each."""
     over_images = "its 95 % bootstrap interval over scenes"
     over_seeds = "one standard deviation over the seeds"
-    several = {len(group.seeds) > 1 for group in groups}
+    several = {count > 1 for count in seeds}
     if several == {False, True}:
         return f"{subject}: {over_seeds}, where there is one seed {over_images}."
     return f"{subject}: {over_seeds if several == {True} else over_images}."

@@ -1,0 +1,58 @@
+"""Scenes of a multi-view model as an animation: one view after another, those that it was not shown framed."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from lds_models.examples import SceneExample
+from lds_models.pictures import View, views
+
+PAGE, INK, MUTED, UNSEEN = "#ffffff", "#1f2530", "#68707d", "#e8701a"
+TILE, GAP, HEADING = 144, 10, 24  # pixels
+SECONDS = 0.8  # that a view stays
+
+
+def animated_views(scenes: Sequence[SceneExample]) -> bytes:
+    """A GIF that runs for ever; a line for each scene with its pictures side by side, a frame for each view.
+
+    A scene of fewer views than others begins again.
+    """
+    lines = [sorted(views(scene.explanation), key=lambda view: view.number) for scene in scenes]
+    frames = [
+        _frame([line[number % len(line)] for line in lines]) for number in range(max(len(line) for line in lines))
+    ]
+    palette = Image.fromarray(np.vstack(frames)).quantize(255, Image.Quantize.MEDIANCUT)  # one, or colours flicker
+    frames = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer, "GIF", save_all=True, append_images=frames[1:], duration=round(1000 * SECONDS), loop=0, optimize=True
+    )
+    return buffer.getvalue()
+
+
+def gif_uri(gif: bytes) -> str:
+    """A GIF as a data: address."""
+    return "data:image/gif;base64," + base64.b64encode(gif).decode()
+
+
+def _frame(shown: Sequence[View]) -> Image.Image:
+    columns = len(shown[0].pictures)
+    width, height = GAP + columns * (TILE + GAP), len(shown) * (HEADING + TILE + GAP) + GAP
+    frame = Image.new("RGB", (width, height), PAGE)
+    pen, font = ImageDraw.Draw(frame), ImageFont.load_default(13)
+    for line, view in enumerate(shown):
+        top = GAP + line * (HEADING + TILE + GAP)
+        for column, (name, picture) in enumerate(view.pictures.items()):
+            left = GAP + column * (TILE + GAP)
+            heading = name if column else f"view {view.number}, {'shown' if view.observed else 'unseen'}"
+            pen.text((left, top + 2), heading, INK if not column else MUTED, font)
+            frame.paste(Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.NEAREST), (left, top + HEADING))
+            if not view.observed:
+                corners = (left - 3, top + HEADING - 3, left + TILE + 2, top + HEADING + TILE + 2)
+                pen.rectangle(corners, outline=UNSEEN, width=3)
+    return frame
