@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TABLE_1 = ("mse", "miou")
 TABLE_1_SPEC = ".4f"  # as many digits as the paper gives
 VERDICTS = {"better": "better with LDS", "worse": "worse with LDS", "unclear": "no clear difference"}
-HEADLINE = ("miou", "mse", "duplicate_rate", "duplicate_rate_latent", "sim")
+HEADLINE = ("miou", "mse", "duplicate_rate", "sim", "duplicate_rate_latent")
 HEADLINE_COUNT = 4
 
 
@@ -43,7 +43,7 @@ def write_page(comparison: Comparison, drawn: Mapping[str, Figure], out: Path) -
         warnings=comparison.warnings,
         headline=_headline(comparison),
         whiskers=spread_words("Whiskers", seeds),
-        spread=spread_words("Beside each mean", seeds),
+        spread=spread_words("Beside each value", seeds),
         latent_cosine=LATENT_COSINE,
         datasets=[_dataset(data, compared, svgs) for data, compared in comparison.by_data.items()],
         models=[_model(one, svgs) for one in comparison.compared],

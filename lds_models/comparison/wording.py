@@ -21,7 +21,7 @@ def written(summary: Summary, spec: str) -> tuple[str, str]:
 
 def spread_words(subject: str, seeds: Iterable[int]) -> str:
     """What stands beside means of so many seeds each."""
-    over_images = "its 95 % bootstrap interval over scenes"
+    over_images = "the mean's 95 % bootstrap interval over scenes"
     over_seeds = "one standard deviation over the seeds"
     several = {count > 1 for count in seeds}
     if several == {False, True}:
