@@ -34,6 +34,9 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Views of a scene that a multi-view model is shown.", metavar="N", show_default="5"),
     ] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=2, help="Give the model another K.", metavar="K", show_default="as in training")
+    ] = None,
     inference_gap: Annotated[
         bool, typer.Option("--inference-gap", help="Measure the inference gap too. Long on a CPU: see --gap-samples.")
     ] = False,
@@ -79,7 +82,7 @@ def evaluate(
     if gap_samples is not None and not inference_gap:
         raise typer.BadParameter("it is of the inference gap: add --inference-gap", param_hint="--gap-samples")
     device = _usable_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    loaded = load_weights(weights)
+    loaded = load_weights(weights, slots)
     multi_view = isinstance(loaded.model, MultiViewModel)
     if observe is not None and not multi_view:
         raise typer.BadParameter(
@@ -104,6 +107,7 @@ def evaluate(
         batch_size=batch_size,
         device=device,
         command=shlex.join(["lds", *sys.argv[1:]]),
+        slots=slots,
         gap_samples=gap_samples if inference_gap else None,
     )
     with progress_bar(f"Evaluating {loaded.name}", len(packed.images)) as progress:

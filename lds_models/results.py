@@ -25,6 +25,7 @@ class Provenance:
         source_size: (height, width) of the dataset's own images, which are cropped and resized where they differ;
             None where it is not known.
         observe: how many views of a scene a multi-view model is shown; None for a single-view one.
+        slots: K, where it was another than in training.
         gap_samples: posterior samples that the inference gap was estimated from; None where it was not measured.
     """
 
@@ -40,6 +41,7 @@ class Provenance:
     batch_size: int
     device: str
     command: str
+    slots: int | None = None
     gap_samples: int | None = None
 
     @property

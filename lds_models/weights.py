@@ -61,8 +61,11 @@ def save_weights(path: Path, model: SceneModel, card: dict[str, Any]) -> None:
         save_file(state, temporary, metadata)
 
 
-def load_weights(name_or_path: str | Path) -> LoadedModel:
+def load_weights(name_or_path: str | Path, num_slots: int | None = None) -> LoadedModel:
     """Load weights by the name of shipped ones, by file, or by the folder of a training run.
+
+    Args:
+        num_slots: K, where it is to be another than in training.
 
     Raises:
         WeightsError: there are none, or the file is damaged, or holds another model than it says.
@@ -77,7 +80,8 @@ def load_weights(name_or_path: str | Path) -> LoadedModel:
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{path}: are no weights of lds_scenes (format {metadata.get('format')!r})")
     try:
-        model = build_model(json.loads(metadata["model"]))
+        settings = json.loads(metadata["model"])
+        model = build_model(settings if num_slots is None else settings | {"num_slots": num_slots})
         model.load_state_dict(state)
         card = json.loads(metadata["card"])
     except (KeyError, ValueError, ConfigError, RuntimeError) as error:

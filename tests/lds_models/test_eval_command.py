@@ -179,3 +179,16 @@ def recorded_orbits(folder: Path, views: int = 4) -> Path:
         files[f"{name}.h5"] = views
     write_dataset_index(folder, "orbits", "drawn", files, {"test": list(files)})
     return folder
+
+
+def test_a_model_is_given_another_number_of_slots_than_in_training(run, home, tmp_path):
+    told = {}
+    for slots in (None, 5):
+        asked = [] if slots is None else ["--slots", slots]
+        result = run(
+            home / "tiny.safetensors", "--data", home / "squares", "--out", tmp_path, "--device", "cpu", *asked
+        )
+        assert result.exit_code == 0, result.output
+        told[slots] = json.loads((tmp_path / "metrics.json").read_text())
+        assert told[slots]["slots"] == slots
+    assert told[None]["metrics"]["sim"] != told[5]["metrics"]["sim"]

@@ -112,7 +112,7 @@ def test_viewpoints_that_do_not_fit_are_refused(given: Tensor | None) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"viewpoint_kind": "polar"}, "one of clevr, pose, got 'polar'"),
+        ({"viewpoint_kind": "polar"}, "one of clevr, pose, gqn, got 'polar'"),
         ({"views": 3}, "its settings are .*max_observed"),
     ],
 )
