@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import console
+from lds_cli.console import console, made_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,10 +33,7 @@ def compare(
     """
     from lds_models.comparison import compare as run
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise typer.BadParameter(f"{out} cannot be made ({error.strerror})", param_hint="--out") from error
+    made_folder(out)
     with console.status(f"Comparing {len(folders)} evaluations"):
         comparison = run(folders, out)
     console.print(_table(comparison))

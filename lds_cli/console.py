@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import typer
 from rich.console import Console
 
 console = Console(highlight=False)
@@ -14,6 +16,26 @@ def print_error(message: str) -> None:
     """One red line on stderr, never wrapped, so that it can be searched for and piped."""
     line = " ".join(message.split())
     Console(stderr=True).print(f"error: {line}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def made_folder(folder: Path) -> Path:
+    """Make the folder of --out now, so that a bad one is not found out after the work is done.
+
+    Raises:
+        typer.BadParameter: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{folder} cannot be made ({error.strerror})", param_hint="--out") from error
+    return folder
 
 
 @contextmanager

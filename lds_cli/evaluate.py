@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import console, progress_bar
+from lds_cli.console import console, duration, made_folder, progress_bar
 from lds_cli.train import ready_memory
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def evaluate(
             f"{loaded.name} is a single-view model: it sees each view by itself", param_hint="--observe"
         )
     observe, gap_samples = observe or OBSERVED_VIEWS, gap_samples or GAP_SAMPLES
-    folder = _made(out or Path("runs/eval") / loaded.name)
+    folder = made_folder(out or Path("runs/eval") / loaded.name)
     with console.status(f"Reading {data}"):
         packed = pack(data, split, loaded.model.image_size)
     if limit is not None:
@@ -134,8 +134,6 @@ def _tell_time(explainer: Explainer, samples: int, decoded: int) -> None:
     """Print how long the inference gap will take, of `decoded` images in all, by a few samples of the first batch."""
     from time import perf_counter
 
-    from lds_cli.reproduction.page import duration
-
     images, times = [0], [perf_counter()]
 
     def note(more: int) -> None:
@@ -160,15 +158,6 @@ def _usable_device(device: str) -> str:
         reason = str(error).splitlines()[0]
         raise typer.BadParameter(f"'{device}' is of no use here ({reason}); try cpu", param_hint="--device") from error
     return device
-
-
-def _made(folder: Path) -> Path:
-    """Make the folder now, so that a bad one is not found out after the work is done."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise typer.BadParameter(f"{folder} cannot be made ({error.strerror})", param_hint="--out") from error
-    return folder
 
 
 def _source_size(data: Path, split: str) -> tuple[int, int] | None:

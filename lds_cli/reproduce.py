@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import console
+from lds_cli.console import console, duration
 
 if TYPE_CHECKING:
     from lds_cli.reproduction.ledger import Ledger
@@ -113,7 +113,6 @@ def _show_plan(steps: Sequence[Step], ledger: Ledger, title: str) -> None:
     from rich.table import Table
 
     from lds_cli.reproduction.estimate import estimate_seconds
-    from lds_cli.reproduction.page import duration
 
     left = [step for step in steps if not ledger.is_done(step)]
     load, cores = os.getloadavg()[0], os.cpu_count() or 1

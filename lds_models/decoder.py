@@ -128,7 +128,7 @@ def _backward(
     """
     gradient = gradient.to(tape[0].dtype, memory_format=torch.channels_last)
     *weights, head = _like(weights, tape[0])
-    gradient, sums, *by_head = head_gradients(gradient, tape[-1], head, alpha)
+    gradient, sums, *by_head = head_gradients(gradient, tape[-1], head, alpha, by_parameters)
     found: list[Tensor | None] = by_head[::-1]
     for x, weight in zip(reversed(tape[:-1]), reversed(weights), strict=True):
         by_bias = sums.sum(0)

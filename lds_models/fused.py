@@ -66,11 +66,12 @@ def activation_gradient(grad: Tensor, out: Tensor, alpha: float, in_place: bool 
 
 
 def head_gradients(
-    grad: Tensor, x: Tensor, weight: Tensor, alpha: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    grad: Tensor, x: Tensor, weight: Tensor, alpha: float, by_parameters: bool = True
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """Backward through a 1x1 convolution and the activation before it, which put out x [B,C,H,W].
 
     The gradient by what became x, its sums over pixels [B,C], and the gradients by weight [K,C,1,1] and bias [K].
+    The last two are of no use, and may be None, without `by_parameters`.
     """
     layout, outputs = torch.channels_last, len(weight)
     grad, compute = grad.contiguous(memory_format=layout), kernel("head_backward", x)
@@ -82,7 +83,7 @@ def head_gradients(
         compute(*map(Tensor.data_ptr, tensors), Shape.of(x), outputs, alpha)
         return by_input, sums, by_weight.sum(0), by_bias.sum(0)
     by_output, by_weight, by_bias = torch.ops.aten.convolution_backward(
-        grad, x, weight, [outputs], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, True, True]
+        grad, x, weight, [outputs], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, by_parameters, by_parameters]
     )
     return *activation_gradient(by_output, x, alpha, in_place=True), by_weight, by_bias
 

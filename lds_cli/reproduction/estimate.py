@@ -65,6 +65,7 @@ def training_step(preset: str, settings: list[str]) -> Callable[[], object]:
     import numpy as np
 
     from datasets.packing import PackedDataset
+    from lds_models.mulmon import VIEWPOINT_DIMS
     from lds_models.precision import training_precision
     from lds_models.registry import build_model
     from lds_models.training.experiment import load_experiment
@@ -75,7 +76,7 @@ def training_step(preset: str, settings: list[str]) -> Callable[[], object]:
     model = build_model(experiment.model)
     rng, scenes = np.random.default_rng(0), experiment.batch_size
     images = rng.integers(0, 256, (scenes * VIEWS, model.image_size, model.image_size, 3), np.uint8)
-    viewpoints = {kind: rng.normal(size=(len(images), size)).astype("f4") for kind, size in (("clevr", 3), ("pose", 6))}
+    viewpoints = {kind: rng.normal(size=(len(images), size)).astype("f4") for kind, size in VIEWPOINT_DIMS.items()}
     names = [str(scene) for scene in range(scenes)]
     packed = PackedDataset(images, np.arange(scenes + 1) * VIEWS, None, viewpoints, names, "noise", "train", "")
     logging.disable(logging.INFO)  # Fabric would say each time which precision it uses

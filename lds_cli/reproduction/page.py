@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.page import page_template
+from lds_cli.console import duration
 from lds_cli.reproduction.budgets import Budget
 from lds_cli.reproduction.ledger import Ledger
 from lds_cli.reproduction.steps import Step
@@ -66,13 +67,6 @@ def write_page(
         encoding="utf-8",
     )
     return page
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _row(step: Step, failed: dict[str, str], ledger: Ledger, folder: Path) -> dict[str, Any]:
