@@ -21,7 +21,7 @@ from datasets.atomic import whole_file
 from datasets.loading import find_loader, open_dataset
 from datasets.scene import DatasetError, Scene
 
-FORMAT = "lds_scenes/packed/1"
+FORMAT = "lds_scenes/packed/2"
 
 
 @dataclass(frozen=True)

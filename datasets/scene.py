@@ -115,8 +115,9 @@ class Scene:
         Args:
             kind: `clevr`: (cos t - 1, sin t, 0), t the camera's azimuth in the world (MulMON's CLE-MV convention,
                 `normalise_viewpoints` in its getClevrMV.py); Dv 3. `pose`: camera position in units of its mean
-                distance from the world's origin over the views, and unit forward vector; Dv 6. `gqn`: position and
-                angles as the GQN datasets tell them, in `meta`; Dv 7, see gqn_jaco.py.
+                distance from the world's origin over the views, then the unit vectors forward and up of the image,
+                since an arm rolls its camera as well; Dv 9. `gqn`: position and angles as the GQN datasets tell them,
+                in `meta`; Dv 7, see gqn_jaco.py.
 
         Raises:
             DatasetError: the scene has no poses, or `kind` is unknown.
@@ -134,7 +135,8 @@ class Scene:
             viewpoints = np.stack([np.cos(azimuth) - 1, np.sin(azimuth), np.zeros_like(azimuth)], axis=1)
         else:
             scale = np.linalg.norm(position, axis=1).mean()
-            viewpoints = np.concatenate([position / max(scale, 1e-9), self.T_world_camera[:, :3, 2]], axis=1)
+            forward, up = self.T_world_camera[:, :3, 2], -self.T_world_camera[:, :3, 1]
+            viewpoints = np.concatenate([position / max(scale, 1e-9), forward, up], axis=1)
         return viewpoints.astype(np.float32)
 
     def _gqn_viewpoints(self) -> np.ndarray:

@@ -17,7 +17,7 @@ from lds_models.model import LossTerms, MultiViewModel, Rendering, SlotInference
 from lds_models.networks import StridedEncoder
 from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork, explain_pixels
 
-VIEWPOINT_DIMS = {"clevr": 3, "pose": 6, "gqn": 7}  # of `Scene.viewpoints`
+VIEWPOINT_DIMS = {"clevr": 3, "pose": 9, "gqn": 7}  # of `Scene.viewpoints`
 
 
 @dataclass

@@ -16,7 +16,10 @@ from datasets.synthesis.table import Cube, Table, random_cubes, table_spec
 
 
 def random_poses(rng: np.random.Generator, views: int) -> np.ndarray:
-    """Camera poses [V,4,4] on the upper half of a sphere, going once around the table, each looking near its middle."""
+    """Camera poses [V,4,4] on the upper half of a sphere, going once around the table, each looking near its middle.
+
+    Rolled about their axis by any angle, as an arm does it that may choose.
+    """
     start = rng.uniform(0, 2 * np.pi)
     poses = []
     for view in range(views):
@@ -24,7 +27,7 @@ def random_poses(rng: np.random.Generator, views: int) -> np.ndarray:
         elevation, distance = np.deg2rad(rng.uniform(35, 70)), rng.uniform(0.42, 0.58)
         direction = [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
         target = np.append(rng.normal(0, 0.012, 2), 0.02)
-        poses.append(look_at(target + distance * np.array(direction), target, roll=rng.normal(0, 0.05)))
+        poses.append(look_at(target + distance * np.array(direction), target, roll=rng.uniform(-np.pi, np.pi)))
     return np.stack(poses)
 
 

@@ -54,6 +54,18 @@ def test_depth_puts_the_table_where_it_is(scenes: list[Scene]) -> None:
     assert np.abs(heights).max() < 2e-3  # metres
 
 
+def test_cameras_are_rolled_any_way_and_viewpoints_tell_it(scenes: list[Scene]) -> None:
+    ups = []
+    for scene in scenes:
+        position, forward, up = np.split(scene.viewpoints("pose"), 3, axis=1)
+        poses = np.stack([np.cross(forward, up), -up, forward], axis=2)
+        np.testing.assert_allclose(poses, scene.T_world_camera[:, :3, :3], atol=1e-6)
+        where = scene.T_world_camera[:, :3, 3]
+        np.testing.assert_allclose(position, where / np.linalg.norm(where, axis=1).mean(), atol=1e-6)
+        ups.append(up[:, 2])
+    assert np.quantile(np.concatenate(ups), [0.2, 0.8]) == pytest.approx([-0.5, 0.5], abs=0.25)
+
+
 def test_cubes_show_their_colour_and_the_table_is_light(scenes: list[Scene]) -> None:
     for scene in scenes:
         assert scene.images[scene.masks == 0].mean() > 150

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lds_models.model import SceneModel
+from lds_models.mulmon import VIEWPOINT_DIMS
 from lds_models.registry import build_model
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -51,7 +52,7 @@ class Case:
         kind = getattr(model, "viewpoint_kind", None)
         if kind is None:
             return images.to(dtype), None
-        viewpoints = torch.randn(self.batch, self.views, {"clevr": 3, "pose": 6}[kind], generator=generator)
+        viewpoints = torch.randn(self.batch, self.views, VIEWPOINT_DIMS[kind], generator=generator)
         return images.to(dtype), viewpoints.to(dtype)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lds_models.mulmon import MulMON, MulMONConfig
+from lds_models.mulmon import VIEWPOINT_DIMS, MulMON, MulMONConfig
 from lds_models.registry import ConfigError, build_model
 
 SIZES = {"image_size": 16, "num_slots": 3, "decoder_channels": 4, "hidden": 8}
@@ -19,7 +19,7 @@ def build(**settings) -> MulMON:
 
 def scenes(views: int = 5, count: int = 2, kind: str = "clevr") -> tuple[Tensor, Tensor]:
     torch.manual_seed(2)
-    return torch.rand(count, views, 3, 16, 16), torch.randn(count, views, {"clevr": 3, "pose": 6}[kind])
+    return torch.rand(count, views, 3, 16, 16), torch.randn(count, views, VIEWPOINT_DIMS[kind])
 
 
 @pytest.mark.parametrize("kind", ["clevr", "pose"])
