@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+# What a shell starts in the background ignores Ctrl-C, and so would all that these tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def free_port() -> int:
     with socket.socket() as probe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from capture.motion.trajectory import Trajectory
 
 FRAME_TIMEOUT = 5.0  # seconds
 SETTLE_TIMEOUT = 5.0
+RECOVERY = 1.0  # seconds until the next pose after one failed: a driver's short silence must not cost all of them
 STILL = 0.7  # pixels that the board may have moved since the frame before
 STILL_FOR = 0.4  # seconds that it must have been still
 
@@ -85,10 +87,18 @@ class Collector:
                 raise
             except (MotionError, CameraError) as error:
                 self.tell(f"{self.guide.status}  [left out: {error}]")
+                self._pause()
                 continue
             detection = self.board.detect(frame.image)
             reason = self._why_not(frame, detection) or self._take(frame, detection)
             self.tell(f"{self.guide.status}  [{reason}]")
+
+    def _pause(self) -> None:
+        deadline = time.monotonic() + RECOVERY
+        while time.monotonic() < deadline:
+            if self.interrupted():
+                raise Interrupted
+            time.sleep(0.02)
 
     def _why_not(self, frame: Frame, detection: Detection) -> str:
         if not detection.usable:

@@ -4,38 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TypeVar
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 90.0  # seconds; generous, since a busy machine starts a node slowly
-
-T = TypeVar("T")
-
-
-def wait_for(what: str, condition: Callable[[], T], timeout: float = PATIENCE) -> T:
-    """The first true value of `condition`; fails the test where none comes in time."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come within {timeout:.0f} s"
-        time.sleep(0.02)
-    return value
-
-
-def marked(mark: str, part: str = "") -> dict[int, str]:
-    """The command lines of all processes that inherited the mark, by pid; only those with `part` in them."""
-    found = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"LDS_TEST_MARK={mark}".encode() in (process / "environ").read_bytes():
-                found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
-        except OSError:
-            continue
-    return {pid: line for pid, line in found.items() if part in line}
 
 
 @pytest.fixture(scope="session")

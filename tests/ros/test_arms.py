@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, wait_for
+from processes import ROOT, wait_for
 
 from capture.arms.arm import Arm, Interrupted
 from capture.errors import MotionError, PoseError

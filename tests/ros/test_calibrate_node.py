@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, wait_for
+from processes import ROOT, wait_for
 from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner, Result
 
@@ -116,7 +116,7 @@ def test_interrupting_stops_the_arm_and_keeps_the_views(calibrated: Path, quick_
     node = subprocess.Popen(
         ["rosrun", "lds_scenes", "calibrate_node.py", request.to_json()], stderr=subprocess.PIPE, text=True
     )
-    wait_for("a second view", lambda: node.poll() or len(list((tmp_path / "views").glob("view_*.png"))) >= 2)
+    wait_for("a second view", lambda: node.poll() is not None or len(list((tmp_path / "views").glob("view_*.png"))) >= 2)
     assert node.poll() is None, node.communicate()[1]
     wait_for("the arm to move", lambda: _speed() > 0.2)
     node.send_signal(signal.SIGINT)

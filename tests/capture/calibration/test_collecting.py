@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -190,6 +191,19 @@ def test_by_arm_a_pose_that_is_not_reached_is_left_out_with_the_reason(
     session.by_arm(trajectory_to, [0, 1])
     assert reasons(said) == ["left out: the table is in the way", "taken"]
     assert arm.goals == [1]
+
+
+def test_by_arm_a_short_silence_of_the_driver_costs_few_views(tmp_path: Path, said: list[str], looks: list) -> None:
+    back = time.monotonic() + 1.5
+
+    def trajectory_to(goal: int) -> int:
+        if time.monotonic() < back:
+            raise MotionError("/joint_states has been silent for 0.6 s")
+        return goal
+
+    arm = ScriptedArm(tool for _, tool in looks)
+    collector(tmp_path, said, [image for image, _ in looks], arm).by_arm(trajectory_to, range(6))
+    assert reasons(said).count("taken") == 4
 
 
 def test_by_arm_stops_as_asked(tmp_path: Path, said: list[str], looks: list) -> None:
