@@ -16,6 +16,8 @@ from capture.cameras.settings import RealSenseSettings
 from capture.errors import CameraError, CameraLost
 
 GLANCE = 0.3  # seconds without a frame, after which to see whether the camera is still there
+BEGIN = 1.5  # seconds after which a recording that plays nothing is opened anew
+ENDING = 0.1  # seconds that a recording's threads are given to end
 SETTLED = 5  # framesets that were exposed before the controls were fixed, at most
 
 # What the colour sensor sets by itself unless told not to: its automatic, its value, and what a frame says of it.
@@ -44,21 +46,15 @@ class RealSense(Camera):
 
     def __enter__(self) -> RealSense:
         self._context, self._align = rs.context(), rs.align(rs.stream.color)
-        self._pipeline = rs.pipeline(self._context)
-        config = self._recording() if self._settings.file else self._device()
-        try:
-            profile = self._pipeline.start(config)
-        except RuntimeError as error:
-            raise CameraError(f"{self._name}: cannot be started: {_first_line(error)}") from error
+        self._start()
         self._opened.callback(self._stop)
-        self._has_played = False
         try:
-            self.serial = profile.get_device().get_info(rs.camera_info.serial_number)
-            color = profile.get_stream(rs.stream.color).as_video_stream_profile()
+            self.serial = self._profile.get_device().get_info(rs.camera_info.serial_number)
+            color = self._profile.get_stream(rs.stream.color).as_video_stream_profile()
             self._period = 1 / color.fps()
             self._intrinsics = intrinsics_from_realsense(color.get_intrinsics())
             if not self._settings.file:
-                self._hold_still(profile.get_device().first_color_sensor())
+                self._hold_still(self._profile.get_device().first_color_sensor())
         except BaseException:
             self.__exit__()
             raise
@@ -67,9 +63,21 @@ class RealSense(Camera):
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
+    def _start(self) -> None:
+        self._pipeline = rs.pipeline(self._context)
+        config = self._recording() if self._settings.file else self._device()
+        self._started, self._has_played = time.monotonic(), False
+        try:
+            self._profile = self._pipeline.start(config)
+        except RuntimeError as error:
+            raise CameraError(f"{self._name}: cannot be started: {_first_line(error)}") from error
+
     def _stop(self) -> None:
         with suppress(RuntimeError):  # it was unplugged
             self._pipeline.stop()
+        if self._settings.file:
+            time.sleep(ENDING)  # a device that is destroyed before its threads end takes the process with it
+        del self._profile
 
     @property
     def intrinsics(self) -> Intrinsics | None:
@@ -173,7 +181,10 @@ class RealSense(Camera):
             stopped = playback.current_status() == rs.playback_status.stopped
             if stopped and self._has_played:
                 raise CameraLost(f"{self._name}: the recording has ended")
-            self._has_played |= not stopped  # librealsense also says stopped until its reading thread has begun
+            self._has_played |= not stopped  # librealsense also says stopped until its reading thread has begun,
+            if not self._has_played and time.monotonic() > self._started + BEGIN:  # which sometimes it never does
+                self._stop()
+                self._start()
         elif self.serial not in self._serials():
             raise CameraLost(f"{self._name}: is gone: unplugged? Plug it in, and go on")
 

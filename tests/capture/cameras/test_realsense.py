@@ -98,6 +98,30 @@ def test_a_recording_can_be_opened_again(recording: Path) -> None:
             assert camera.frame_after(asked, PATIENCE).stamp > asked
 
 
+def test_a_recording_that_does_not_begin_to_play_is_opened_anew(
+    recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As happens to one opening in some hundreds: librealsense starts, and its reading thread never does."""
+    starts, start = [], rs.pipeline.start
+
+    def starting(pipeline: rs.pipeline, config: rs.config) -> rs.pipeline_profile:
+        starts.append(config)
+        return start(pipeline, config)
+
+    def unless_stuck(method: object, stuck: object) -> object:
+        return lambda self, *given: method(self, *given) if len(starts) > 1 else stuck
+
+    monkeypatch.setattr(rs.pipeline, "start", starting)
+    for kind, name, stuck in (
+        (rs.pipeline, "try_wait_for_frames", (False, None)),
+        (rs.playback, "current_status", rs.playback_status.stopped),
+    ):
+        monkeypatch.setattr(kind, name, unless_stuck(getattr(kind, name), stuck))
+    with play(recording) as camera:
+        assert camera.frame_after(0.0, PATIENCE).image[0, 0, 2] == 255
+    assert len(starts) == 2
+
+
 def test_depth_and_colour_out_of_step_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "out_of_step.db3"
     record(path, *pictures(), lens(SHAPE), lens(SHAPE), late_depth=0.5)
