@@ -31,6 +31,8 @@ class MulMONConfig(LDSConfig):
     iterations: int = 5
     decoder_channels: int = 32
     decoder_layers: int = 4
+    decoder_activation: str = "relu"  # relu, elu
+    decoder_padded: bool = False  # convolutions on the image's own grid, padded with zeros; as IODINE's
     hidden: int = 128
     patch: int = 1
     pixel_std: float = 0.1
@@ -64,7 +66,7 @@ class MulMON(MultiViewModel):
         latent_dim = config.latent_dim
         decoder = BroadcastDecoder(
             latent_dim, 4, config.image_size, config.decoder_channels, config.decoder_layers, config.patch,
-            checkpointing=config.checkpointing,
+            config.decoder_activation, config.decoder_padded, config.checkpointing,
         )  # fmt: skip
         encoder = StridedEncoder(SPATIAL_INPUTS, config.image_size, config.hidden)
         network = RefinementNetwork(encoder, config.hidden, config.hidden, latent_dim)

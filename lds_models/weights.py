@@ -93,6 +93,26 @@ def load_weights(name_or_path: str | Path, num_slots: int | None = None) -> Load
     return LoadedModel(model.eval(), card, digest, path)
 
 
+def copy_weights(model: SceneModel, name_or_path: str | Path) -> None:
+    """Give a model the parameters of trained weights, whose settings may differ where shapes do not.
+
+    Raises:
+        WeightsError: there are none, they are damaged, or they are of another model.
+    """
+    loaded = load_weights(name_or_path)
+    kind, other = model.config.name, loaded.model.config.name
+    try:
+        if kind != other:
+            raise RuntimeError(f"they are of {other}")
+        model.load_state_dict(loaded.model.state_dict())
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(
+            f"{loaded.path}: {kind} with these settings cannot start from these weights ({reason}); give it the "
+            "settings that they were trained with, or other weights"
+        ) from error
+
+
 def find_weights(name_or_path: str | Path) -> Path:
     """The weights file that a name, file or run folder stands for. Raises WeightsError where there is none."""
     path = Path(name_or_path)

@@ -38,6 +38,7 @@ class Experiment:
     """One training run. `model` holds the settings of one of `lds_models.registry.MODELS`."""
 
     model: dict[str, Any] = MISSING
+    start_from: str | None = None  # weights that a new run starts with: a name, a file or a run's folder
     data: DataConfig = field(default_factory=DataConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     batch_size: int = 40  # images, or scenes for multi-view models; of all processes together

@@ -21,7 +21,7 @@ from lds_models.training.replicas import Replicas
 from lds_models.training.stop_request import StopRequest
 from lds_models.training.trainer import Trainer
 from lds_models.training.validation import validate, validation_data
-from lds_models.weights import save_weights
+from lds_models.weights import copy_weights, save_weights
 
 Progress = Callable[[int, dict[str, float]], None]
 
@@ -45,7 +45,7 @@ def train(
     Raises:
         TrainingError: the folder holds a run and `resume` is not given; the loss or a gradient is not finite; the
             processes do not agree.
-        ConfigError, DatasetError: a setting or the data do not do.
+        ConfigError, DatasetError, WeightsError: a setting, the data or the weights to start from do not do.
         KeyboardInterrupt: the run was asked to stop.
     """
     replicas = Replicas(training_precision(experiment.precision))
@@ -53,6 +53,8 @@ def train(
     replicas.on_first(lambda: _open_folder(experiment, run, resume))
     torch.manual_seed(experiment.seed)
     model = build_model(experiment.model)
+    if experiment.start_from is not None:
+        copy_weights(model, experiment.start_from)
     data = experiment.data
     packed = replicas.in_turn(lambda: pack(data.path, data.split, model.image_size, with_masks=False))
     held_out = replicas.on_first(lambda: validation_data(data, model))
@@ -104,7 +106,7 @@ def _open_folder(experiment: Experiment, run: Path, resume: bool) -> None:
     if started and path.exists():
         earlier = OmegaConf.to_container(OmegaConf.load(path))
         # More steps, another learning rate or pace of logging are what a resumed run may ask for; these are not.
-        fixed = [key for key in ("model", "batch_size", "seed") if earlier.get(key) != settings[key]]
+        fixed = [key for key in ("model", "start_from", "batch_size", "seed") if earlier.get(key) != settings[key]]
         if earlier.get("optimiser", {}).get("name") != experiment.optimiser.name:
             fixed.append("optimiser.name")
         if fixed:

@@ -22,7 +22,7 @@ CASES = [
     Case("iodine", {"patch": 2, "image_size": 32, "latent_dim": 5, "iterations": 4, "lds_weight": 0.5}),
     Case("mulmon", {"lds_weight": 1.0, "kl_latent_weight": 0.7, "query_weight": 0.6}, batch=2, views=4),
     Case("mulmon", {"patch": 2, "num_slots": 4, "image_size": 32, "viewpoint_kind": "pose"}, batch=3, views=3),
-    Case("mulmon", {"iterations": 2}, batch=1, views=1),
+    Case("mulmon", {"iterations": 2, "decoder_activation": "elu", "decoder_padded": True}, batch=1, views=1),
 ]  # fmt: skip
 NAMES = [f"{case.model}-{n}" for n, case in enumerate(CASES)]
 

@@ -21,7 +21,7 @@ from lds_models.training.checkpoint import load_checkpoint
 from lds_models.training.errors import TrainingError
 from lds_models.training.experiment import load_experiment
 from lds_models.training.loop import train
-from lds_models.weights import load_weights
+from lds_models.weights import WeightsError, load_weights
 
 
 @pytest.fixture
@@ -74,6 +74,35 @@ def test_run_leaves_curves_config_and_weights_with_a_card(tmp_path: Path, experi
     assert loaded.card["training"]["command"] == "lds train tiny"
     names = {row[1] for row in curves(run)}
     assert {"total", "nll", "kl_latent", "kl_mask", "lds", "val_miou", "val_mse", "lr", "grad_norm"} <= names
+
+
+def test_run_starts_from_the_weights_of_another(tmp_path: Path, experiment: Path) -> None:
+    """Settings may differ where shapes do not: K, LDS. At learning rate 0 the weights stay what they were."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    train(load_experiment(str(experiment), ["steps=3"]), first)
+    settings = ["steps=2", f"start_from={first}", "optimiser.lr=0", "model.num_slots=4", "model.lds_weight=0"]
+    train(load_experiment(str(experiment), settings), second)
+    assert load_weights(second).digest == load_weights(first).digest
+    assert load_weights(second).model.num_slots == 4
+    assert load_weights(second).card["training"]["experiment"]["start_from"] == str(first)
+    with pytest.raises(ConfigError, match="was started with another start_from"):
+        train(load_experiment(str(experiment), [*settings, f"start_from={second}", "steps=4"]), second, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "message"),
+    [
+        ("monet", ["model.latent_dim=5"], "monet with these settings cannot start from these weights .*size mismatch"),
+        ("iodine", [], "iodine with these settings cannot start from these weights \\(they are of monet\\)"),
+    ],
+)
+def test_weights_that_a_run_cannot_start_from_are_refused(
+    tmp_path: Path, experiment: Path, model: str, settings: list[str], message: str
+) -> None:
+    first = train(load_experiment(str(experiment), ["steps=1"]), tmp_path / "first")
+    other = experiment_file(tmp_path, packed_squares_file(tmp_path / "more.h5"), model, steps=1)
+    with pytest.raises(WeightsError, match=message):
+        train(load_experiment(str(other), [*settings, f"start_from={first}"]), tmp_path / "second")
 
 
 def test_curves_tell_pace_and_memory(tmp_path: Path, experiment: Path) -> None:
