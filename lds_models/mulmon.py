@@ -14,7 +14,7 @@ from lds_models.iterative import Iteration, Posterior, Refiner, render_slots
 from lds_models.lds_prior import LDS, LDSConfig
 from lds_models.log_weights import gaussian_log_weights, samples_log_likelihood
 from lds_models.model import LossTerms, MultiViewModel, Rendering, SlotInference
-from lds_models.networks import StridedEncoder
+from lds_models.networks import ALPHAS, StridedEncoder
 from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork, explain_pixels
 
 VIEWPOINT_DIMS = {"clevr": 3, "pose": 9, "gqn": 7}  # of `Scene.viewpoints`
@@ -60,6 +60,8 @@ class MulMON(MultiViewModel):
                 f"min_observed must be 1 or more and at most max_observed, got {config.min_observed} and "
                 f"{config.max_observed}"
             )
+        if config.decoder_activation not in ALPHAS:
+            raise ValueError(f"decoder_activation must be {' or '.join(ALPHAS)}, got '{config.decoder_activation}'")
         self.config = config
         self.num_slots, self.image_size = config.num_slots, config.image_size
         self.viewpoint_kind = config.viewpoint_kind

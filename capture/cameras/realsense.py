@@ -77,7 +77,7 @@ class RealSense(Camera):
             self._pipeline.stop()
         if self._settings.file:
             time.sleep(ENDING)  # a device that is destroyed before its threads end takes the process with it
-        del self._profile
+        self._profile = None
 
     @property
     def intrinsics(self) -> Intrinsics | None:

@@ -113,6 +113,7 @@ def test_viewpoints_that_do_not_fit_are_refused(given: Tensor | None) -> None:
     ("settings", "message"),
     [
         ({"viewpoint_kind": "polar"}, "one of clevr, pose, gqn, got 'polar'"),
+        ({"decoder_activation": "tanh"}, "decoder_activation must be relu or elu, got 'tanh'"),
         ({"views": 3}, "its settings are .*max_observed"),
     ],
 )
