@@ -124,6 +124,7 @@ def test_other_sigmas_and_slots_make_an_ablation(tmp_path, data):
     }  # fmt: skip
     names = {path.stem for path in (tmp_path / "out" / "figures").glob("*.png")}
     assert names == {f"ablation_squares_h5_monet_{what}_{m}" for what in ("sigma", "slots") for m in ("miou", "mse")}
+    assert "K = 4, tested with 6" in (tmp_path / "out" / "report.html").read_text()
     assert "Ablation" in comparison.page.read_text() and "Table 1" not in comparison.page.read_text()
 
 
