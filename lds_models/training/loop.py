@@ -21,7 +21,7 @@ from lds_models.training.replicas import Replicas
 from lds_models.training.stop_request import StopRequest
 from lds_models.training.trainer import Trainer
 from lds_models.training.validation import validate, validation_data
-from lds_models.weights import copy_weights, save_weights
+from lds_models.weights import save_weights
 
 Progress = Callable[[int, dict[str, float]], None]
 
@@ -53,8 +53,6 @@ def train(
     replicas.on_first(lambda: _open_folder(experiment, run, resume))
     torch.manual_seed(experiment.seed)
     model = build_model(experiment.model)
-    if experiment.start_from is not None:
-        copy_weights(model, experiment.start_from)
     data = experiment.data
     packed = replicas.in_turn(lambda: pack(data.path, data.split, model.image_size, with_masks=False))
     held_out = replicas.on_first(lambda: validation_data(data, model))

@@ -18,6 +18,7 @@ from lds_models.training.checkpoint import load_checkpoint, save_checkpoint
 from lds_models.training.errors import TrainingError
 from lds_models.training.experiment import Experiment, OptimiserConfig, lds_ramp, learning_rate
 from lds_models.training.replicas import Replicas
+from lds_models.weights import copy_weights
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Step:
 
 
 class Trainer:
-    """Trains a model in the folder `run`, from the checkpoint there on, if there is one.
+    """Trains a model in the folder `run`, from the checkpoint there on, or from the weights that the experiment names.
 
     Attributes:
         step: how many are done.
@@ -58,6 +59,8 @@ class Trainer:
         self._checkpoint, seconds = run / "checkpoint.safetensors", 0.0
         if self._checkpoint.exists():
             self.step, seconds = load_checkpoint(self._checkpoint, model, self._optimiser)
+        elif experiment.start_from is not None:
+            copy_weights(model, experiment.start_from)
         self._started = time.monotonic() - seconds
         replicas.check_equal(model, self.step)
 

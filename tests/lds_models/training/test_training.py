@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -87,6 +88,10 @@ def test_run_starts_from_the_weights_of_another(tmp_path: Path, experiment: Path
     assert load_weights(second).card["training"]["experiment"]["start_from"] == str(first)
     with pytest.raises(ConfigError, match="was started with another start_from"):
         train(load_experiment(str(experiment), [*settings, f"start_from={second}", "steps=4"]), second, resume=True)
+    digest = load_weights(first).digest
+    shutil.rmtree(first)  # a run that has begun needs it no more
+    train(load_experiment(str(experiment), [*settings, "steps=4"]), second, resume=True)
+    assert load_weights(second).digest == digest
 
 
 @pytest.mark.parametrize(
