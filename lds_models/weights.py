@@ -85,8 +85,7 @@ def load_weights(name_or_path: str | Path, num_slots: int | None = None) -> Load
         model.load_state_dict(state)
         card = json.loads(metadata["card"])
     except (KeyError, ValueError, ConfigError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{path}: its parameters do not fit the model that it names ({reason})") from error
+        raise WeightsError(f"{path}: its parameters do not fit the model that it names ({_brief(error)})") from error
     digest = state_digest(state)
     if digest != metadata.get("digest"):
         raise WeightsError(f"{path}: is damaged, its digest differs from the recorded one; fetch or train it again")
@@ -106,11 +105,14 @@ def copy_weights(model: SceneModel, name_or_path: str | Path) -> None:
             raise RuntimeError(f"they are of {other}")
         model.load_state_dict(loaded.model.state_dict())
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
         raise WeightsError(
-            f"{loaded.path}: {kind} with these settings cannot start from these weights ({reason}); give it the "
+            f"{loaded.path}: {kind} with these settings cannot start from these weights ({_brief(error)}); give it the "
             "settings that they were trained with, or other weights"
         ) from error
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def find_weights(name_or_path: str | Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,3 +74,12 @@ class Arm(ABC):
 
 class Interrupted(Exception):
     """Someone asked to stop (preempt, Ctrl-C). The arm stands still."""
+
+
+def pause(seconds: float, interrupted: Callable[[], bool]) -> None:
+    """Wait. Raises Interrupted once `interrupted()` is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if interrupted():
+            raise Interrupted
+        time.sleep(min(0.1, seconds))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from capture.arms.arm import Arm, Interrupted
+from capture.arms.arm import Arm, Interrupted, pause
 from capture.calibration.board import Board, Detection
 from capture.calibration.guides import Guide
 from capture.calibration.sharpness import LARGEST_WIDTH, edge_width
@@ -87,18 +86,11 @@ class Collector:
                 raise
             except (MotionError, CameraError) as error:
                 self.tell(f"{self.guide.status}  [left out: {error}]")
-                self._pause()
+                pause(RECOVERY, self.interrupted)
                 continue
             detection = self.board.detect(frame.image)
             reason = self._why_not(frame, detection) or self._take(frame, detection)
             self.tell(f"{self.guide.status}  [{reason}]")
-
-    def _pause(self) -> None:
-        deadline = time.monotonic() + RECOVERY
-        while time.monotonic() < deadline:
-            if self.interrupted():
-                raise Interrupted
-            time.sleep(0.02)
 
     def _why_not(self, frame: Frame, detection: Detection) -> str:
         if not detection.usable:

@@ -177,12 +177,13 @@ class RealSense(Camera):
 
     def _refuse_absence(self) -> None:
         if self._settings.file:
-            playback = self._pipeline.get_active_profile().get_device().as_playback()
+            playback = self._profile.get_device().as_playback()
             stopped = playback.current_status() == rs.playback_status.stopped
             if stopped and self._has_played:
                 raise CameraLost(f"{self._name}: the recording has ended")
-            self._has_played |= not stopped  # librealsense also says stopped until its reading thread has begun,
-            if not self._has_played and time.monotonic() > self._started + BEGIN:  # which sometimes it never does
+            # librealsense also says stopped until its reading thread has begun, which sometimes it never does
+            self._has_played |= not stopped
+            if not self._has_played and time.monotonic() > self._started + BEGIN:
                 self._stop()
                 self._start()
         elif self.serial not in self._serials():

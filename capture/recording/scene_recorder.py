@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capture.arms.arm import Interrupted
+from capture.arms.arm import pause
 from capture.cameras.camera import Camera
 from capture.errors import CameraError, CameraLost, CaptureError, MotionError
 from capture.recording.approach import Approach
@@ -91,7 +91,7 @@ class SceneRecorder:
                     f"{self._failures} views in a row failed, the last one because {error}. What was stored is kept: "
                     "see to the cause, then go on with `lds capture resume`"
                 ) from error
-            self._pause(self._limits.pause)
+            pause(self._limits.pause, self._interrupted)
             return False
         stored = time.monotonic()
         self._scene.note("timed", view=view, approach=there - began, take=taken - there, store=stored - taken)
@@ -123,15 +123,7 @@ class SceneRecorder:
                         f"the camera did not come back within {self._limits.patience:.0f} s: {error}. What was stored "
                         "is kept: plug it in, then go on with `lds capture resume`"
                     ) from error
-                self._pause(0.5)
-
-    def _pause(self, seconds: float) -> None:
-        """Wait. Raises Interrupted."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if self._interrupted():
-                raise Interrupted
-            time.sleep(min(0.1, seconds))
+                pause(0.5, self._interrupted)
 
     def _note(self, event: str, **facts: object) -> None:
         self._scene.note(event, view=self._progress.now.view - 1, **facts)

@@ -191,10 +191,9 @@ def _run(run: EvaluatedRun) -> dict[str, Any]:
     """What a run was, and how to measure it again."""
     weight = f", λ = {run.config.lds_weight:g}, σ = {run.config.lds_std:g}" if run.has_lds else ""
     steps = "unknown" if run.steps is None else grouped(run.steps)
-    tested = f", tested with {run.slots}" if run.slots != run.trained_slots else ""
     return {
         "name": run.name,
-        "facts": f"seed {run.seed}, {steps} steps, K = {run.trained_slots}{tested}{weight}",
+        "facts": f"seed {run.seed}, {steps} steps, K = {run.trained_slots}{run.tested_with}{weight}",
         "images": f"{run.document['images']} images of {run.document['data']}, split {run.document['split']}",
         "digests": f"weights {run.document['weights_digest'][:SHOWN_DIGEST]}, "
         f"data {run.document['data_digest'][:SHOWN_DIGEST]}",

@@ -121,7 +121,7 @@ def _groups(runs: Sequence[EvaluatedRun]) -> list[Group]:
     """Groups of one model on one dataset: one for each K."""
     by_slots = _by(runs, lambda run: (run.trained_slots, run.slots))
     groups = []
-    for (trained, slots), same in by_slots.items():
+    for (trained, _), same in by_slots.items():
         pairs = []
         for of_seed in _by(same, lambda run: run.seed).values():
             controls = [run for run in of_seed if not run.has_lds]
@@ -130,7 +130,7 @@ def _groups(runs: Sequence[EvaluatedRun]) -> list[Group]:
                 pairs.append(Pair(controls[0], usual[0]))
         if pairs:
             label = pairs[0].lds.model + (f", K = {trained}" if len(by_slots) > 1 else "")
-            label += f", tested with {slots}" if slots != trained else ""
+            label += pairs[0].lds.tested_with
             groups.append(Group(label, data_label(pairs[0].lds), tuple(sorted(pairs, key=lambda p: p.control.seed))))
     return groups
 

@@ -80,6 +80,11 @@ class EvaluatedRun:
         return self.document.get("slots") or self.trained_slots
 
     @property
+    def tested_with(self) -> str:
+        """What to say after K in training: nothing where it is K in the evaluation as well."""
+        return f", tested with {self.slots}" if self.slots != self.trained_slots else ""
+
+    @property
     def data(self) -> tuple[str, str]:
         """What it was evaluated on: the digest of the dataset, and which split."""
         return self.document["data_digest"], self.document["split"]

@@ -48,11 +48,16 @@ def test_in_float32_all_is_the_same_to_1e_5(case: Case) -> None:
     So one of three fresh inputs may be off, by little.
     """
     inputs = [_float32_errors(replace(case, seed=case.seed + n)) for n in range(3)]
-    for what, typical, worst in (("terms", 1e-5, 1e-3), ("half", 1e-5, 1e-3), ("gradient", 1e-4, 1e-2)):
+    bounds = {
+        "terms": (1e-5, 1e-3),
+        "half": (1e-5, 1e-3),
+        "gradient": (1e-4, 1e-2),
+        "explained": (1e-3, 1e-2),
+        "any": (5e-2, 0.5),
+    }
+    for what, (typical, worst) in bounds.items():
         errors = [errors[what] for errors in inputs]
         assert median(errors) < typical and max(errors) < worst, f"{what}: {errors}, {case}"
-    assert median(errors["explained"] for errors in inputs) < 1e-3, f"{inputs}, {case}"
-    assert median(errors["any"] for errors in inputs) < 5e-2, f"{inputs}, {case}"
 
 
 def _float32_errors(case: Case) -> dict[str, float]:

@@ -116,7 +116,8 @@ def test_interrupting_stops_the_arm_and_keeps_the_views(calibrated: Path, quick_
     node = subprocess.Popen(
         ["rosrun", "lds_scenes", "calibrate_node.py", request.to_json()], stderr=subprocess.PIPE, text=True
     )
-    wait_for("a second view", lambda: node.poll() is not None or len(list((tmp_path / "views").glob("view_*.png"))) >= 2)
+    views = tmp_path / "views"
+    wait_for("a second view", lambda: node.poll() is not None or len(list(views.glob("view_*.png"))) >= 2)
     assert node.poll() is None, node.communicate()[1]
     wait_for("the arm to move", lambda: _speed() > 0.2)
     node.send_signal(signal.SIGINT)
