@@ -26,6 +26,7 @@ from std_srvs.srv import Trigger
 from capture.recording.progress_display import ProgressDisplay
 
 PATIENCE = 30.0  # seconds for the capture node to come up, and for it to stop
+POLL = 0.1  # seconds
 SILENCE = 10.0  # seconds without the capture node's status, which comes five times a second, before it counts as gone
 
 
@@ -34,7 +35,8 @@ class RecordNode:
         self._display = ProgressDisplay()
         self._asked_to_stop = threading.Event()
         self._goal = goal
-        self._client = actionlib.SimpleActionClient("~record", RecordScenesAction)
+        # Not SimpleActionClient: it misses an end that comes before its send_goal returns, and then waits forever.
+        self._client = actionlib.ActionClient("~record", RecordScenesAction)
         self._server_seen = time.monotonic()
         status = rospy.resolve_name("~record") + "/status"  # since only whole names are remapped
         rospy.Subscriber(status, GoalStatusArray, self._see_server, queue_size=1)
@@ -48,21 +50,23 @@ class RecordNode:
         if not self._find_server():
             return 1
         threading.Thread(target=self._listen_to_operator, daemon=True).start()
-        done = threading.Event()
         with self._display:
-            self._client.send_goal(self._goal, lambda *_: done.set(), feedback_cb=self._show)
-            while not done.wait(0.1):
+            recording = self._client.send_goal(self._goal, feedback_cb=lambda _, feedback: self._show(feedback))
+            while not _has_ended(recording):
                 if self._asked_to_stop.is_set() or rospy.is_shutdown():
-                    self._client.cancel_goal()
+                    recording.cancel()
                     self._display.stopping()
-                    done.wait(PATIENCE)
+                    deadline = time.monotonic() + PATIENCE
+                    while not _has_ended(recording) and time.monotonic() < deadline:
+                        time.sleep(POLL)
                     break
                 if time.monotonic() - self._server_seen > SILENCE:
                     self._display.fail(
                         "the capture node is gone; what was stored is kept: go on with `lds capture resume`"
                     )
                     return 1
-        return self._report()
+                time.sleep(POLL)
+        return self._report(recording)
 
     def _find_server(self) -> bool:
         deadline = time.monotonic() + PATIENCE
@@ -94,17 +98,22 @@ class RecordNode:
                     self._waiting = True
                     self._display.fail(f"the capture node did not hear it ({error}): press Enter once more")
 
-    def _report(self) -> int:
-        result = self._client.get_result()
+    def _report(self, recording: actionlib.ClientGoalHandle) -> int:
+        result = recording.get_result()
         if result is None:
             self._display.fail(f"the capture node did not say how it ended; its log is in {rospkg.get_log_dir()}")
             return 1
-        if self._client.get_state() == GoalStatus.SUCCEEDED:
+        if recording.get_goal_status() == GoalStatus.SUCCEEDED:
             self._display.succeed(result)
             return 0
         # Where the node met a bug of ours, the result is empty, and the status says which.
-        self._display.fail(result.message or self._client.get_goal_status_text())
+        self._display.fail(result.message or recording.get_goal_status_text())
         return 1
+
+
+def _has_ended(recording: actionlib.ClientGoalHandle) -> bool:
+    """Whether the recording's result has come, or its server has lost it."""
+    return recording.get_comm_state() == actionlib.CommState.DONE
 
 
 def main() -> int:

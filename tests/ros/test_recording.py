@@ -22,8 +22,8 @@ from processes import ROOT, wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
-import actionlib
 import rospy
+from action_client import ActionClient
 from actionlib_msgs.msg import GoalStatus
 from lds_scenes.msg import RecordScenesAction, RecordScenesFeedback, RecordScenesGoal, RecordScenesResult
 from lds_scenes.srv import SetFault
@@ -62,8 +62,7 @@ class Rig:
 
     def start_capture(self) -> None:
         self._capture = self._launch("capture", robot=str(self.robot), calibration=str(self.calibration))
-        self.client = actionlib.SimpleActionClient("/capture/record", RecordScenesAction)
-        assert self.client.wait_for_server(rospy.Duration(60)), "the capture node did not come up"
+        self.client = ActionClient("/capture/record", RecordScenesAction)
 
     def kill_capture(self) -> None:
         """kill -9 for the node, as a crash or the power would."""
@@ -89,9 +88,9 @@ class Rig:
     ) -> tuple[int, RecordScenesResult]:
         """Record to the end; the goal's state and result."""
         asked = {"scenes": 1, "views": VIEWS, "viewpoints": "hemisphere", "auto": True, "seed": 3, **goal}
-        self.client.send_goal(RecordScenesGoal(dataset=str(dataset), **asked), feedback_cb=during)
-        assert self.client.wait_for_result(rospy.Duration(120)), "recording did not end"
-        return self.client.get_state(), self.client.get_result()
+        self.client.send(RecordScenesGoal(dataset=str(dataset), **asked), during)
+        result = self.client.result(timeout=120)
+        return self.client.state, result
 
     def _launch(self, name: str, **arguments: str) -> subprocess.Popen:
         command = ["roslaunch", "lds_scenes", "capture.launch", *(f"{k}:={v}" for k, v in arguments.items())]
@@ -200,7 +199,7 @@ def test_a_fault_is_told_and_no_bad_view_is_stored(
 def test_a_camera_that_froze_while_nothing_was_recorded_is_noticed_by_the_first_view(rig: Rig, tmp_path: Path) -> None:
     def stop(feedback: RecordScenesFeedback) -> None:
         if feedback.stored == 2 and feedback.state == "moving":
-            rig.client.cancel_goal()
+            rig.client.cancel()
 
     rig.record(tmp_path, stop)
     rig.fault("camera_freezes")
@@ -252,7 +251,7 @@ def test_recording_stops_with_the_reason_where_nothing_works_and_resumes(rig: Ri
 def test_preempting_stops_the_arm_and_resuming_completes_the_session(rig: Rig, tmp_path: Path) -> None:
     def stop(feedback: RecordScenesFeedback) -> None:
         if feedback.stored == 2 and feedback.state == "moving":
-            rig.client.cancel_goal()
+            rig.client.cancel()
 
     state, result = rig.record(tmp_path, stop, scenes=2)
     assert state == GoalStatus.PREEMPTED and result.views == 2, result.message
@@ -271,7 +270,7 @@ def test_preempting_stops_the_arm_and_resuming_completes_the_session(rig: Rig, t
 def test_an_interrupted_scene_is_only_continued_with_the_rig_it_was_begun_with(rig: Rig, tmp_path: Path) -> None:
     def stop(feedback: RecordScenesFeedback) -> None:
         if feedback.stored == 2:
-            rig.client.cancel_goal()
+            rig.client.cancel()
 
     rig.record(tmp_path, stop)
     good, moved = rig.calibration.read_bytes(), true_calibration()
@@ -297,9 +296,7 @@ def test_views_survive_sigkill_of_the_node_and_resume_completes_the_scene(
         if feedback.stored == stored and feedback.state == "settling":
             rig.kill_capture()
 
-    rig.client.send_goal(
-        RecordScenesGoal(dataset=str(tmp_path), scenes=1, views=VIEWS, viewpoints="ring", auto=True), feedback_cb=kill
-    )
+    rig.client.send(RecordScenesGoal(dataset=str(tmp_path), scenes=1, views=VIEWS, viewpoints="ring", auto=True), kill)
     wait_for("the end of the node", lambda: not _nodes("capture_node.py"))
     rig.kill_capture()
     kept = sorted(path.name for path in tmp_path.glob("scene_000000.partial/view_*.npz"))
@@ -381,7 +378,7 @@ def test_freehand_views_are_taken_wherever_the_camera_comes_to_rest(
 ) -> None:
     planner, goals = planned_views(arm, rig, 4)
     goal = {"scenes": 1, "views": 4, "viewpoints": "freehand", "auto": True}
-    rig.client.send_goal(RecordScenesGoal(dataset=str(tmp_path), **goal))
+    rig.client.send(RecordScenesGoal(dataset=str(tmp_path), **goal))
     partial = tmp_path / "scene_000000.partial"
     for number, q in enumerate(goals):
         arm.follow(planner.plan(arm.joints().positions, q), lambda: False)
@@ -389,7 +386,8 @@ def test_freehand_views_are_taken_wherever_the_camera_comes_to_rest(
             f"view {number}",
             lambda n=number: len(list(partial.glob("view_*.npz"))) > n or (tmp_path / "scene_000000.h5").exists(),
         )
-    assert rig.client.wait_for_result(rospy.Duration(30)) and rig.client.get_state() == GoalStatus.SUCCEEDED
+    rig.client.result(timeout=30)
+    assert rig.client.state == GoalStatus.SUCCEEDED
     assert_sound(tmp_path, views=4)
 
 
@@ -397,9 +395,7 @@ def test_a_bad_calibration_is_refused_unless_told(rig: Rig, tmp_path: Path) -> N
     good = rig.calibration.read_bytes()
     old = true_calibration()
     made = old.hand_eye.made - timedelta(days=90)
-    save_calibration(
-        rig.calibration, dataclasses.replace(old, hand_eye=dataclasses.replace(old.hand_eye, made=made))
-    )
+    save_calibration(rig.calibration, dataclasses.replace(old, hand_eye=dataclasses.replace(old.hand_eye, made=made)))
     try:
         state, result = rig.record(tmp_path / "refused")
         assert state == GoalStatus.ABORTED and "90 days old" in result.message

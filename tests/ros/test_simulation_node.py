@@ -13,9 +13,9 @@ from processes import wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
-import actionlib
 import rospy
 import tf2_ros
+from action_client import ActionClient
 from actionlib_msgs.msg import GoalStatus
 from control_msgs.msg import FollowJointTrajectoryAction, FollowJointTrajectoryGoal, FollowJointTrajectoryResult
 from lds_scenes.msg import SceneObjects
@@ -67,13 +67,12 @@ class Rig:
         self.joints, self.info = Topic("/joint_states", JointState), Topic("/camera/camera_info", CameraInfo)
         self.image, self.masks = Topic("/camera/image_raw", Image), Topic("/camera/masks", Image)
         self.depth, self.objects = Topic("/camera/depth/image_raw", Image), Topic("/simulation/objects", SceneObjects)
-        self.arm = actionlib.SimpleActionClient("/arm_controller/follow_joint_trajectory", FollowJointTrajectoryAction)
+        self.arm = ActionClient("/arm_controller/follow_joint_trajectory", FollowJointTrajectoryAction)
         self.tf = tf2_ros.Buffer(rospy.Duration(60))
         self._listener = tf2_ros.TransformListener(self.tf)
         self.rearrange = rospy.ServiceProxy("/simulation/rearrange", RearrangeCubes)
         self.show_board = rospy.ServiceProxy("/simulation/show_board", SetBool)
         self.set_fault = rospy.ServiceProxy("/simulation/set_fault", SetFault)
-        wait_for("the arm's action", lambda: self.arm.wait_for_server(rospy.Duration(0.5)))
         self.image.first_after(rospy.Time(0))
 
     def goal(self, *points: tuple[float, np.ndarray], names: tuple[str, ...] = NAMES) -> FollowJointTrajectoryGoal:
@@ -87,9 +86,8 @@ class Rig:
         return goal
 
     def move(self, goal: FollowJointTrajectoryGoal, feedback: Callable | None = None) -> FollowJointTrajectoryResult:
-        self.arm.send_goal(goal, feedback_cb=feedback)
-        assert self.arm.wait_for_result(rospy.Duration(30)), "the arm's action did not end"
-        return self.arm.get_result()
+        self.arm.send(goal, feedback)
+        return self.arm.result(timeout=30)
 
     def angles(self) -> np.ndarray:
         return np.array(self.joints.first_after(rospy.Time.now()).position)
@@ -146,11 +144,11 @@ def test_goal_is_reached_with_feedback(rig: Rig) -> None:
 
 
 def test_preempt_stops_the_arm(rig: Rig) -> None:
-    rig.arm.send_goal(rig.goal((4.0, AIMED + 0.5)))
-    wait_for("motion", lambda: rig.arm.get_state() == GoalStatus.ACTIVE and np.abs(rig.angles() - AIMED).max() > 0.05)
-    rig.arm.cancel_goal()
-    assert rig.arm.wait_for_result(rospy.Duration(10))
-    assert rig.arm.get_state() == GoalStatus.PREEMPTED
+    rig.arm.send(rig.goal((4.0, AIMED + 0.5)))
+    wait_for("motion", lambda: rig.arm.state == GoalStatus.ACTIVE and np.abs(rig.angles() - AIMED).max() > 0.05)
+    rig.arm.cancel()
+    rig.arm.result(timeout=10)
+    assert rig.arm.state == GoalStatus.PREEMPTED
     stopped = rospy.Time.now()
     joints = rig.joints.first_after(stopped + rospy.Duration(0.1))
     assert np.abs(joints.velocity).max() < 0.05
@@ -158,12 +156,11 @@ def test_preempt_stops_the_arm(rig: Rig) -> None:
 
 
 def test_newer_goal_takes_the_arm_over(rig: Rig) -> None:
-    first = actionlib.SimpleActionClient("/arm_controller/follow_joint_trajectory", FollowJointTrajectoryAction)
-    assert first.wait_for_server(rospy.Duration(10))
-    first.send_goal(rig.goal((20.0, AIMED + 0.5)))
-    wait_for("the first goal", lambda: first.get_state() == GoalStatus.ACTIVE)
+    first = ActionClient("/arm_controller/follow_joint_trajectory", FollowJointTrajectoryAction)
+    first.send(rig.goal((20.0, AIMED + 0.5)))
+    wait_for("the first goal", lambda: first.state == GoalStatus.ACTIVE)
     assert rig.move(rig.goal((1.0, AIMED - 0.1))).error_code == FollowJointTrajectoryResult.SUCCESSFUL
-    wait_for("the first goal's end", lambda: first.get_state() == GoalStatus.PREEMPTED)
+    wait_for("the first goal's end", lambda: first.state == GoalStatus.PREEMPTED)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +175,7 @@ def test_newer_goal_takes_the_arm_over(rig: Rig) -> None:
 )
 def test_wrong_goals_are_refused_in_words(rig: Rig, points: list, names: tuple[str, ...], reason: str) -> None:
     result = rig.move(rig.goal(*points, names=names))
-    assert rig.arm.get_state() == GoalStatus.REJECTED
+    assert rig.arm.state == GoalStatus.REJECTED
     assert result.error_code == FollowJointTrajectoryResult.INVALID_GOAL and reason in result.error_string
 
 
@@ -250,7 +247,7 @@ def test_faults_of_the_arm_reach_the_client(rig: Rig) -> None:
     rig.set_fault("trajectory_aborted", True, 0.2, 0)
     result = rig.move(rig.goal((2.0, AIMED + 0.3)))
     assert result.error_code == FollowJointTrajectoryResult.PATH_TOLERANCE_VIOLATED
-    assert rig.arm.get_state() == GoalStatus.ABORTED
+    assert rig.arm.state == GoalStatus.ABORTED
 
 
 def test_tf_has_a_hole_where_joint_states_are_missing(rig: Rig) -> None:
