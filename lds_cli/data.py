@@ -36,6 +36,9 @@ def synth(
             show_default="clevr where there is a choice",
         ),
     ] = None,
+    renderer: Annotated[
+        str, typer.Option(help="mujoco; or mitsuba, which traces light's paths, for clevr_mv and dolphin.")
+    ] = "mujoco",
 ) -> None:
     """Synthesise a dataset with masks and poses. An interrupted run goes on when it is started again.
 
@@ -55,10 +58,14 @@ def synth(
     if layout not in synthesiser.layouts:
         choices = " or ".join(synthesiser.layouts)
         raise typer.BadParameter(f"{kind} cannot be written as '{layout}'; choose {choices}", param_hint="--format")
+    if renderer not in synthesiser.renderers:
+        choices = " or ".join(synthesiser.renderers)
+        problem = f"{kind} cannot be rendered by '{renderer}'; choose {choices}"
+        raise typer.BadParameter(problem, param_hint="--renderer")
     if any(each.index_file(out).exists() for each in LAYOUTS.values()):
         raise DatasetError(f"{out}: already holds a finished dataset; choose another folder")
     with progress_bar(f"Rendering {kind}", scenes) as progress:
-        synthesiser.write(out, scenes, views, seed, workers, size, layout, progress)
+        synthesiser.write(out, scenes, views, seed, workers, size, layout, renderer, progress)
     console.print(f"[green]Wrote[/] {scenes} scenes. Look at them: lds data view {out}", soft_wrap=True)
 
 

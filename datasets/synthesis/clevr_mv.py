@@ -1,4 +1,4 @@
-"""`clevr_mv`: scenes after the official CLE-MV, rendered by MuJoCo. `dolphin` renders other shapes in the same way.
+"""`clevr_mv`: scenes after the official CLE-MV, by MuJoCo or path-traced; `dolphin` has other shapes.
 
 10 views on a circle around the origin, cameras at constant height that look at the origin, as in Nanbo Li et al.
 (MulMON, NeurIPS 2020).
@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,7 @@ from datasets.camera import look_at, pinhole
 from datasets.scene import Scene
 from datasets.synthesis.clevr_objects import ClevrObject, Family, random_objects
 from datasets.synthesis.clevr_world import ClevrWorld, clevr_spec
+from datasets.synthesis.path_tracing import PathTracer
 from datasets.synthesis.rendering import SUPERSAMPLING, ViewRenderer
 from datasets.synthesis.synthesiser import Synthesiser
 
@@ -34,12 +36,17 @@ def circle_poses(views: int) -> np.ndarray:
 
 
 class ClevrRenderer(ViewRenderer):
-    """One MuJoCo model of a family of objects, reused for every scene. A context manager."""
+    """One MuJoCo model of a family of objects, reused for every scene. A context manager.
 
-    def __init__(self, size: int, family: Family) -> None:
+    Args:
+        path_traced: the pictures; masks and depth are MuJoCo's all the same.
+    """
+
+    def __init__(self, size: int, family: Family, path_traced: bool = False) -> None:
         super().__init__(clevr_spec(family, size * SUPERSAMPLING), size, FIELD_OF_VIEW)
         self.family = family
         self._world = ClevrWorld(self.model, self.data)
+        self._tracer = PathTracer(family, size, FIELD_OF_VIEW) if path_traced else None
 
     def visible_pixels(self, objects: list[ClevrObject], pose: np.ndarray) -> np.ndarray:
         """int [N]: how many pixels show each object from a pose."""
@@ -50,6 +57,8 @@ class ClevrRenderer(ViewRenderer):
     def render(self, name: str, objects: list[ClevrObject], poses: np.ndarray, rng: np.random.Generator) -> Scene:
         """Render objects from poses [V,4,4], with exact masks and depth."""
         self._world.arrange(objects)
+        if self._tracer:
+            self._tracer.arrange(objects)
         exposure = rng.normal(1, 0.007)
         views = [self._view(pose, len(objects), exposure, rng) for pose in poses]
         images, masks, amodal, depth = (np.stack(part) for part in zip(*views, strict=True))
@@ -61,14 +70,10 @@ class ClevrRenderer(ViewRenderer):
         )
 
     def _view(self, pose: np.ndarray, count: int, exposure: float, rng: np.random.Generator) -> tuple:
-        image = np.zeros((self.size, self.size, 3))
-        for _ in range(_LIGHTINGS):
-            self._world.move_lamps(rng)
-            self.aim(pose)
-            image += self.colour() / _LIGHTINGS
+        lit = self._tracer.colour(pose, int(rng.integers(2**31))) if self._tracer else self._softly_lit(pose, rng)
+        self.aim(pose)
         grain = np.linspace(*_GRAIN, self.size)[:, None, None] * rng.normal(size=(self.size, self.size, 1))
-        image = image * exposure + grain
-        image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+        image = np.clip(np.rint(lit * exposure + grain), 0, 255).astype(np.uint8)
         visible, depth = self._world.labels(self.geoms()), self.depth()
         silhouettes = np.zeros((count, self.size, self.size), bool)
         for i in range(count):
@@ -76,6 +81,21 @@ class ClevrRenderer(ViewRenderer):
             silhouettes[i] = self._world.labels(self.geoms()) == i + 1
         self._world.show_all()
         return image, visible, silhouettes, depth
+
+    def _softly_lit(self, pose: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """float [H,W,3] RGB, 0-255: MuJoCo's picture, the mean of several under jittered lamps."""
+        image = np.zeros((self.size, self.size, 3))
+        for _ in range(_LIGHTINGS):
+            self._world.move_lamps(rng)
+            self.aim(pose)
+            image += self.colour() / _LIGHTINGS
+        return image
+
+
+def clevr_renderers(family: Family) -> dict[str, Callable[[int], ClevrRenderer]]:
+    """What pictures of a family of objects can be made by."""
+    traced = partial(ClevrRenderer, family=family, path_traced=True)
+    return {"mujoco": partial(ClevrRenderer, family=family), "mitsuba": traced}
 
 
 def make_scene(renderer: ClevrRenderer, seed: int, index: int, views: int) -> Scene:
@@ -95,4 +115,4 @@ def make_scene(renderer: ClevrRenderer, seed: int, index: int, views: int) -> Sc
 
 
 _FAMILY = Family("clevr_mv", {"large": 0.9, "small": 0.7}, {"cube": "box", "sphere": "sphere", "cylinder": "cylinder"})
-CLEVR_MV = Synthesiser("clevr_mv", partial(ClevrRenderer, family=_FAMILY), make_scene, ("clevr", "h5"))
+CLEVR_MV = Synthesiser("clevr_mv", clevr_renderers(_FAMILY), make_scene, ("clevr", "h5"))

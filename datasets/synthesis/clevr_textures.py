@@ -29,9 +29,14 @@ def floor_tones() -> np.ndarray:
 
 def sky_tones() -> np.ndarray:
     """uint8 [6T,T,3]: the dim grey around, as MuJoCo's sky box; alike above and below the horizon."""
-    slope = np.abs(np.linspace(1, -1, 256))
-    side = np.tile((_HORIZON - _DUSK * np.rad2deg(np.arctan(slope)))[:, None], (1, len(slope)))
-    return _grey(np.tile(side.clip(90), (6, 1)))
+    slope = np.linspace(1, -1, 256)
+    side = np.tile(horizon_tone(np.rad2deg(np.arctan(slope)))[:, None], (1, len(slope)))
+    return _grey(np.tile(side, (6, 1)))
+
+
+def horizon_tone(elevation: np.ndarray | float) -> np.ndarray:
+    """Grey levels of the sky at so many degrees above the horizon, or below it."""
+    return np.maximum(_HORIZON - _DUSK * np.abs(elevation), 90)
 
 
 def reflections() -> np.ndarray:

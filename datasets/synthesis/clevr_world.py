@@ -25,7 +25,7 @@ LAMPS = (
 )
 _BOUNCE = 0.2  # of the floor's light comes back from it and lights objects from below
 _HIGHLIGHT = 1.8  # strength of a lamp's mirror image
-_CUBE = 0.965  # half a cube's side in units of its size: the official cubes' edges are rounded off
+CUBE = 0.965  # half a cube's side in units of its size: the official cubes' edges are rounded off
 _SAMPLES = 2  # lights a lamp; fixed-function OpenGL has 8 lights in all
 _EXTENT, _CELL = 2.0, 0.07  # half width and cell of the grid that free forms are meshed on, in units of their size
 _SHOWN, _HIDDEN = 0, 5  # geom groups: MuJoCo draws the groups 0-2
@@ -105,7 +105,7 @@ def _add_object(spec: mujoco.MjSpec, i: int, family: Family) -> None:
     for size, radius in family.sizes.items():
         for shape, kind in family.primitives.items():
             primitive = getattr(mujoco.mjtGeom, f"mjGEOM_{kind.upper()}")
-            extent = radius * (_CUBE if kind == "box" else 1)
+            extent = radius * (CUBE if kind == "box" else 1)
             body.add_geom(name=f"{i}/{shape}/{size}", type=primitive, size=[extent] * 3, **common)
         for shape in family.forms:
             mesh = f"{shape}/{size}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from datasets.synthesis.clevr_mv import ClevrRenderer, make_scene
+from datasets.synthesis.clevr_mv import clevr_renderers, make_scene
 from datasets.synthesis.clevr_objects import Family
 from datasets.synthesis.free_forms import FOOTPRINTS, FREE_FORMS
 from datasets.synthesis.synthesiser import Synthesiser
@@ -16,4 +14,4 @@ _FAMILY = Family(
     FREE_FORMS,
     {"cube": 2**0.5, **FOOTPRINTS},
 )
-DOLPHIN = Synthesiser("dolphin", partial(ClevrRenderer, family=_FAMILY), make_scene, ("clevr", "h5"))
+DOLPHIN = Synthesiser("dolphin", clevr_renderers(_FAMILY), make_scene, ("clevr", "h5"))

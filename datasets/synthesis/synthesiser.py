@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from datasets.atomic import whole_file
 from datasets.json_file import read_json
 from datasets.scene import DatasetError, Scene
 from datasets.synthesis.layouts import LAYOUTS
+from datasets.synthesis.path_tracing import import_mitsuba
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,14 @@ class Synthesiser:
 
     Attributes:
         kind: its name, which its datasets bear.
-        open_renderer: (size in pixels) -> what one process renders scene after scene with.
+        renderers: by name, (size in pixels) -> what one process renders scene after scene with; the usual one first.
         make_scene: (renderer, seed, index, views) -> scene `index` of the dataset of that seed: the same whatever was
             rendered before it, in whichever process.
         layouts: the layouts (`layouts.LAYOUTS`) its scenes can be written in, the usual one first.
     """
 
     kind: str
-    open_renderer: Callable[[int], AbstractContextManager]
+    renderers: Mapping[str, Callable[[int], AbstractContextManager]]
     make_scene: Callable[[Any, int, int, int], Scene]
     layouts: tuple[str, ...] = ("h5",)
 
@@ -44,6 +45,7 @@ class Synthesiser:
         workers: int,
         size: int,
         layout: str,
+        renderer: str,
         progress: Callable[[int], None],
     ) -> None:
         """Write `scenes` scenes of `views` views at size x size pixels to the folder `out`.
@@ -55,11 +57,15 @@ class Synthesiser:
             progress: called with the number of scenes that have been finished since its last call.
 
         Raises:
-            DatasetError: the folder holds scenes that were synthesised with other settings, or cannot be written.
+            DatasetError: the folder holds scenes that were synthesised with other settings, or cannot be written; or
+                the renderer is not installed.
         """
-        _claim(out, {"kind": self.kind, "layout": layout, "views": views, "seed": seed, "size": size})
+        if renderer == "mitsuba":
+            import_mitsuba()  # or every worker would fail without a reason
+        settings = {"layout": layout, "views": views, "seed": seed, "size": size, "renderer": renderer}
+        _claim(out, {"kind": self.kind, **settings})
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, _start_worker, (self.open_renderer, size)) as pool:
+        with ProcessPoolExecutor(workers, context, _start_worker, (self.renderers[renderer], size)) as pool:
             for _ in pool.map(partial(_write, self.make_scene, layout, out, seed, views), range(scenes)):
                 progress(1)
         tests = max(1, scenes // 10) if scenes > 1 else 0

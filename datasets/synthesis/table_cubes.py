@@ -69,4 +69,4 @@ def make_scene(renderer: TableRenderer, seed: int, index: int, views: int) -> Sc
     return scene
 
 
-TABLE_CUBES = Synthesiser("table_cubes", TableRenderer, make_scene)
+TABLE_CUBES = Synthesiser("table_cubes", {"mujoco": TableRenderer}, make_scene)

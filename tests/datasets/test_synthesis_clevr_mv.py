@@ -24,7 +24,7 @@ VIEWS = 3
 
 @pytest.fixture(scope="module", params=KINDS)
 def renderer(request: pytest.FixtureRequest) -> Iterator[ClevrRenderer]:
-    with SYNTHESISERS[request.param].open_renderer(64) as opened:
+    with SYNTHESISERS[request.param].renderers["mujoco"](64) as opened:
         yield opened
 
 
@@ -36,7 +36,7 @@ def scenes(renderer: ClevrRenderer) -> list[Scene]:
 def synthesise(
     out: Path, scenes: int = 2, seed: int = 5, workers: int = 1, layout: str = "clevr", kind: str = "clevr_mv"
 ) -> Path:
-    SYNTHESISERS[kind].write(out, scenes, VIEWS, seed, workers, 32, layout, lambda done: None)
+    SYNTHESISERS[kind].write(out, scenes, VIEWS, seed, workers, 32, layout, "mujoco", lambda done: None)
     return out
 
 
@@ -127,7 +127,7 @@ def test_objects_show_their_colour(scenes: list[Scene]) -> None:
 
 
 def test_the_loader_reads_back_what_was_rendered(written: Path) -> None:
-    with SYNTHESISERS["clevr_mv"].open_renderer(32) as renderer:
+    with SYNTHESISERS["clevr_mv"].renderers["mujoco"](32) as renderer:
         made = [make_scene(renderer, seed=5, index=index, views=VIEWS) for index in range(2)]
     for ours, read in zip(made, open_dataset(written), strict=True):
         assert read.name == ours.name

@@ -16,7 +16,7 @@ from datasets.synthesis.table_cubes import TableRenderer, make_scene
 
 
 def synthesise(out: Path, scenes: int = 3, views: int = 3, seed: int = 5, workers: int = 1, size: int = 32) -> Path:
-    SYNTHESISERS["table_cubes"].write(out, scenes, views, seed, workers, size, "h5", lambda done: None)
+    SYNTHESISERS["table_cubes"].write(out, scenes, views, seed, workers, size, "h5", "mujoco", lambda done: None)
     return out
 
 
