@@ -39,6 +39,14 @@ def synth(
     renderer: Annotated[
         str, typer.Option(help="mujoco; or mitsuba, which traces light's paths, for clevr_mv and dolphin.")
     ] = "mujoco",
+    near_views: Annotated[
+        bool,
+        typer.Option(
+            "--near-views",
+            help="Let a scene's cameras keep within a random part of all viewpoints, around one that is the same for "
+            "all scenes: for multi-view models to begin with, see data.widening in docs/training.md.",
+        ),
+    ] = False,
 ) -> None:
     """Synthesise a dataset with masks and poses. An interrupted run goes on when it is started again.
 
@@ -50,6 +58,7 @@ def synth(
     from datasets.scene import DatasetError
     from datasets.synthesis import SYNTHESISERS
     from datasets.synthesis.layouts import LAYOUTS
+    from datasets.synthesis.synthesiser import Settings
 
     if kind not in SYNTHESISERS:
         raise typer.BadParameter(f"there is no '{kind}'; choose from {', '.join(SYNTHESISERS)}", param_hint="KIND")
@@ -65,7 +74,8 @@ def synth(
     if any(each.index_file(out).exists() for each in LAYOUTS.values()):
         raise DatasetError(f"{out}: already holds a finished dataset; choose another folder")
     with progress_bar(f"Rendering {kind}", scenes) as progress:
-        synthesiser.write(out, scenes, views, seed, workers, size, layout, renderer, progress)
+        settings = Settings(views, seed, size, layout, renderer, near_views)
+        synthesiser.write(out, scenes, settings, workers, progress)
     console.print(f"[green]Wrote[/] {scenes} scenes. Look at them: lds data view {out}", soft_wrap=True)
 
 

@@ -30,7 +30,17 @@ _GRAIN = (5.5, 2.8)  # noise of the official pictures (Cycles, 96 samples), grey
 
 def circle_poses(views: int) -> np.ndarray:
     """Camera poses [V,4,4], evenly around the circle."""
-    azimuths = FIRST_AZIMUTH + 2 * np.pi * np.arange(views) / views
+    return _on_circle(2 * np.pi * np.arange(views) / views)
+
+
+def arc_poses(rng: np.random.Generator, views: int) -> np.ndarray:
+    """Camera poses [V,4,4] on a random part of the circle, around its first camera."""
+    return _on_circle(rng.uniform() * rng.uniform(-np.pi, np.pi, views))
+
+
+def _on_circle(turns: np.ndarray) -> np.ndarray:
+    """Camera poses [V,4,4] so many radians around from the first one."""
+    azimuths = FIRST_AZIMUTH + turns
     places = [[CIRCLE_RADIUS * np.cos(a), CIRCLE_RADIUS * np.sin(a), CAMERA_HEIGHT] for a in azimuths]
     return np.stack([look_at(np.array(place), np.zeros(3)) for place in places])
 
@@ -98,13 +108,13 @@ def clevr_renderers(family: Family) -> dict[str, Callable[[int], ClevrRenderer]]
     return {"mujoco": partial(ClevrRenderer, family=family), "mitsuba": traced}
 
 
-def make_scene(renderer: ClevrRenderer, seed: int, index: int, views: int) -> Scene:
+def make_scene(renderer: ClevrRenderer, seed: int, index: int, views: int, near_views: bool = False) -> Scene:
     """Scene `index` of the dataset with this seed: the same whatever was rendered before it, in whichever process.
 
     Scenes in whose first view an object shows fewer than `MIN_VISIBLE` pixels are drawn anew, as CLEVR's are.
     """
     rng = np.random.default_rng([seed, index])
-    poses = circle_poses(views)
+    poses = arc_poses(rng, views) if near_views else circle_poses(views)
     least = MIN_VISIBLE * (renderer.size / 64) ** 2
     objects = random_objects(rng, renderer.family)
     while renderer.visible_pixels(objects, poses[0]).min() < least:

@@ -21,14 +21,24 @@ def random_poses(rng: np.random.Generator, views: int) -> np.ndarray:
     Rolled about their axis by any angle, as an arm does it that may choose.
     """
     start = rng.uniform(0, 2 * np.pi)
-    poses = []
-    for view in range(views):
-        azimuth = start + 2 * np.pi * (view + rng.uniform(-0.3, 0.3)) / views
-        elevation, distance = np.deg2rad(rng.uniform(35, 70)), rng.uniform(0.42, 0.58)
-        direction = [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
-        target = np.append(rng.normal(0, 0.012, 2), 0.02)
-        poses.append(look_at(target + distance * np.array(direction), target, roll=rng.uniform(-np.pi, np.pi)))
-    return np.stack(poses)
+    return np.stack(
+        [_pose(rng, start + 2 * np.pi * (view + rng.uniform(-0.3, 0.3)) / views, share=1.0) for view in range(views)]
+    )
+
+
+def near_poses(rng: np.random.Generator, views: int) -> np.ndarray:
+    """Camera poses [V,4,4] that keep within a random share of that range, around one and the same view."""
+    share = rng.uniform()
+    return np.stack([_pose(rng, share * rng.uniform(-np.pi, np.pi), share) for _ in range(views)])
+
+
+def _pose(rng: np.random.Generator, azimuth: float, share: float) -> np.ndarray:
+    """A pose at this azimuth; all else of it varies by a share of what it may."""
+    elevation, distance = np.deg2rad(52.5 + share * rng.uniform(-17.5, 17.5)), 0.5 + share * rng.uniform(-0.08, 0.08)
+    direction = [np.cos(azimuth) * np.cos(elevation), np.sin(azimuth) * np.cos(elevation), np.sin(elevation)]
+    target = np.append(share * rng.normal(0, 0.012, 2), 0.02)
+    roll = share * rng.uniform(-np.pi, np.pi)
+    return look_at(target + distance * np.array(direction), target, roll)
 
 
 class TableRenderer(ViewRenderer):
@@ -59,11 +69,11 @@ class TableRenderer(ViewRenderer):
         return image, self._table.labels(self.geoms()), self.depth()
 
 
-def make_scene(renderer: TableRenderer, seed: int, index: int, views: int) -> Scene:
+def make_scene(renderer: TableRenderer, seed: int, index: int, views: int, near_views: bool = False) -> Scene:
     """Scene `index` of the dataset with this seed: the same whatever was rendered before it, in whichever process."""
     rng = np.random.default_rng([seed, index])
     cubes = random_cubes(rng)
-    poses = random_poses(rng, views)
+    poses = (near_poses if near_views else random_poses)(rng, views)
     scene = renderer.render(f"scene_{index:06d}", cubes, poses, rng)
     scene.meta.update(seed=seed, index=index)
     return scene

@@ -12,6 +12,7 @@ from datasets.packing import PackedDataset
 from datasets.scene import DatasetError
 from lds_models.model import MultiViewModel, SceneModel
 from lds_models.registry import ConfigError
+from lds_models.training.widening import Widening
 
 _VIEWS = 1  # keeps the random numbers that choose views apart from those that choose scenes
 
@@ -53,10 +54,12 @@ class SceneBatches:
         kind: of the viewpoints, see `Scene.viewpoints`.
         views: how many of each scene; None: all of them, in their order.
         batch_size, shard: in scenes, see ImageBatches.
+        widening: steps over which the viewpoints drawn widen from near ones to all, see Widening; 0: all at once.
 
     Raises:
         DatasetError: the dataset has no viewpoints.
-        ConfigError: a scene has fewer views, or scenes do not have equally many and all are wanted.
+        ConfigError: a scene has fewer views, or scenes do not have equally many and all are wanted; or all are wanted
+            and viewpoints are to widen.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class SceneBatches:
         batch_size: int,
         seed: int,
         shard: tuple[int, int] = (0, 1),
+        widening: int = 0,
     ) -> None:
         if kind not in packed.viewpoints:
             raise DatasetError(
@@ -76,28 +80,46 @@ class SceneBatches:
         self._packed, self._viewpoints, self._seed = packed, packed.viewpoints[kind], seed
         self._views = _views_per_scene(packed, views)
         self._draws = _Draws(len(packed.names), batch_size, seed, shard)
+        self._widening = None
+        if widening:
+            if views is None:
+                raise ConfigError("data.widening chooses among a scene's views: set data.views to fewer than all")
+            self._widening = Widening(self._viewpoints, packed.first_view, views, widening)
 
     def __call__(self, step: int) -> Batch:
         """The batch of a training step."""
-        rows = np.stack([self._rows(draw, scene) for draw, scene in zip(*self._draws(step), strict=True)])
+        draws, scenes = self._draws(step)
+        if self._widening:  # the same share of those in use as of all
+            in_use = self._widening.scenes(step)
+            scenes = in_use[scenes * len(in_use) // len(self._packed.names)]
+        rows = np.stack([self._rows(step, draw, scene) for draw, scene in zip(draws, scenes, strict=True)])
         return Batch(_channels_first(self._packed.images[rows]), torch.from_numpy(self._viewpoints[rows]))
 
-    def _rows(self, draw: int, scene: int) -> np.ndarray:
+    def _rows(self, step: int, draw: int, scene: int) -> np.ndarray:
         """Which images stand for a scene that was chosen by the draw of this number."""
         rows = np.arange(*self._packed.first_view[scene : scene + 2])
+        if self._widening:
+            rows = self._widening.views(step, rows)
         if len(rows) == self._views:
             return rows
         return np.random.default_rng([self._seed, _VIEWS, draw]).permutation(rows)[: self._views]
 
 
 def make_batches(
-    model: SceneModel, packed: PackedDataset, views: int | None, batch_size: int, seed: int, shard: tuple[int, int]
+    model: SceneModel,
+    packed: PackedDataset,
+    views: int | None,
+    batch_size: int,
+    seed: int,
+    shard: tuple[int, int],
+    widening: int = 0,
 ) -> ImageBatches | SceneBatches:
     """The batches that a model trains on. Raises what SceneBatches does, and ConfigError for views of one image."""
     if isinstance(model, MultiViewModel):
-        return SceneBatches(packed, model.viewpoint_kind, views, batch_size, seed, shard)
-    if views is not None:
-        raise ConfigError(f"data.views is {views}, and this model sees single images: leave it out")
+        return SceneBatches(packed, model.viewpoint_kind, views, batch_size, seed, shard, widening)
+    if views is not None or widening:
+        setting = f"data.views is {views}" if views is not None else f"data.widening is {widening}"
+        raise ConfigError(f"{setting}, and this model sees single images: leave it out")
     return ImageBatches(packed, batch_size, seed, shard)
 
 

@@ -19,6 +19,7 @@ class DataConfig:
     path: str = MISSING  # a dataset's folder or a packed file
     split: str = "train"
     views: int | None = None  # how many of a scene a multi-view model gets in a step; null: all
+    widening: int = 0  # steps over which a multi-view model's viewpoints widen from near ones to all; 0: all at once
     validation_path: str | None = None  # default: the same dataset
     validation_split: str | None = "test"  # null: no validation
     validation_images: int = 64
@@ -93,6 +94,8 @@ def _check(experiment: Experiment, file: Path) -> None:
             raise ConfigError(f"{file}: {key} must be 1 or more, got {getattr(experiment, key)}")
     if experiment.data.views is not None and experiment.data.views < 1:
         raise ConfigError(f"{file}: data.views must be 1 or more, or null for all, got {experiment.data.views}")
+    if experiment.data.widening < 0:
+        raise ConfigError(f"{file}: data.widening must be 0 or more, got {experiment.data.widening}")
     if len(experiment.lds_warmup) != 2 or experiment.lds_warmup[0] > experiment.lds_warmup[1]:
         raise ConfigError(f"{file}: lds_warmup must be [first step, last step], got {experiment.lds_warmup}")
 

@@ -53,8 +53,9 @@ class Trainer:
         model.shard = replicas.shard
         model.to(replicas.device, memory_format=torch.channels_last)
         self._optimiser = build_optimiser(model, experiment.optimiser)
+        data = experiment.data
         self._batches = make_batches(
-            model, packed, experiment.data.views, experiment.batch_size, experiment.seed, replicas.shard
+            model, packed, data.views, experiment.batch_size, experiment.seed, replicas.shard, data.widening
         )
         self._checkpoint, seconds = run / "checkpoint.safetensors", 0.0
         if self._checkpoint.exists():

@@ -100,12 +100,19 @@ def test_synth_leaves_a_finished_dataset_alone(run, tmp_path, index):
 
 def test_synth_passes_its_options_on(run, tmp_path, monkeypatch):
     from datasets.synthesis import Synthesiser
+    from datasets.synthesis.synthesiser import Settings
 
     calls = []
     monkeypatch.setattr(Synthesiser, "write", lambda self, *arguments: calls.append((self.kind, *arguments[:-1])))
     options = ("--scenes", 3, "--views", 4, "--seed", 5, "--workers", 1, "--size", 32, "--format", "h5")
-    assert run("data", "synth", "clevr_mv", tmp_path / "out", *options)[0] == 0
-    assert calls == [("clevr_mv", tmp_path / "out", 3, 4, 5, 1, 32, "h5")]
+    others = ("--renderer", "mitsuba", "--near-views")
+    assert run("data", "synth", "clevr_mv", tmp_path / "out", *options, *others)[0] == 0
+    assert calls == [("clevr_mv", tmp_path / "out", 3, Settings(4, 5, 32, "h5", "mitsuba", True), 1)]
+
+
+def test_synth_refuses_a_renderer_that_the_kind_does_not_have(run, tmp_path):
+    code, _, err = run("data", "synth", "table_cubes", tmp_path / "out", "--renderer", "mitsuba")
+    assert code == 2 and "table_cubes cannot be rendered by 'mitsuba'; choose mujoco" in err
 
 
 @pytest.mark.parametrize("command", ["synth", "check", "info", "view", "browse", "convert", "pack"])

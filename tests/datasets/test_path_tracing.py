@@ -15,6 +15,7 @@ from datasets.synthesis import SYNTHESISERS
 from datasets.synthesis.clevr_mv import FIELD_OF_VIEW, circle_poses, make_scene
 from datasets.synthesis.clevr_objects import ClevrObject
 from datasets.synthesis.path_tracing import PathTracer, srgb
+from datasets.synthesis.synthesiser import Settings
 
 VIEWS = 2
 
@@ -80,7 +81,7 @@ def test_intensities_follow_the_srgb_curve() -> None:
 
 def test_a_dataset_is_traced_and_not_mixed_with_another_renderers(tmp_path: Path) -> None:
     def write(renderer: str) -> None:
-        SYNTHESISERS["clevr_mv"].write(tmp_path / "ours", 1, 1, 5, 1, 32, "h5", renderer, lambda done: None)
+        SYNTHESISERS["clevr_mv"].write(tmp_path / "ours", 1, Settings(1, 5, 32, "h5", renderer), workers=1)
 
     write("mitsuba")
     assert (tmp_path / "ours/scene_000000.h5").exists()
@@ -91,4 +92,4 @@ def test_a_dataset_is_traced_and_not_mixed_with_another_renderers(tmp_path: Path
 def test_without_mitsuba_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mitsuba", None)
     with pytest.raises(DatasetError, match="pip install mitsuba"):
-        SYNTHESISERS["clevr_mv"].write(tmp_path / "ours", 1, 1, 5, 1, 32, "h5", "mitsuba", lambda done: None)
+        SYNTHESISERS["clevr_mv"].write(tmp_path / "ours", 1, Settings(1, 5, 32, "h5", "mitsuba"), workers=1)

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.camera import project
+from datasets.camera import motion_between, project
 from datasets.check import check_dataset
 from datasets.loading import open_dataset
 from datasets.scene import DatasetError, Scene
 from datasets.synthesis import SYNTHESISERS
-from datasets.synthesis.clevr_mv import ClevrRenderer, circle_poses, make_scene
+from datasets.synthesis.clevr_mv import ClevrRenderer, arc_poses, circle_poses, make_scene
 from datasets.synthesis.clevr_objects import random_objects
+from datasets.synthesis.synthesiser import Settings
 
 KINDS = ("clevr_mv", "dolphin")
 VIEWS = 3
@@ -36,7 +37,7 @@ def scenes(renderer: ClevrRenderer) -> list[Scene]:
 def synthesise(
     out: Path, scenes: int = 2, seed: int = 5, workers: int = 1, layout: str = "clevr", kind: str = "clevr_mv"
 ) -> Path:
-    SYNTHESISERS[kind].write(out, scenes, VIEWS, seed, workers, 32, layout, "mujoco", lambda done: None)
+    SYNTHESISERS[kind].write(out, scenes, Settings(VIEWS, seed, 32, layout), workers)
     return out
 
 
@@ -113,6 +114,15 @@ def test_cameras_stand_where_the_official_ones_do(scenes: list[Scene]) -> None:
     for scene in scenes:
         np.testing.assert_array_equal(scene.T_world_camera, circle_poses(VIEWS))
         np.testing.assert_allclose(project(np.zeros((1, 3)), scene.T_world_camera[1], scene.K[1]), [[31.5, 31.5]])
+
+
+def test_near_cameras_stand_on_an_arc_around_the_first_official_one() -> None:
+    poses = [arc_poses(np.random.default_rng(seed), 10) for seed in range(400)]
+    heights, radii = ([f(each[:, :3, 3]) for each in poses] for f in (lambda p: p[:, 2], lambda p: np.hypot(*p.T[:2])))
+    np.testing.assert_allclose(heights, circle_poses(1)[0, 2, 3])
+    np.testing.assert_allclose(radii, np.hypot(*circle_poses(1)[0, :2, 3]))
+    turns = np.array([max(motion_between(circle_poses(1)[0], pose)[1] for pose in each) for each in poses])
+    assert np.quantile(turns, 0.1) < 0.5 and np.quantile(turns, 0.9) > 2.3  # radians, of pi at most
 
 
 def test_objects_show_their_colour(scenes: list[Scene]) -> None:

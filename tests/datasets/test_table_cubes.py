@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.camera import project
+from datasets.camera import look_at, motion_between, project
 from datasets.check import check_dataset
 from datasets.loading import open_dataset
 from datasets.scene import DatasetError, Scene
 from datasets.synthesis import SYNTHESISERS
-from datasets.synthesis.table_cubes import TableRenderer, make_scene
+from datasets.synthesis.synthesiser import Settings
+from datasets.synthesis.table_cubes import TableRenderer, make_scene, near_poses
 
 
 def synthesise(out: Path, scenes: int = 3, views: int = 3, seed: int = 5, workers: int = 1, size: int = 32) -> Path:
-    SYNTHESISERS["table_cubes"].write(out, scenes, views, seed, workers, size, "h5", "mujoco", lambda done: None)
+    SYNTHESISERS["table_cubes"].write(out, scenes, Settings(views, seed, size, "h5"), workers)
     return out
 
 
@@ -104,3 +105,24 @@ def test_scenes_of_other_settings_are_not_mixed_in(tmp_path: Path) -> None:
 def test_synthesised_dataset_passes_the_check(tmp_path: Path) -> None:
     findings = check_dataset(open_dataset(synthesise(tmp_path / "table", size=64)), lambda done: None)
     assert findings.problems == []
+
+
+def test_near_views_keep_within_a_share_of_all_that_differs_from_scene_to_scene() -> None:
+    scenes = [near_poses(np.random.default_rng(seed), 12) for seed in range(200)]
+    target, elevation = np.array([0, 0, 0.02]), np.deg2rad(52.5)
+    middle = look_at(target + 0.5 * np.array([np.cos(elevation), 0, np.sin(elevation)]), target)
+    turned = np.array([max(motion_between(middle, pose)[1] for pose in poses) for poses in scenes])
+    assert np.quantile(turned, 0.1) < 0.6 and np.quantile(turned, 0.9) > 2.5  # radians, of pi at most
+    reach = np.array([np.abs(np.linalg.norm(poses[:, :3, 3], axis=1) - 0.5).max() for poses in scenes])
+    assert np.corrcoef(turned, reach)[0, 1] > 0.7  # all of a pose varies together
+
+
+def test_a_dataset_of_near_views_is_not_mixed_with_another(tmp_path: Path) -> None:
+    near, out = Settings(3, 5, 32, "h5", near_views=True), tmp_path / "near"
+    SYNTHESISERS["table_cubes"].write(out, 2, near, workers=1)
+    with TableRenderer(32) as renderer:
+        made = make_scene(renderer, 5, 0, 3, near_views=True)
+    np.testing.assert_allclose(open_dataset(out, "train")[0].T_world_camera, made.T_world_camera)
+    (out / "dataset.json").unlink()
+    with pytest.raises(DatasetError, match="near_views.*choose another folder"):
+        synthesise(out)
