@@ -115,13 +115,18 @@ def choose_topics(bag: Bag, image: str | None, camera_info: str | None, depth: s
     Raises:
         DatasetError: a topic is not in the bag or of another type, or there is a choice to make. Lists the topics.
     """
-    image = _given(bag, image, (IMAGE, COMPRESSED), "--image") or _only_image(bag)
+    image = choose_image_topic(bag, image, "--image")
     beside = image.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
     infos = [topic for topic, kind in bag.topics.items() if kind == CAMERA_INFO]
     info = _given(bag, camera_info, (CAMERA_INFO,), "--camera-info") or (beside if beside in infos else None)
     if info is None and len(infos) != 1:
         raise bag.error(f"has {len(infos) or 'no'} camera_info for {image}; give one with --camera-info")
     return Topics(image, info or infos[0], _given(bag, depth, (IMAGE,), "--depth"))
+
+
+def choose_image_topic(bag: Bag, given: str | None, option: str) -> str:
+    """The image topic that was given by a command's `option`, or the only one. Raises DatasetError as choose_topics."""
+    return _given(bag, given, (IMAGE, COMPRESSED), option) or _only_image(bag, option)
 
 
 def _given(bag: Bag, topic: str | None, kinds: tuple[str, ...], option: str) -> str | None:
@@ -135,10 +140,10 @@ def _given(bag: Bag, topic: str | None, kinds: tuple[str, ...], option: str) -> 
     return topic
 
 
-def _only_image(bag: Bag) -> str:
+def _only_image(bag: Bag, option: str) -> str:
     found = [t for t, kind in bag.topics.items() if kind in (IMAGE, COMPRESSED) and "depth" not in t.lower()]
     raw = [topic for topic in found if topic + "/compressed" not in found]  # the lighter one of the same pictures
     if len(raw) != 1:
         told = f"has {len(raw)} image topics ({', '.join(sorted(raw))})" if raw else "has no image topic"
-        raise bag.error(f"{told}; say with --image which to take")
+        raise bag.error(f"{told}; say with {option} which to take")
     return raw[0]

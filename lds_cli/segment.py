@@ -1,0 +1,72 @@
+"""`lds segment`: the objects of images, videos and ROS bags, without ROS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lds_cli.console import console, print_error, progress_bar
+
+
+def segment(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(help="Images and folders of images; or one video; or one ROS 1 bag.", show_default=False),
+    ],
+    weights: Annotated[
+        str, typer.Option(help="Shipped weights by name, a file, or a run's folder; of a single-view model.")
+    ] = "monet_lds_table",
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("runs/segment"),
+    topic: Annotated[str | None, typer.Option(help="A bag's image topic.", show_default="the only one")] = None,
+    track: Annotated[
+        bool | None,
+        typer.Option(
+            "--track/--no-track",
+            help="Let an object keep its id from picture to picture.",
+            show_default="for videos and bags, not for images",
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto: a GPU where there is one; cpu, cuda, cuda:1.")] = "auto",
+) -> None:
+    """Segment pictures into objects, as the node does with a camera's.
+
+    Writes labels/ (16-bit PNGs: each pixel's object id, 0 = background), overlays/, and objects.jsonl, a line for each
+    picture with the objects' boxes, areas, centroids, confidences and latents; of videos and bags overlay.webm, too.
+    A picture that cannot be read is told and left out; the exit code is then 1.
+
+    Example: lds segment photos/ --weights monet_lds_table --out /tmp/segmented
+    """
+    from perception.results import ResultsFolder
+    from perception.segmenter import Segmenter
+    from perception.sources import open_source
+    from perception.tracking import Tracker
+
+    source = open_source(inputs, topic)
+    segmenter = Segmenter(weights, device=device)
+    follows = source.rate is not None if track is None else track
+    tracker = Tracker() if follows else None
+    done, objects, merged, failed = 0, 0, 0, 0
+    with (
+        ResultsFolder(out, segmenter.name, source.rate) as results,
+        progress_bar("Segmenting", source.count) as progress,
+    ):
+        for frame in source.frames():
+            try:
+                image = frame.read()
+                found = segmenter.segment(image)
+            except ValueError as error:
+                print_error(f"{frame.name} was left out: {error}")
+                failed += 1
+            else:
+                found = tracker.update(found) if tracker else found
+                results.add(frame.name, frame.stamp, image, found)
+                done, objects, merged = done + 1, objects + len(found.objects), merged + found.duplicates_merged
+            progress(1)
+    console.print(
+        f"[green]Wrote[/] {out}: {objects} objects in {done} pictures, {merged} duplicate slots merged", soft_wrap=True
+    )
+    if failed:
+        print_error(f"{failed} of {done + failed} pictures could not be read")
+        raise typer.Exit(1)
