@@ -148,12 +148,13 @@ class SimulationNode:
         rate = rospy.Rate(TICKS_PER_PICTURE * self._rate)
         tick = 0
         while not rospy.is_shutdown():
-            self._tick(takes_picture=tick % TICKS_PER_PICTURE == 0)
-            tick += 1
             try:
+                self._tick(takes_picture=tick % TICKS_PER_PICTURE == 0)
                 rate.sleep()
-            except rospy.ROSInterruptException:
-                return  # shut down while it slept
+            except (rospy.ROSInterruptException, rospy.ROSException):
+                if not rospy.is_shutdown():  # or topics were closed while it published, or slept
+                    raise
+            tick += 1
 
     def _tick(self, takes_picture: bool) -> None:
         with self._controller.lock:

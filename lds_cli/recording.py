@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,12 +48,11 @@ def run_recording(goal: dict[str, object], rig: Rig) -> bool:
         if wanted["node"] and not rig.simulated and None in (rig.robot, rig.camera):
             raise BadOption("which robot and camera? Say --robot and --camera, or --simulated")
         if any(wanted.values()):
-            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             log = log_folder() / f"lds_capture_{os.getpid()}.log"
             arguments = {name: str(value).lower() for name, value in wanted.items()} | {
                 "robot": name_or_file(rig.robot or "simulated"),
                 "camera": name_or_file(rig.camera or "simulated"),
-                "calibration": _calibration(rig, scratch),
+                "calibration": _calibration(rig),
             }
             launch = stack.enter_context(Launch("capture.launch", arguments, master, log))
             console.print(f"[dim]roscore at {master}; what the nodes say: {log}[/]", soft_wrap=True)
@@ -80,14 +78,7 @@ def name_or_file(name: str) -> str:
     return str(Path(name).resolve()) if Path(name).is_file() else name
 
 
-def _calibration(rig: Rig, scratch: Path) -> Path | str:
+def _calibration(rig: Rig) -> Path | str:
     if rig.calibration is not None:
         return rig.calibration.resolve()
-    if not rig.simulated:
-        return ""
-    from capture.calibration.calibration import save_calibration
-    from capture.simulation.true_calibration import true_calibration
-
-    path = scratch / "calibration.yaml"
-    save_calibration(path, true_calibration())
-    return path
+    return "simulated" if rig.simulated else ""

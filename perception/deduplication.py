@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import cv2
 import numpy as np
 
 
@@ -18,6 +19,8 @@ class DeduplicationSettings:
         presence: mixing probability from which on a slot is taken to show at a pixel.
         reach: by how many pixels of the model's image two slots may lie apart and still touch.
         min_area: share of the image below which nothing is an object.
+        part: share of an object's pixels from which on what lies apart from the rest is an object of its own: one slot
+            at times shows two objects that look alike. 1: never.
         min_confidence: mean mixing probability, over the pixels that it wins, below which nothing is an object but
             becomes background: shadows and outlines, in which the background shows as well.
     """
@@ -26,6 +29,7 @@ class DeduplicationSettings:
     presence: float = 0.25
     reach: int = 1
     min_area: float = 0.005
+    part: float = 0.2
     min_confidence: float = 0.5
 
     @classmethod
@@ -45,7 +49,7 @@ class DeduplicationSettings:
 
 @dataclass(frozen=True)
 class MergedSlots:
-    """The background and N objects, made of one or more slots each.
+    """The background and N objects, made of one or more slots each, or of a part of one.
 
     Attributes:
         probabilities: float32 [1+N,H,W]; 0 is the background. Slots that do not show are left out.
@@ -82,9 +86,10 @@ def merge_duplicates(
     unsure = _unsure(probabilities, settings.min_confidence)
     probabilities[0] += probabilities[unsure].sum(0)
     kept = _large_enough(probabilities, [i for i in range(len(groups)) if i not in unsure], min_pixels)
-    objects = [groups[i] for i in kept[1:]]
+    probabilities, of_group = _apart(probabilities[kept], max(min_pixels, 1), settings.part)
+    objects = [groups[kept[i]] for i in of_group[1:]]
     return MergedSlots(
-        probabilities=probabilities[kept],
+        probabilities=probabilities,
         latents=np.array([_mean_latent(masks, latents, group) for group in objects]).reshape(-1, latents.shape[1]),
         slots=objects,
         duplicates_merged=sum(len(groups[i]) - 1 for i in kept),
@@ -152,6 +157,32 @@ def _large_enough(probabilities: np.ndarray, kept: list[int], min_pixels: float)
             break
         kept = kept[:smallest] + kept[smallest + 1 :]
     return kept
+
+
+def _apart(probabilities: np.ndarray, min_pixels: float, part: float) -> tuple[np.ndarray, list[int]]:
+    """Objects in several places, as one object a place; and which of the `probabilities` [C,H,W] each was, 0 first."""
+    winner = probabilities.argmax(0)
+    result, origins = [probabilities[0]], [0]
+    for i in range(1, len(probabilities)):
+        inside = (winner == i).astype(np.uint8)
+        count, components = cv2.connectedComponents(inside, connectivity=8)
+        areas = np.bincount(components.ravel(), minlength=count)[1:]
+        seeds = np.flatnonzero(areas >= max(min_pixels, part * inside.sum())) + 1
+        if len(seeds) < 2:
+            result.append(probabilities[i])
+            origins.append(i)
+            continue
+        for territory in _territories(components, seeds):
+            result.append(probabilities[i] * territory)
+            origins.append(i)
+    return np.stack(result), origins
+
+
+def _territories(components: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """For each of some components of a label image [H,W], the pixels that are nearer to it than to the others."""
+    distances = [cv2.distanceTransform((components != seed).astype(np.uint8), cv2.DIST_L2, 5) for seed in seeds]
+    nearest = np.argmin(distances, axis=0)
+    return nearest == np.arange(len(seeds))[:, None, None]
 
 
 def _mean_latent(masks: np.ndarray, latents: np.ndarray, group: tuple[int, ...]) -> np.ndarray:

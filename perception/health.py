@@ -32,21 +32,33 @@ class Health:
     def __init__(self, image_topic: str, info_topic: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._image_topic, self._info_topic, self._clock = image_topic, info_topic, clock
         self._lock = threading.Lock()
-        self._started = clock()
+        self._listening_since = clock()
         self._last_image: float | None = None
-        self._has_info = False
+        self._has_info, self._bad_info = False, ""
         self._finished: deque[float] = deque(maxlen=WINDOW)
         self._latencies: deque[float] = deque(maxlen=WINDOW)
         self._counts: Counter[str] = Counter()
         self._last_error, self._last_error_at = "", -np.inf
+        self._not_placed, self._not_placed_at = "", -np.inf
+
+    def listening(self) -> None:
+        """From now on images should come."""
+        with self._lock:
+            self._listening_since, self._last_image = self._clock(), None
 
     def image_came(self) -> None:
         with self._lock:
             self._last_image = self._clock()
 
-    def info_came(self) -> None:
+    def info_came(self, problem: str = "") -> None:
+        """The camera's calibration came; `problem`: why it is of no use."""
         with self._lock:
-            self._has_info = True
+            self._has_info, self._bad_info = True, problem
+
+    def not_placed(self, reason: str) -> None:
+        """The objects of a frame were not placed in space."""
+        with self._lock:
+            self._not_placed, self._not_placed_at = reason, self._clock()
 
     def frame_finished(self, latency: float, duplicates_merged: int) -> None:
         """A frame was segmented and published `latency` seconds after its stamp."""
@@ -61,22 +73,31 @@ class Health:
             self._counts["bad frames"] += 1
             self._last_error, self._last_error_at = error, self._clock()
 
-    def status(self, dropped: int) -> Status:
-        """What is to be said now; `dropped`: frames so far that a newer one replaced."""
+    def status(self, dropped: int, listening: bool = True) -> Status:
+        """What is to be said now.
+
+        Args:
+            dropped: frames so far that a newer one replaced.
+            listening: whether images are wanted.
+        """
         with self._lock:
-            return Status(self._problems(), self._values(dropped))
+            return Status(self._problems() if listening else [], self._values(dropped))
 
     def _problems(self) -> list[str]:
         now = self._clock()
         problems = []
-        silent = now - (self._started if self._last_image is None else self._last_image)
+        silent = now - (self._listening_since if self._last_image is None else self._last_image)
         if silent >= SILENCE:
             problems.append(
                 f"no image on {self._image_topic} for {silent:.0f} s: is the camera running, and the topic right? "
                 f"See `rostopic hz {self._image_topic}`"
             )
-        elif self._last_image is not None and not self._has_info and now - self._started >= SILENCE:
+        elif self._last_image is not None and not self._has_info and now - self._listening_since >= SILENCE:
             problems.append(f"images come, but no camera_info on {self._info_topic}: remap it, or calibrate the camera")
+        if self._bad_info:
+            problems.append(f"{self._info_topic}: {self._bad_info}")
+        if now - self._not_placed_at < SILENCE:
+            problems.append(f"objects have no place in space: {self._not_placed}")
         if now - self._last_error_at < SILENCE:
             problems.append(f"a frame on {self._image_topic} was left out: {self._last_error}")
         return problems

@@ -2,29 +2,94 @@
 
 from __future__ import annotations
 
+import numpy as np
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from lds_scenes.msg import SegmentedObject, SegmentedScene
-from sensor_msgs.msg import RegionOfInterest
-from std_msgs.msg import Header
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import PointCloud2, PointField, RegionOfInterest
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
 
-from perception.segmenter import Segmentation
+from perception.overlay import object_colour
+from perception.placing import NOWHERE, Places
+from perception.segmenter import ObjectSegment, Segmentation
+
+_UPRIGHT = Quaternion(0, 0, 0, 1)
+_MARK = 0.02  # metres: size of a mark where only the centre is known
+_POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4"), ("label", "<u4")])
 
 
-def scene_message(segmentation: Segmentation, header: Header, model: str) -> SegmentedScene:
+def scene_message(segmentation: Segmentation, header: Header, model: str, places: Places = NOWHERE) -> SegmentedScene:
     """A SegmentedScene of the objects of one image; `model` names the weights."""
     height, width = segmentation.labels.shape
-    objects = [
-        SegmentedObject(
-            id=segment.id,
-            box=RegionOfInterest(
-                x_offset=segment.box[0], y_offset=segment.box[1], width=segment.box[2], height=segment.box[3]
-            ),
-            area=segment.area,
-            centroid_x=segment.centroid[0],
-            centroid_y=segment.centroid[1],
-            confidence=segment.confidence,
-            latent=segment.latent.tolist(),
-            slots_merged=segment.slots_merged,
-        )
-        for segment in segmentation.objects
-    ]
+    objects = [_object(segment, places) for segment in segmentation.objects]
     return SegmentedScene(header, model, width, height, objects, segmentation.duplicates_merged)
+
+
+def marker_array(places: Places, header: Header) -> MarkerArray:
+    """For rviz: a box around each object that depth shows, a ball at each other that has a place, and their ids."""
+    markers = [Marker(header=header, action=Marker.DELETEALL)]
+    for id_, box in places.boxes.items():
+        markers += _marked(id_, header, Marker.CUBE, _pose(box.T_camera_box), Vector3(*box.size), float(box.size[2]))
+    for id_, position in places.positions.items():
+        markers += _marked(id_, header, Marker.SPHERE, Pose(Point(*position), _UPRIGHT), Vector3(*[_MARK] * 3), _MARK)
+    return MarkerArray(markers)
+
+
+def cloud_message(places: Places, header: Header) -> PointCloud2:
+    """The points of all objects that depth shows: x, y, z in metres, rgb (their overlay's colour), label (their id)."""
+    parts = [np.zeros(0, _POINT)]
+    for id_, box in places.boxes.items():
+        part = np.zeros(len(box.points), _POINT)
+        part["x"], part["y"], part["z"] = box.points.T
+        red, green, blue = object_colour(id_).tolist()
+        part["rgb"], part["label"] = red << 16 | green << 8 | blue, id_
+        parts.append(part)
+    points = np.concatenate(parts)
+    kinds = {"<f4": PointField.FLOAT32, "<u4": PointField.UINT32}
+    fields = [
+        PointField(name, offset, PointField.FLOAT32 if name == "rgb" else kinds[kind.str], 1)  # as rviz wants rgb
+        for name, (kind, offset) in _POINT.fields.items()
+    ]
+    size = _POINT.itemsize
+    return PointCloud2(header, 1, len(points), fields, False, size, size * len(points), points.tobytes(), True)
+
+
+def _object(segment: ObjectSegment, places: Places) -> SegmentedObject:
+    x, y, width, height = segment.box
+    message = SegmentedObject(
+        id=segment.id,
+        box=RegionOfInterest(x_offset=x, y_offset=y, width=width, height=height),
+        area=segment.area,
+        centroid_x=segment.centroid[0],
+        centroid_y=segment.centroid[1],
+        confidence=segment.confidence,
+        latent=segment.latent.tolist(),
+        slots_merged=segment.slots_merged,
+        pose=Pose(orientation=_UPRIGHT),
+    )
+    if segment.id in places.boxes:
+        box = places.boxes[segment.id]
+        message.place, message.pose = SegmentedObject.PLACE_BY_DEPTH, _pose(box.T_camera_box)
+        message.size = Vector3(*box.size)
+    elif segment.id in places.positions:
+        message.place = SegmentedObject.PLACE_BY_VIEWS
+        message.pose = Pose(Point(*places.positions[segment.id]), _UPRIGHT)
+    return message
+
+
+def _pose(T: np.ndarray) -> Pose:
+    return Pose(Point(*T[:3, 3]), Quaternion(*Rotation.from_matrix(T[:3, :3]).as_quat()))
+
+
+def _marked(id_: int, header: Header, kind: int, pose: Pose, size: Vector3, height: float) -> list[Marker]:
+    """A shape and, at its middle, the object's number."""
+    red, green, blue = (object_colour(id_) / 255).tolist()
+    shape = Marker(
+        header=header, ns="objects", id=id_, type=kind, pose=pose, scale=size, color=ColorRGBA(red, green, blue, 0.6)
+    )
+    text = Marker(
+        header=header, ns="ids", id=id_, type=Marker.TEXT_VIEW_FACING, pose=Pose(pose.position, _UPRIGHT),
+        scale=Vector3(0, 0, max(height / 2, _MARK)), color=ColorRGBA(1, 1, 1, 1), text=str(id_),
+    )  # fmt: skip
+    return [shape, text]

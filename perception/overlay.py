@@ -12,6 +12,11 @@ _PALETTE = np.resize(object_colours(_COLOURS), (256, 1, 3))
 _OPACITY = 0.6
 
 
+def object_colour(id_: int) -> np.ndarray:
+    """The colour that an object is drawn in, uint8 [3] RGB."""
+    return _PALETTE[(id_ - 1) % _COLOURS, 0]
+
+
 def draw_overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The objects of an image, uint8 [H,W,3], in their ids' colours, over the image in grey; labels are int32 [H,W].
 

@@ -1,30 +1,52 @@
 #!/usr/bin/env python3
 """A camera's images in, de-duplicated objects out. Works while someone listens, and always on the newest frame.
 
-Subscribes: ~image (sensor_msgs/Image), ~camera_info (sensor_msgs/CameraInfo).
-Publishes: ~label (sensor_msgs/Image, 32SC1), ~objects (SegmentedScene), ~overlay (sensor_msgs/Image, rgb8), all with
-    the image's header; /diagnostics once a second.
+Subscribes while someone listens: ~image (sensor_msgs/Image), ~camera_info (sensor_msgs/CameraInfo), ~depth
+    (sensor_msgs/Image, aligned to ~image); tf where ~world is given.
+Publishes: ~label (sensor_msgs/Image, 32SC1), ~objects (SegmentedScene), ~overlay (sensor_msgs/Image, rgb8), ~markers
+    (visualization_msgs/MarkerArray), ~points (sensor_msgs/PointCloud2), all with the image's header; /diagnostics once
+    a second.
+Services: ~segment (Segment), one image apart from the stream.
 Parameters: ~weights (name, file or run folder), ~threads (of inference; 0: one a core), ~device (auto, cpu, cuda),
-    ~cosine, ~min_area and ~min_confidence (in place of the model card's; see DeduplicationSettings).
+    ~cosine, ~min_area and ~min_confidence (in place of the model card's; see DeduplicationSettings), ~world (the frame
+    in which a scene stands still, to place objects without depth; empty: none), ~record (folder to keep images and
+    segmentations in; empty: none), ~record_every (seconds between images that are kept).
 """
 
 from __future__ import annotations
 
 import sys
+import threading
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import rospy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from lds_scenes.msg import SegmentedScene
-from sensor_msgs.msg import CameraInfo, Image
+from lds_scenes.srv import Segment, SegmentRequest, SegmentResponse
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from visualization_msgs.msg import MarkerArray
 
+from datasets.scene import DatasetError
 from lds_models.weights import WeightsError
-from lds_ros.messages import image_from_message, image_message, label_message
+from lds_ros.lazy import LazySubscriptions
+from lds_ros.messages import (
+    depth_from_message,
+    image_from_message,
+    image_message,
+    intrinsics_from_message,
+    label_message,
+)
 from lds_ros.nodes import roscore_answers
+from lds_ros.poses import TfPoses
 from perception.health import Health
-from perception.messages import scene_message
+from perception.keeper import Keeper
+from perception.messages import cloud_message, marker_array, scene_message
 from perception.newest import Newest
 from perception.overlay import draw_overlay
-from perception.segmenter import Segmenter
+from perception.placing import NOWHERE, Lens, Placer, Places
+from perception.segmenter import Segmentation, Segmenter
 from perception.tracking import Tracker
 
 BUFFER = 2**24  # bytes; a buffer smaller than a frame makes rospy work through old frames
@@ -33,32 +55,33 @@ REPEAT = 30.0  # seconds between two warnings of the same kind in the log
 
 
 class SegmentationNode:
-    """Raises WeightsError or ValueError where its parameters do not do."""
+    """Raises WeightsError, DatasetError or ValueError where its parameters do not do."""
 
     def __init__(self) -> None:
         self._health = Health(rospy.resolve_name("~image"), rospy.resolve_name("~camera_info"))
         self._frames: Newest[Image] = Newest()
-        self._tracker = Tracker()
-        settings = {name: rospy.get_param(f"~{name}") for name in SETTINGS if rospy.has_param(f"~{name}")}
-        self._segmenter = Segmenter(
-            str(rospy.get_param("~weights", "monet_lds_table")),
-            settings,
-            device=rospy.get_param("~device", "auto"),
-            threads=int(rospy.get_param("~threads", 1)),
-        )
+        self._tracker, self._placer = Tracker(), Placer()
+        self._segmenter = _open_segmenter()
+        self._segmenting = threading.Lock()  # the stream and ~segment share the model
+        self._poses = TfPoses(world) if (world := str(rospy.get_param("~world", ""))) else None
+        self._keeper = _open_keeper(self._segmenter.name)
         self._label = rospy.Publisher("~label", Image, queue_size=1)
         self._overlay = rospy.Publisher("~overlay", Image, queue_size=1)
         self._objects = rospy.Publisher("~objects", SegmentedScene, queue_size=1)
+        self._markers = rospy.Publisher("~markers", MarkerArray, queue_size=1)
+        self._points = rospy.Publisher("~points", PointCloud2, queue_size=1)
         self._diagnostics = rospy.Publisher("/diagnostics", DiagnosticArray, queue_size=1)
+        outputs = (self._label, self._overlay, self._objects, self._markers, self._points)
+        self._inputs = LazySubscriptions(outputs, self._subscribe, always=self._keeper is not None)
+        rospy.Service("~segment", Segment, self._answer)
         rospy.Timer(rospy.Duration(1), self._publish_diagnostics)
-        rospy.Subscriber("~camera_info", CameraInfo, lambda _: self._health.info_came(), queue_size=1)
-        rospy.Subscriber("~image", Image, self._receive, queue_size=1, buff_size=BUFFER)
         model = f"{self._segmenter.name} on {self._segmenter.runtime.description}"
         rospy.loginfo("segmenting %s with %s", rospy.resolve_name("~image"), model)
 
     def run(self) -> None:
         """Segment frames until the node is shut down. A frame that fails is counted and left out."""
         while not rospy.is_shutdown():
+            self._inputs.update()
             message = self._frames.take(timeout=0.2)
             if message is None:
                 continue
@@ -68,28 +91,87 @@ class SegmentationNode:
                 self._health.frame_failed(str(error))
                 rospy.logerr_throttle(REPEAT, f"a frame on {rospy.resolve_name('~image')} was left out: {error}")
 
+    def _subscribe(self) -> list[rospy.Subscriber]:
+        self._health.listening()
+        return [
+            rospy.Subscriber("~camera_info", CameraInfo, self._receive_info, queue_size=1),
+            rospy.Subscriber("~depth", Image, self._receive_depth, queue_size=1, buff_size=BUFFER),
+            rospy.Subscriber("~image", Image, self._receive, queue_size=1, buff_size=BUFFER),
+        ]
+
     def _receive(self, message: Image) -> None:
         self._health.image_came()
-        if any(output.get_num_connections() for output in (self._label, self._overlay, self._objects)):
-            self._frames.put(message)
+        self._frames.put(message)
+
+    def _receive_info(self, message: CameraInfo) -> None:
+        try:
+            self._placer.lens = _lens(message)
+        except ValueError as error:
+            self._health.info_came(str(error))
+        else:
+            self._health.info_came()
+
+    def _receive_depth(self, message: Image) -> None:
+        self._placer.depth.put(message.header.stamp.to_sec(), partial(depth_from_message, message))
 
     def _segment(self, message: Image) -> None:
-        image = image_from_message(message)
-        segmentation = self._tracker.update(self._segmenter.segment(image))
-        self._label.publish(label_message(segmentation.labels, message.header))
-        self._objects.publish(scene_message(segmentation, message.header, self._segmenter.name))
-        self._health.frame_finished(rospy.get_time() - message.header.stamp.to_sec(), segmentation.duplicates_merged)
+        image, header = image_from_message(message), message.header
+        with self._segmenting:
+            segmentation = self._segmenter.segment(image)
+        segmentation = self._tracker.update(segmentation)
+        self._label.publish(label_message(segmentation.labels, header))
+        places, pose = self._place(segmentation, message)
+        self._objects.publish(scene_message(segmentation, header, self._segmenter.name, places))
+        self._health.frame_finished(rospy.get_time() - header.stamp.to_sec(), segmentation.duplicates_merged)
         if self._overlay.get_num_connections():
-            self._overlay.publish(image_message(draw_overlay(image, segmentation.labels), message.header))
+            self._overlay.publish(image_message(draw_overlay(image, segmentation.labels), header))
+        if self._markers.get_num_connections():
+            self._markers.publish(marker_array(places, header))
+        if self._points.get_num_connections():
+            self._points.publish(cloud_message(places, header))
+        if self._keeper is not None:
+            self._keeper.keep(image, segmentation, header.stamp.to_sec(), places, self._placer.lens, pose)
+
+    def _place(self, segmentation: Segmentation, message: Image) -> tuple[Places, np.ndarray | None]:
+        """Where the objects stand, and the camera's pose; what is wrong with either is told in /diagnostics."""
+        if not any(output.get_num_connections() for output in (self._objects, self._markers, self._points)):
+            if self._keeper is None:
+                return NOWHERE, None
+        stamp, pose = message.header.stamp.to_sec(), None
+        if self._poses is not None:
+            try:
+                pose = self._poses.at(message.header.frame_id, message.header.stamp)
+            except ValueError as error:
+                self._health.not_placed(str(error))
+        try:
+            return self._placer.place(segmentation, stamp, pose), pose
+        except ValueError as error:
+            self._health.not_placed(str(error))
+            return NOWHERE, pose
+
+    def _answer(self, request: SegmentRequest) -> SegmentResponse:
+        try:
+            image = image_from_message(request.image)
+            with self._segmenting:
+                segmentation = self._segmenter.segment(image)
+            placer, stamp = Placer(), request.image.header.stamp.to_sec()
+            placer.lens = _lens(request.camera_info)
+            if request.depth.data:
+                placer.depth.put(stamp, partial(depth_from_message, request.depth))
+            places = placer.place(segmentation, stamp, None)
+        except ValueError as error:
+            return SegmentResponse(success=False, message=str(error))
+        scene = scene_message(segmentation, request.image.header, self._segmenter.name, places)
+        return SegmentResponse(True, "", scene, label_message(segmentation.labels, request.image.header))
 
     def _publish_diagnostics(self, _: object) -> None:
-        report = self._health.status(self._frames.dropped)
+        report = self._health.status(self._frames.dropped, self._inputs.are_there)
         for problem in report.problems:
             rospy.logwarn_throttle(REPEAT, problem)
         status = DiagnosticStatus(
             level=DiagnosticStatus.WARN if report.problems else DiagnosticStatus.OK,
             name=f"{rospy.get_name().strip('/')}: segmentation",
-            message="; ".join(report.problems) or "segmenting",
+            message="; ".join(report.problems) or ("segmenting" if self._inputs.are_there else "idle: nobody listens"),
             hardware_id=self._segmenter.name,
             values=[KeyValue(key, value) for key, value in report.values.items()],
         )
@@ -98,13 +180,33 @@ class SegmentationNode:
         self._diagnostics.publish(message)
 
 
+def _open_segmenter() -> Segmenter:
+    return Segmenter(
+        str(rospy.get_param("~weights", "monet_lds_table")),
+        {name: rospy.get_param(f"~{name}") for name in SETTINGS if rospy.has_param(f"~{name}")},
+        device=rospy.get_param("~device", "auto"),
+        threads=int(rospy.get_param("~threads", 1)),
+    )
+
+
+def _open_keeper(model: str) -> Keeper | None:
+    folder = str(rospy.get_param("~record", ""))
+    return Keeper(Path(folder), float(rospy.get_param("~record_every", 1.0)), model) if folder else None
+
+
+def _lens(message: CameraInfo) -> Lens | None:
+    """Raises ValueError for a lens that is not taken."""
+    lens = intrinsics_from_message(message)
+    return None if lens is None else Lens(*lens, (message.height, message.width))
+
+
 def main() -> int:
     if not roscore_answers("segmentation_node"):
         return 1
     rospy.init_node("segmentation")
     try:
         node = SegmentationNode()
-    except (WeightsError, ValueError) as error:
+    except (WeightsError, DatasetError, ValueError) as error:
         rospy.logfatal("segmentation_node cannot start: %s", error)
         return 1
     node.run()

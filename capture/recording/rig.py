@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from capture.arms.arm import Arm
-from capture.calibration.calibration import Calibration, load_calibration, problems
+from capture.calibration.calibration import Calibration, problems
+from capture.calibration.finding import find_calibration
 from capture.cameras.camera import Camera, Intrinsics
 from capture.cameras.opening import open_camera
 from capture.cameras.settings import load_camera
@@ -34,7 +34,7 @@ class RigSettings:
 
     Attributes:
         robot, camera: names from config/robots and config/cameras, or YAML files.
-        calibration: a file of `lds capture calibrate`; empty: none.
+        calibration: a file of `lds capture calibrate`, or `simulated`; empty: none.
         accept_calibration: record although the calibration is missing, bad or stale.
     """
 
@@ -76,7 +76,7 @@ def open_rig(settings: RigSettings, pattern: Pattern) -> Iterator[Rig]:
         CaptureError: something is missing, does not answer, or is not to be trusted; says what, and what to do.
     """
     profile = load_robot_profile(settings.robot)
-    calibration = load_calibration(Path(settings.calibration)) if settings.calibration else Calibration()
+    calibration = find_calibration(settings.calibration) if settings.calibration else Calibration()
     with ExitStack() as stack:
         camera_settings = load_camera(settings.camera)
         camera = stack.enter_context(open_camera(camera_settings))

@@ -106,6 +106,28 @@ def test_the_order_of_slots_does_not_matter() -> None:
     assert merged.duplicates_merged == 1
 
 
+def test_one_slot_that_shows_two_objects_apart_becomes_two() -> None:
+    masks = np.maximum(slots(LEFT)[1], slots(FAR)[1])
+    merged = merge_duplicates(np.stack([1 - masks, masks]), np.array([TABLE, RED]))
+    assert merged.slots == [(1,), (1,)] and merged.duplicates_merged == 0
+    labels = merged.probabilities.argmax(0)
+    assert sorted([labels[25, 15], labels[55, 55]]) == [1, 2] and np.bincount(labels.ravel())[1:].tolist() == [100, 100]
+    np.testing.assert_allclose(merged.probabilities.sum(0), 1, rtol=1e-6)
+    np.testing.assert_array_equal(merged.latents, [RED, RED])
+
+
+def test_specks_of_an_object_stay_with_it() -> None:
+    masks = np.maximum(slots(LEFT)[1], slots(np.s_[50:53, 50:53])[1])  # 9 pixels, of 100
+    merged = merge_duplicates(np.stack([1 - masks, masks]), np.array([TABLE, RED]))
+    assert merged.slots == [(1,)] and (merged.probabilities.argmax(0) == 1).sum() == 109
+
+
+def test_parts_stay_together_where_that_is_asked_for() -> None:
+    masks = np.maximum(slots(LEFT)[1], slots(FAR)[1])
+    settings = DeduplicationSettings(part=1)
+    assert merge_duplicates(np.stack([1 - masks, masks]), np.array([TABLE, RED]), settings).slots == [(1,)]
+
+
 def test_latents_of_zeros_are_like_nothing() -> None:
     merged = merge_duplicates(slots(LEFT, RIGHT), np.zeros((3, 16), np.float32))
     assert merged.slots == [(1,), (2,)]
@@ -118,5 +140,5 @@ def test_settings_come_from_the_model_card_and_can_be_replaced() -> None:
 
 
 def test_an_unknown_setting_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'cosin'.*only cosine, presence, reach, min_area, min_confidence"):
+    with pytest.raises(ValueError, match="'cosin'.*only cosine, presence, reach, min_area, part, min_confidence"):
         DeduplicationSettings.from_card({"deduplication": {"cosin": 0.8}}, {})

@@ -19,12 +19,16 @@ def ros(ros_master: str) -> None:
 
 @pytest.fixture(scope="session")
 def start_node(ros_master: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., subprocess.Popen]]:
-    """A function that starts a node, given its script, its name and its private parameters; all end with the tests."""
+    """A function that starts a node; they end with the tests.
+
+    Given its script, its name, its private parameters, and what `~names` are remapped to."""
     running: list[subprocess.Popen] = []
 
     def start(script: str, name: str, **parameters: object) -> subprocess.Popen:
         log = tmp_path_factory.mktemp(name) / "log"
-        arguments = [f"__name:={name}", *(f"_{key}:={value}" for key, value in parameters.items())]
+        remapped = {key: value for key, value in parameters.items() if key.startswith("~")}
+        private = {f"_{key}": value for key, value in parameters.items() if key not in remapped}
+        arguments = [f"__name:={name}", *(f"{key}:={value}" for key, value in {**private, **remapped}.items())]
         with log.open("wb") as output:
             node = subprocess.Popen(
                 ["rosrun", "lds_scenes", script, *arguments], stdout=output, stderr=subprocess.STDOUT

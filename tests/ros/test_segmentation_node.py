@@ -17,10 +17,14 @@ pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: ru
 import rospy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lds_scenes.msg import SegmentedScene
-from sensor_msgs.msg import CameraInfo, Image
+from lds_scenes.srv import Segment
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
 
-from lds_ros.messages import image_from_message, image_message, labels_from_message
+from datasets.camera import pinhole
+from datasets.loading import open_dataset
+from lds_ros.messages import camera_info_message, image_from_message, image_message, labels_from_message
 
 HEIGHT, WIDTH = 48, 64
 
@@ -60,8 +64,9 @@ class Camera:
         self._images.publish(message)
         return header.stamp
 
-    def calibrate(self) -> None:
-        self._infos.publish(CameraInfo(header=Header(stamp=rospy.Time.now())))
+    def calibrate(self, width: int = WIDTH) -> None:
+        header = Header(stamp=rospy.Time.now())
+        self._infos.publish(camera_info_message(pinhole(HEIGHT, width, 0.7), HEIGHT, width, header))
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +76,7 @@ def node(ros: None, start_node, tiny_weights: Path) -> subprocess.Popen:
 
 @pytest.fixture(scope="module")
 def camera(node: subprocess.Popen) -> Camera:
-    camera = Camera("/segmentation")
-    wait_for("the node's subscription", lambda: camera.is_heard)
-    return camera
+    return Camera("/segmentation")
 
 
 @pytest.fixture(scope="module")
@@ -172,17 +175,17 @@ def test_only_the_newest_frame_is_worked_on_when_frames_come_too_fast(camera: Ca
     assert len(stamps) < len(sent)
 
 
-def test_nothing_is_segmented_while_nobody_listens(camera: Camera, health: Listener) -> None:
-    time.sleep(0.5)  # for the last listeners to be gone
+def test_nothing_is_received_while_nobody_listens(camera: Camera, health: Listener) -> None:
+    wait_for("the end of the subscription", lambda: not camera.is_heard)
     start = len(health.messages)
-    wait_for("diagnostics", lambda: len(health.messages) > start)
-    before = value(newest_status(health), "frames segmented")
-    start = len(health.messages)
-    for _ in range(20):
-        camera.show()
-        time.sleep(0.05)
-    wait_for("diagnostics", lambda: len(health.messages) >= start + 2)
-    assert value(newest_status(health), "frames segmented") == before
+    wait_for("diagnostics", lambda: len(health.messages) > start + 1)
+    status = newest_status(health)
+    assert status.level == DiagnosticStatus.OK and status.message == "idle: nobody listens"
+    for topic, kind in (("label", Image), ("points", PointCloud2), ("markers", MarkerArray)):
+        listener = Listener(f"/segmentation/{topic}", kind)
+        wait_for(f"the subscription for {topic}", lambda: camera.is_heard)
+        listener.close()
+        wait_for("its end", lambda: not camera.is_heard)
 
 
 def test_the_overlay_comes_when_it_is_asked_for(camera: Camera) -> None:
@@ -193,7 +196,9 @@ def test_the_overlay_comes_when_it_is_asked_for(camera: Camera) -> None:
     assert image_from_message(overlay).shape == (HEIGHT, WIDTH, 3)
 
 
-def test_silence_and_a_missing_calibration_are_told_in_diagnostics(camera: Camera, health: Listener) -> None:
+def test_silence_and_a_missing_calibration_are_told_in_diagnostics(
+    camera: Camera, health: Listener, objects: Listener
+) -> None:
     def problem(words: str) -> DiagnosticStatus | None:
         status = newest_status(health) if health.messages else None
         return status if status is not None and words in status.message else None
@@ -204,9 +209,40 @@ def test_silence_and_a_missing_calibration_are_told_in_diagnostics(camera: Camer
         "the warning of no camera_info",
         lambda: camera.show() and problem("no camera_info on /segmentation/camera_info"),
     )
+    camera.calibrate(width=7)
+    wait_for("the warning of its size", lambda: camera.show() and problem("camera_info is of 7 x 48 pixels"))
     camera.calibrate()
     status = wait_for("an OK", lambda: camera.show() and problem("segmenting"))
     assert status.level == DiagnosticStatus.OK
+
+
+def test_the_service_segments_one_image_and_refuses_a_bad_one_in_words(camera: Camera) -> None:
+    header = Header(stamp=rospy.Time(5), frame_id="somewhere")
+    segment = rospy.ServiceProxy("/segmentation/segment", Segment)
+    answer = segment(image_message(camera.picture, header), Image(), CameraInfo())
+    assert answer.success, answer.message
+    assert answer.scene.header.frame_id == answer.label.header.frame_id == "somewhere"
+    found = labels_from_message(answer.label)
+    assert [each.id for each in answer.scene.objects] == [i for i in np.unique(found) if i]
+    refused = segment(bad_image("yuv422", 2 * WIDTH, bytes(2 * WIDTH * HEIGHT)), Image(), CameraInfo())
+    assert not refused.success and "encoding 'yuv422'" in refused.message
+
+
+def test_what_was_segmented_is_kept_where_that_is_asked_for(start_node, tiny_weights: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    start_node("segmentation_node.py", "keeping", weights=tiny_weights, threads=1, record=kept, record_every=0)
+    camera = Camera("/keeping")
+    wait_for("the subscription", lambda: camera.is_heard)
+
+    def two_are_there() -> bool:
+        camera.show()
+        time.sleep(0.1)
+        return len(list(kept.glob("scene_*.h5"))) >= 2
+
+    wait_for("two files", two_are_there)
+    for scene in open_dataset(kept):
+        np.testing.assert_array_equal(scene.images[0], camera.picture)
+        assert scene.meta["model"] == "tiny" and set(np.unique(scene.masks)) <= set(range(len(scene.objects) + 1))
 
 
 def test_damaged_weights_end_the_node_with_one_clear_line(

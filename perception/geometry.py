@@ -1,0 +1,195 @@
+"""Where objects stand: from masks and depth, or from masks in several views whose poses are known.
+
+Everything is metric, in metres; pixels are (x, y), the centre of the top left one is (0, 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+PLANE_TOLERANCE = 0.006  # how far points of the table may lie from it
+MIN_PLANE_SHARE = 0.4  # of the background that a table must make up
+MIN_HEIGHT = 0.004  # above the table, below which a point is the table's, at the rim of a mask
+MIN_POINTS = 30
+_TRIES = 200  # of planes through three points
+_OF_TABLE, _SAMPLED = 20_000, 2000  # background points that a plane is fitted to, and that planes are tried on
+_OF_OBJECT = 5000  # points of an object
+_SPECK = 0.01  # metres
+_TOP = 99  # percentile of the heights that is an object's: depth is noisy
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The points p with p @ normal = offset; `normal` [3] is a unit vector that points to the camera's side."""
+
+    normal: np.ndarray
+    offset: float
+
+    def heights(self, points: np.ndarray) -> np.ndarray:
+        """Of points [N,3] above the plane, [N]."""
+        return points @ self.normal - self.offset
+
+
+@dataclass(frozen=True)
+class Placement:
+    """An upright box around an object that stands on the table, in the frame of the depth's camera.
+
+    Attributes:
+        T_camera_box: float64 [4,4]; the origin is the box's centre, z points away from the table.
+        size: float64 [3], the lengths of its edges along x, y, z; x is the longer side of its footprint.
+        points: float64 [P,3] of its visible surface.
+    """
+
+    T_camera_box: np.ndarray
+    size: np.ndarray
+    points: np.ndarray
+
+
+def points_of_pixels(
+    inside: np.ndarray, depth: np.ndarray, K: np.ndarray, distortion: np.ndarray | None = None, most: int | None = None
+) -> np.ndarray:
+    """float64 [P,3]: the points that some pixels show, in the camera's optical frame; those of unknown depth left out.
+
+    Args:
+        inside: bool [H,W], which pixels.
+        depth: float32 [H,W], metres along the optical axis, 0 where it is unknown.
+        distortion: float64 [5], OpenCV order; None for an ideal lens.
+        most: take an even selection of about so many.
+    """
+    rows, columns = np.nonzero(inside & (depth > 0))
+    every = slice(None, None, 1 if most is None else max(1, len(rows) // most))
+    rows, columns = rows[every], columns[every]
+    return pixel_rays(np.column_stack([columns, rows]), K, distortion) * depth[rows, columns, None].astype(np.float64)
+
+
+def pixel_rays(pixels: np.ndarray, K: np.ndarray, distortion: np.ndarray | None = None) -> np.ndarray:
+    """float64 [N,3] with z = 1: where pixels [N,2] look, in the camera's optical frame."""
+    pixels = np.asarray(pixels, np.float64)
+    if distortion is not None and np.any(distortion):
+        flat = cv2.undistortPoints(pixels[:, None], K, distortion)[:, 0]
+    else:
+        flat = (pixels - K[:2, 2]) / K[[0, 1], [0, 1]]
+    return np.column_stack([flat, np.ones(len(flat))])
+
+
+def find_table(points: np.ndarray, seed: int = 0) -> Plane | None:
+    """The plane that most points [N,3] lie on (RANSAC); None where none holds `MIN_PLANE_SHARE` of them.
+
+    The camera is at the origin.
+    """
+    if len(points) < MIN_POINTS:
+        return None
+    rng = np.random.default_rng(seed)
+    few = points[rng.choice(len(points), min(_SAMPLED, len(points)), replace=False)]
+    corners = few[rng.integers(0, len(few), (_TRIES, 3))]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    lengths = np.linalg.norm(normals, axis=1)
+    normals = normals[lengths > 1e-9] / lengths[lengths > 1e-9, None]
+    offsets = (corners[lengths > 1e-9, 0] * normals).sum(1)
+    if not len(normals):
+        return None
+    near = np.abs(few @ normals.T - offsets) < PLANE_TOLERANCE
+    best = int(near.sum(0).argmax())
+    if near[:, best].mean() < MIN_PLANE_SHARE:
+        return None
+    return _fitted(points[np.abs(points @ normals[best] - offsets[best]) < PLANE_TOLERANCE])
+
+
+def _fitted(points: np.ndarray) -> Plane:
+    """The plane with the least squared distances to points."""
+    centre = points.mean(0)
+    normal = np.linalg.eigh(np.cov((points - centre).T))[1][:, 0]
+    if normal @ centre > 0:  # away from the camera
+        normal = -normal
+    return Plane(normal, float(centre @ normal))
+
+
+def place_objects(
+    labels: np.ndarray, depth: np.ndarray, K: np.ndarray, distortion: np.ndarray | None = None
+) -> dict[int, Placement]:
+    """The objects of a label image that stand on a table, by their ids. Those with too little depth are left out.
+
+    An object's footprint is the smallest rectangle around what is seen of it, projected onto the table; seen from
+    obliquely above, the whole outline of a box or a cylinder is.
+
+    Args:
+        labels: int32 [H,W], 0 = background, as the depth image float32 [H,W], metres.
+
+    Raises:
+        ValueError: the images differ in size.
+    """
+    if labels.shape != depth.shape:
+        raise ValueError(
+            f"depth of {depth.shape[1]} x {depth.shape[0]} pixels does not fit labels of {labels.shape[1]} x "
+            f"{labels.shape[0]}: it must be aligned to the colour image"
+        )
+    depth = _without_specks(depth)
+    table = find_table(points_of_pixels(labels == 0, depth, K, distortion, _OF_TABLE))
+    if table is None:
+        return {}
+    placed = {}
+    for id_ in (np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).tolist():
+        inside = cv2.erode((labels == id_).view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        points = points_of_pixels(inside, depth, K, distortion, _OF_OBJECT)
+        points = points[table.heights(points) > MIN_HEIGHT]
+        if len(points) >= MIN_POINTS:
+            placed[id_] = _boxed(points, table)
+    return placed
+
+
+def _without_specks(depth: np.ndarray) -> np.ndarray:
+    """Depth, 0 where a pixel lies off what is around it: such pixels fly in the air."""
+    around = cv2.medianBlur(depth.astype(np.float32, copy=False), 5)
+    return np.where(np.abs(depth - around) < _SPECK, depth, np.float32(0))
+
+
+def _boxed(points: np.ndarray, table: Plane) -> Placement:
+    heights = table.heights(points)
+    height = float(np.percentile(heights, _TOP))
+    x, y = _axes_across(table.normal)
+    flat = np.column_stack([points @ x, points @ y]).astype(np.float32)
+    (u, v), (length, width), degrees = cv2.minAreaRect(flat)
+    turn = np.deg2rad(degrees)
+    if width > length:
+        length, width, turn = width, length, turn + np.pi / 2
+    long = np.cos(turn) * x + np.sin(turn) * y
+    T_camera_box = np.eye(4)
+    T_camera_box[:3, :3] = np.column_stack([long, np.cross(table.normal, long), table.normal])
+    T_camera_box[:3, 3] = u * x + v * y + (table.offset + height / 2) * table.normal
+    return Placement(T_camera_box, np.array([length, width, height]), points)
+
+
+def _axes_across(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two unit vectors that are at right angles to a third one and to each other; right-handed with it last."""
+    x = np.eye(3)[np.abs(normal).argmin()]
+    x = x - (x @ normal) * normal
+    x /= np.linalg.norm(x)
+    return x, np.cross(normal, x)
+
+
+@dataclass(frozen=True)
+class Triangulation:
+    """`position` float64 [3] in the world; `residual`: root mean square distance of the rays from it, metres."""
+
+    position: np.ndarray
+    residual: float
+
+
+def triangulate(origins: np.ndarray, directions: np.ndarray) -> Triangulation | None:
+    """The point that is nearest to rays, in least squares; None where they are too parallel to tell.
+
+    Args:
+        origins: [V,3], in the world, metres.
+        directions: [V,3], of any length.
+    """
+    directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    across = np.eye(3) - directions[:, :, None] * directions[:, None]  # projections onto the planes across the rays
+    normal_matrix = across.sum(0)
+    if np.linalg.eigvalsh(normal_matrix)[0] < 0.02 * len(origins):  # mean squared sine of the angle between rays
+        return None
+    position = np.linalg.solve(normal_matrix, np.einsum("vij,vj->i", across, origins))
+    off = np.einsum("vij,vj->vi", across, position - origins)
+    return Triangulation(position, float(np.sqrt((off**2).sum(1).mean())))

@@ -1,0 +1,88 @@
+"""What was segmented, kept on the disk: a recorded dataset of single views, with the segmentation as their masks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from datasets.recorded import write_scene
+from datasets.scene import DatasetError, Scene
+from perception.placing import NOWHERE, Lens, Places
+from perception.segmenter import ObjectSegment, Segmentation
+
+
+class Keeper:
+    """Writes `scene_NNNNNN.h5` files, one an image, which go on from what the folder holds already.
+
+    Each file is whole from the moment it is there. `lds data view` and `browse` show them; `lds train` takes them.
+
+    Args:
+        every: seconds between the stamps of images that are kept; 0: all.
+        model: the name of the weights.
+
+    Raises:
+        DatasetError: the folder holds a finished dataset, or cannot be written.
+    """
+
+    def __init__(self, folder: Path, every: float, model: str) -> None:
+        if (folder / "dataset.json").exists():
+            raise DatasetError(f"{folder}: holds a finished dataset; keep segmentations in another folder")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatasetError(f"{folder}: cannot be made ({error.strerror})") from error
+        self._folder, self._every, self._model = folder, every, model
+        self._next = max((int(path.stem[6:]) + 1 for path in folder.glob("scene_[0-9]*.h5")), default=0)
+        self._last: float | None = None
+
+    def keep(
+        self,
+        image: np.ndarray,
+        segmentation: Segmentation,
+        stamp: float,
+        places: Places = NOWHERE,
+        lens: Lens | None = None,
+        T_world_camera: np.ndarray | None = None,
+    ) -> bool:
+        """Write an image uint8 [H,W,3] and its objects, if its time has come. Whether it has.
+
+        Raises:
+            DatasetError: it cannot be written.
+        """
+        if self._last is not None and 0 <= stamp - self._last < self._every:
+            return False
+        self._last = stamp
+        number = np.zeros(max((segment.id for segment in segmentation.objects), default=0) + 1, np.uint8)
+        number[[segment.id for segment in segmentation.objects]] = np.arange(1, len(segmentation.objects) + 1)
+        scene = Scene(
+            f"scene_{self._next:06d}",
+            images=image[None],
+            T_world_camera=None if T_world_camera is None else T_world_camera[None],
+            K=None if lens is None else lens.K[None],
+            distortion=None if lens is None else lens.distortion[None],
+            masks=number[segmentation.labels][None],
+            stamps=np.array([stamp]),
+            objects=[_described(segment, places) for segment in segmentation.objects],
+            meta={"kind": "segmented"},
+        )
+        write_scene(self._folder / f"{scene.name}.h5", scene, {"model": self._model})
+        self._next += 1
+        return True
+
+
+def _described(segment: ObjectSegment, places: Places) -> dict[str, object]:
+    """Object i of a scene has the mask i + 1; `track` is the id that it has from image to image."""
+    described: dict[str, object] = {
+        "track": segment.id,
+        "confidence": segment.confidence,
+        "slots_merged": segment.slots_merged,
+        "latent": segment.latent.tolist(),
+    }
+    if segment.id in places.boxes:
+        box = places.boxes[segment.id]
+        described |= {"T_camera_box": box.T_camera_box.tolist(), "box_size": box.size.tolist()}
+    elif segment.id in places.positions:
+        described["camera_position"] = places.positions[segment.id].tolist()
+    return json.loads(json.dumps(described))

@@ -1,0 +1,99 @@
+"""Metric places of segmented objects: by depth where there is some, else by the camera's poses over several views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from perception.geometry import Placement, pixel_rays, place_objects
+from perception.segmenter import ObjectSegment, Segmentation
+from perception.stamped import Stamped
+from perception.view_rays import ViewRays
+
+DEPTH_TOLERANCE = 0.02  # seconds between the stamps of an image and its depth
+DEPTH_PATIENCE = 0.1  # seconds that an image waits for its depth
+
+
+@dataclass(frozen=True)
+class Lens:
+    """K [3,3] and distortion [5] (OpenCV's order) of a camera, for images of `size` (height, width)."""
+
+    K: np.ndarray
+    distortion: np.ndarray
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Places:
+    """By object ids, in the camera's optical frame, metres.
+
+    Attributes:
+        boxes: of objects that depth shows.
+        positions: float64 [3], centres of objects without a box that were seen from several sides.
+    """
+
+    boxes: Mapping[int, Placement] = field(default_factory=dict)
+    positions: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+
+NOWHERE = Places()
+
+
+class Placer:
+    """Collects a camera's lens, depth and poses, and places what is segmented in its images.
+
+    Attributes:
+        lens: None until one is known.
+        depth: functions that give the depth float32 [H,W] of a stamp, metres, 0 where unknown.
+    """
+
+    def __init__(self) -> None:
+        self.lens: Lens | None = None
+        self.depth: Stamped[Callable[[], np.ndarray]] = Stamped()
+        self._rays = ViewRays()
+
+    def place(self, segmentation: Segmentation, stamp: float, T_world_camera: np.ndarray | None) -> Places:
+        """The places of tracked objects in an image of this stamp, in seconds; nothing without a lens.
+
+        Raises:
+            ValueError: image, lens and depth are not of one size.
+        """
+        if self.lens is None:
+            return NOWHERE
+        shape = segmentation.labels.shape
+        if shape != self.lens.size:
+            sizes = [f"{width} x {height}" for height, width in (self.lens.size, shape)]
+            raise ValueError(f"camera_info is of {sizes[0]} pixels, the image of {sizes[1]}")
+        read_depth = self.depth.near(stamp, DEPTH_TOLERANCE, DEPTH_PATIENCE)
+        boxes = {}
+        if read_depth is not None:
+            boxes = place_objects(segmentation.labels, read_depth(), self.lens.K, self.lens.distortion)
+        if T_world_camera is None:
+            return Places(boxes)
+        self._rays.see(self._directions(segmentation, self.lens), T_world_camera)
+        shown = {segment.id for segment in segmentation.objects} - set(boxes)
+        T_camera_world = np.linalg.inv(T_world_camera)
+        in_camera = {
+            id_: T_camera_world[:3, :3] @ position + T_camera_world[:3, 3]
+            for id_, position in self._rays.positions.items()
+            if id_ in shown
+        }
+        return Places(boxes, in_camera)
+
+    @staticmethod
+    def _directions(segmentation: Segmentation, lens: Lens) -> dict[int, np.ndarray]:
+        """Towards the middle of each object that is seen whole."""
+        whole = [segment for segment in segmentation.objects if not _is_cut(segment, segmentation.labels.shape)]
+        rays = pixel_rays(np.array([segment.centroid for segment in whole]).reshape(-1, 2), lens.K, lens.distortion)
+        return {segment.id: ray for segment, ray in zip(whole, rays, strict=True)}
+
+
+def _is_cut(segment: ObjectSegment, shape: tuple[int, int]) -> bool:
+    """Whether an object reaches the border of what the model sees, the image's middle square."""
+    height, width = shape
+    side = min(shape)
+    left, top = (width - side) // 2, (height - side) // 2
+    x, y, w, h = segment.box
+    return x <= left or y <= top or x + w >= left + side or y + h >= top + side

@@ -1,0 +1,133 @@
+"""Depth that finds its image, rays that are collected over views, and places in the camera's frame."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from datasets.camera import look_at, pinhole, project
+from perception.placing import DEPTH_TOLERANCE, Lens, Placer
+from perception.segmenter import ObjectSegment, Segmentation
+from perception.stamped import KEPT, Stamped
+from perception.view_rays import ViewRays
+
+HEIGHT, WIDTH = 120, 160
+K = pinhole(HEIGHT, WIDTH, np.deg2rad(42))
+LENS = Lens(K, np.zeros(5), (HEIGHT, WIDTH))
+
+
+def test_the_value_of_the_nearest_stamp_is_given() -> None:
+    values: Stamped[str] = Stamped()
+    for stamp in (1.0, 1.1, 1.2):
+        values.put(stamp, f"at {stamp}")
+    assert values.near(1.11, tolerance=0.02, timeout=0) == "at 1.1"
+    assert values.near(1.15, tolerance=0.02, timeout=0) is None
+
+
+def test_a_value_that_is_late_is_waited_for() -> None:
+    values: Stamped[str] = Stamped()
+    values.put(1.0, "old")
+    threading.Timer(0.1, values.put, (2.0, "new")).start()
+    assert values.near(2.0, tolerance=0.02, timeout=5) == "new"
+
+
+def test_where_nothing_ever_came_nothing_is_waited_for() -> None:
+    started = time.monotonic()
+    assert Stamped().near(2.0, tolerance=0.02, timeout=5) is None
+    assert time.monotonic() - started < 1
+
+
+def test_old_values_are_let_go() -> None:
+    values: Stamped[int] = Stamped()
+    for stamp in range(KEPT + 5):
+        values.put(float(stamp), stamp)
+    assert values.near(4.0, 0.1, 0) is None and values.near(5.0, 0.1, 0) == 5
+
+
+def poses(count: int) -> list[np.ndarray]:
+    """Around the origin, half a metre away."""
+    turns = np.linspace(0, 1.5, count)
+    return [look_at(np.array([0.4 * np.cos(t), 0.4 * np.sin(t), 0.35]), np.zeros(3)) for t in turns]
+
+
+def seen(points: dict[int, np.ndarray], pose: np.ndarray) -> Segmentation:
+    """A segmentation of small objects at points of the world."""
+    labels, objects = np.zeros((HEIGHT, WIDTH), np.int32), []
+    for id_, point in points.items():
+        x, y = project(point[None], pose, K)[0]
+        objects.append(ObjectSegment(id_, (int(x) - 3, int(y) - 3, 7, 7), 49, (x, y), 1.0, np.ones(4, np.float32), 1))
+    return Segmentation(labels, objects, 0)
+
+
+POINTS = {1: np.array([0.05, 0.02, 0.02]), 4: np.array([-0.03, 0.06, 0.03])}
+
+
+def test_objects_are_placed_once_they_are_seen_from_three_sides() -> None:
+    placer = Placer()
+    placer.lens = LENS
+    for number, pose in enumerate(poses(4), start=1):
+        found = placer.place(seen(POINTS, pose), 0.1 * number, pose).positions
+        if number < 3:
+            assert not found
+            continue
+        for id_, point in POINTS.items():
+            np.testing.assert_allclose(pose[:3, :3] @ found[id_] + pose[:3, 3], point, atol=1e-6)
+
+
+def test_a_camera_that_stands_still_tells_no_place() -> None:
+    placer = Placer()
+    placer.lens = LENS
+    pose = poses(1)[0]
+    assert not any(placer.place(seen(POINTS, pose), t, pose).positions for t in range(20))
+
+
+def test_an_object_that_was_moved_is_placed_anew() -> None:
+    rays = ViewRays()
+    views = poses(12)
+    for number, pose in enumerate(views):
+        point = POINTS[1] if number < 6 else POINTS[1] + [0.1, -0.08, 0]
+        rays.see({1: (point - pose[:3, 3]) @ pose[:3, :3]}, pose)
+    np.testing.assert_allclose(rays.positions[1], POINTS[1] + [0.1, -0.08, 0], atol=1e-6)
+
+
+def test_objects_at_the_border_are_not_measured() -> None:
+    placer = Placer()
+    placer.lens = LENS
+    for number, pose in enumerate(poses(5)):
+        segmentation = seen(POINTS, pose)
+        first, second = segmentation.objects
+        left = (WIDTH - HEIGHT) // 2  # of what the model sees
+        cut = ObjectSegment(1, (left, 50, 7, 7), 49, (left + 3, 53), 1.0, first.latent, 1)
+        found = placer.place(Segmentation(segmentation.labels, [cut, second], 0), number, pose)
+    assert set(found.positions) == {4}
+
+
+def test_depth_goes_before_views_and_is_that_of_the_images_stamp() -> None:
+    placer = Placer()
+    placer.lens = LENS
+    pose = look_at(np.array([0.0, 0.0, 0.5]), np.zeros(3))  # straight down
+    labels = np.zeros((HEIGHT, WIDTH), np.int32)
+    labels[50:70, 70:95] = 1
+    segment = ObjectSegment(1, (70, 50, 25, 20), 500, (82, 59.5), 1.0, np.ones(4, np.float32), 1)
+    depth = np.where(labels == 1, 0.45, 0.5).astype(np.float32)
+    placer.depth.put(1.0, lambda: depth)
+    found = placer.place(Segmentation(labels, [segment], 0), 1.0 + DEPTH_TOLERANCE / 2, pose)
+    assert found.boxes[1].T_camera_box[2, 3] == pytest.approx(0.475, abs=0.001) and not found.positions
+    assert not placer.place(Segmentation(labels, [segment], 0), 0.9, pose).boxes
+
+
+def test_without_a_lens_nothing_is_placed() -> None:
+    placer = Placer()
+    for number, pose in enumerate(poses(5)):
+        found = placer.place(seen(POINTS, pose), number, pose)
+        assert not found.boxes and not found.positions
+
+
+def test_a_lens_of_another_size_is_told() -> None:
+    placer = Placer()
+    placer.lens = Lens(K, np.zeros(5), (480, 640))
+    with pytest.raises(ValueError, match="camera_info is of 640 x 480 pixels, the image of 160 x 120"):
+        placer.place(seen(POINTS, poses(1)[0]), 0.0, None)

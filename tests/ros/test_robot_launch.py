@@ -1,0 +1,110 @@
+"""The whole rig: a simulated arm and camera, and perception that tells where the cubes stand."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from processes import wait_for
+
+pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
+
+import rospy
+from lds_scenes.msg import SceneObjects, SegmentedObject, SegmentedScene
+
+from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
+from capture.arms.robot_urdf import robot_urdf
+from capture.motion.planning import Planner
+from capture.motion.robot_profile import load_robot_profile
+from capture.motion.view_planning import plan_views
+from capture.motion.viewpoints import load_viewpoints
+from capture.simulation.truth import T_TOOL_CAMERA
+from lds_ros.poses import TfPoses
+
+
+class Listener:
+    def __init__(self, topic: str) -> None:
+        self.newest: SegmentedScene | None = None
+        self._subscriber = rospy.Subscriber(topic, SegmentedScene, self._keep)
+
+    def _keep(self, message: SegmentedScene) -> None:
+        self.newest = message
+
+    def close(self) -> None:
+        self._subscriber.unregister()
+
+
+@pytest.fixture(scope="module")
+def rig(ros: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    log = tmp_path_factory.mktemp("robot") / "log"
+    with log.open("wb") as output:
+        command = ["roslaunch", "lds_scenes", "robot.launch", "simulated:=true"]
+        launch = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield
+    finally:
+        launch.send_signal(signal.SIGINT)
+        launch.wait(30)
+        rospy.delete_param("/segmentation")  # roslaunch leaves it to the next node of this name
+
+
+@pytest.fixture(scope="module")
+def truth(rig: None) -> np.ndarray:
+    """Where the cubes are, [N,3] in the world."""
+    message = rospy.wait_for_message("/simulation/objects", SceneObjects, 60)
+    return np.array([[o.pose.position.x, o.pose.position.y, o.pose.position.z] for o in message.objects])
+
+
+@pytest.fixture(scope="module")
+def poses(rig: None) -> TfPoses:
+    return TfPoses("world")
+
+
+def in_world(scene: SegmentedScene, place: int, poses: TfPoses) -> np.ndarray:
+    """Centres [N,3] of the objects that are placed in this way."""
+    T = poses.at(scene.header.frame_id, scene.header.stamp)
+    found = [each.pose.position for each in scene.objects if each.place == place]
+    return np.array([T[:3, :3] @ [p.x, p.y, p.z] + T[:3, 3] for p in found]).reshape(-1, 3)
+
+
+def nearest(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """How far each true centre is from the nearest that was found, metres."""
+    return np.linalg.norm(truth[:, None] - found, axis=-1).min(1)
+
+
+def test_depth_places_the_cubes_in_the_world(truth: np.ndarray, poses: TfPoses) -> None:
+    listener = Listener("/segmentation/objects")
+
+    def all_are_placed() -> bool:
+        scene = listener.newest
+        if scene is None:
+            return False
+        found = in_world(scene, SegmentedObject.PLACE_BY_DEPTH, poses)
+        return len(found) >= len(truth) and bool((nearest(found, truth) < 0.01).all())
+
+    wait_for("the cubes' places", all_are_placed)
+    for each in listener.newest.objects:
+        assert 0.03 < each.size.x < 0.09 and 0.03 < each.size.z < 0.08
+    listener.close()
+
+
+def test_views_place_the_cubes_where_there_is_no_depth(truth: np.ndarray, poses: TfPoses, start_node) -> None:
+    start_node(
+        "segmentation_node.py", "without_depth", world="world", threads=1,
+        **{"~image": "/camera/image_raw", "~camera_info": "/camera/camera_info"},
+    )  # fmt: skip
+    listener = Listener("/without_depth/objects")
+    wait_for("segmentations", lambda: listener.newest)
+    profile = load_robot_profile("simulated")
+    planner = Planner(profile, robot_urdf(profile))
+    with FollowJointTrajectoryArm(profile, planner.joint_names) as arm:
+        plan = plan_views(load_viewpoints("ring"), 5, planner, T_TOOL_CAMERA, arm.joints().positions, seed=1)
+        for view in plan.views:
+            arm.follow(planner.plan(arm.joints().positions, view.joints), lambda: False)
+    found = in_world(listener.newest, SegmentedObject.PLACE_BY_VIEWS, poses)
+    assert len(found) and np.median(nearest(found, truth)) < 0.015
+    assert not len(in_world(listener.newest, SegmentedObject.PLACE_BY_DEPTH, poses))
+    listener.close()
