@@ -60,7 +60,7 @@ def segment(
                 print_error(f"{frame.name} was left out: {error}")
                 failed += 1
             else:
-                found = tracker.update(found) if tracker else found
+                found = tracker.update(found, done if frame.stamp is None else frame.stamp) if tracker else found
                 results.add(frame.name, frame.stamp, image, found)
                 done, objects, merged = done + 1, objects + len(found.objects), merged + found.duplicates_merged
             progress(1)

@@ -15,7 +15,7 @@ from perception.placing import NOWHERE, Places
 from perception.segmenter import ObjectSegment, Segmentation
 
 _UPRIGHT = Quaternion(0, 0, 0, 1)
-_MARK = 0.02  # metres: size of a mark where only the centre is known
+_MARK, _TEXT = 0.02, 0.03  # metres: size of a mark where only the centre is known; height of the numbers
 _POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4"), ("label", "<u4")])
 
 
@@ -30,9 +30,12 @@ def marker_array(places: Places, header: Header) -> MarkerArray:
     """For rviz: a box around each object that depth shows, a ball at each other that has a place, and their ids."""
     markers = [Marker(header=header, action=Marker.DELETEALL)]
     for id_, box in places.boxes.items():
-        markers += _marked(id_, header, Marker.CUBE, _pose(box.T_camera_box), Vector3(*box.size), float(box.size[2]))
+        above = box.T_camera_box[:3, 3] + (box.size[2] / 2 + _MARK) * box.T_camera_box[:3, 2]
+        markers += _marked(id_, header, Marker.CUBE, _pose(box.T_camera_box), Vector3(*box.size), Point(*above))
     for id_, position in places.positions.items():
-        markers += _marked(id_, header, Marker.SPHERE, Pose(Point(*position), _UPRIGHT), Vector3(*[_MARK] * 3), _MARK)
+        markers += _marked(
+            id_, header, Marker.SPHERE, Pose(Point(*position), _UPRIGHT), Vector3(*[_MARK] * 3), Point(*position)
+        )
     return MarkerArray(markers)
 
 
@@ -82,14 +85,14 @@ def _pose(T: np.ndarray) -> Pose:
     return Pose(Point(*T[:3, 3]), Quaternion(*Rotation.from_matrix(T[:3, :3]).as_quat()))
 
 
-def _marked(id_: int, header: Header, kind: int, pose: Pose, size: Vector3, height: float) -> list[Marker]:
-    """A shape and, at its middle, the object's number."""
+def _marked(id_: int, header: Header, kind: int, pose: Pose, size: Vector3, number_at: Point) -> list[Marker]:
+    """A shape, and the object's number."""
     red, green, blue = (object_colour(id_) / 255).tolist()
     shape = Marker(
         header=header, ns="objects", id=id_, type=kind, pose=pose, scale=size, color=ColorRGBA(red, green, blue, 0.6)
     )
     text = Marker(
-        header=header, ns="ids", id=id_, type=Marker.TEXT_VIEW_FACING, pose=Pose(pose.position, _UPRIGHT),
-        scale=Vector3(0, 0, max(height / 2, _MARK)), color=ColorRGBA(1, 1, 1, 1), text=str(id_),
+        header=header, ns="ids", id=id_, type=Marker.TEXT_VIEW_FACING, pose=Pose(number_at, _UPRIGHT),
+        scale=Vector3(0, 0, _TEXT), color=ColorRGBA(1, 1, 1, 1), text=str(id_),
     )  # fmt: skip
     return [shape, text]

@@ -118,7 +118,7 @@ class SegmentationNode:
         image, header = image_from_message(message), message.header
         with self._segmenting:
             segmentation = self._segmenter.segment(image)
-        segmentation = self._tracker.update(segmentation)
+        segmentation = self._tracker.update(segmentation, header.stamp.to_sec())
         self._label.publish(label_message(segmentation.labels, header))
         places, pose = self._place(segmentation, message)
         self._objects.publish(scene_message(segmentation, header, self._segmenter.name, places))

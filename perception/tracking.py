@@ -1,40 +1,57 @@
-"""The same object keeps its id from frame to frame."""
+"""The same object keeps its id from frame to frame, and over a moment in which it is hidden."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from lds_models.metrics.segmentation import contingency, iou
-from perception.segmenter import Segmentation
+from perception.segmenter import ObjectSegment, Segmentation
 
 MIN_SCORE = 0.35  # of 1: objects that match worse are different ones
+MEMORY = 1.5  # seconds for which an object that is not seen is remembered
 STRIDE = 4  # overlaps are counted on every fourth row and column
 MAX_OBJECTS = 255  # in one frame
 
 
-class Tracker:
-    """Gives the objects of each frame the ids that they had in the last frame, and new ids to new objects.
+@dataclass(frozen=True)
+class _Track:
+    """What is known of an object: where it was seen last, bool [h,w] on the coarse grid, when, and how it looked."""
 
-    Objects are matched one to one (Hungarian) so that the summed score is highest; the score of a pair is the mean of
-    their masks' IoU and their latents' cosine similarity. Ids are not used again.
+    mask: np.ndarray
+    seen: float
+    latent: np.ndarray
+
+
+class Tracker:
+    """Gives the objects of each frame the ids that they had before, and new ids to new objects.
+
+    Objects are matched one to one (Hungarian) with those that were seen within `MEMORY`, so that the summed score is
+    highest; the score of a pair is the mean of their masks' IoU and their latents' cosine similarity. Ids are not used
+    again.
     """
 
     def __init__(self) -> None:
-        self._last: Segmentation | None = None
-        self._last_ids: list[int] = []
+        self._tracks: dict[int, _Track] = {}
         self._next_id = 1
 
-    def update(self, segmentation: Segmentation) -> Segmentation:
-        """The same segmentation, as a `Segmenter` gives it, with persistent ids in labels and objects."""
-        ids = self._known_ids(segmentation)
+    def update(self, segmentation: Segmentation, stamp: float) -> Segmentation:
+        """The same segmentation, as a `Segmenter` gives it, with persistent ids in labels and objects.
+
+        Args:
+            stamp: seconds; where it goes back, as when a recording is played again, nothing is remembered.
+        """
+        coarse = segmentation.labels[::STRIDE, ::STRIDE]
+        self._forget(stamp, coarse.shape)
+        masks = [coarse == segment.id for segment in segmentation.objects]
+        ids = self._known_ids(segmentation.objects, masks)
         for i, id_ in enumerate(ids):
             if not id_:
                 ids[i], self._next_id = self._next_id, self._next_id + 1
-        self._last, self._last_ids = segmentation, ids
+        for id_, mask, segment in zip(ids, masks, segmentation.objects, strict=True):
+            self._tracks[id_] = _Track(mask, stamp, segment.latent)
         lookup = np.zeros(MAX_OBJECTS + 1, np.int32)
         lookup[[segment.id for segment in segmentation.objects]] = ids
         objects = [replace(segment, id=id_) for segment, id_ in zip(segmentation.objects, ids, strict=True)]
@@ -44,31 +61,40 @@ class Tracker:
             objects=sorted(objects, key=lambda segment: segment.id),
         )
 
-    def _known_ids(self, segmentation: Segmentation) -> list[int]:
-        """For each object the id that it had in the last frame, or 0."""
-        ids = [0] * len(segmentation.objects)
-        if self._last is None or self._last.labels.shape != segmentation.labels.shape:
-            return ids
-        scores = (_overlaps(segmentation, self._last) + _cosines(segmentation, self._last)) / 2
+    def _forget(self, stamp: float, shape: tuple[int, ...]) -> None:
+        """Let go of what was seen too long ago, at another resolution, or in a time that is yet to come."""
+        self._tracks = {
+            id_: track
+            for id_, track in self._tracks.items()
+            if 0 <= stamp - track.seen <= MEMORY and track.mask.shape == shape
+        }
+
+    def _known_ids(self, objects: list[ObjectSegment], masks: list[np.ndarray]) -> list[int]:
+        """For each object the id of the track that it goes on with, or 0."""
+        ids, known = [0] * len(objects), list(self._tracks)
+        tracks = [self._tracks[id_] for id_ in known]
+        overlaps = _overlaps(masks, [track.mask for track in tracks])
+        likeness = _cosines([segment.latent for segment in objects], [track.latent for track in tracks])
+        scores = (overlaps + likeness) / 2
         for new, old in zip(*linear_sum_assignment(scores, maximize=True), strict=True):
             if scores[new, old] >= MIN_SCORE:
-                ids[new] = self._last_ids[old]
+                ids[new] = known[old]
         return ids
 
 
-def _overlaps(new: Segmentation, old: Segmentation) -> np.ndarray:
-    """IoU of each object of `new` with each of `old`, float64 [N,M]."""
-    new_ids, old_ids = ([segment.id for segment in frame.objects] for frame in (new, old))
-    labels = (frame.labels[None, ::STRIDE, ::STRIDE] for frame in (new, old))
-    table = contingency(*labels, max(new_ids, default=0) + 1, max(old_ids, default=0) + 1)
-    return iou(table)[0][np.ix_(new_ids, old_ids)]
+def _overlaps(new: list[np.ndarray], old: list[np.ndarray]) -> np.ndarray:
+    """IoU of each mask of `new` with each of `old`, float32 [N,M]."""
+    if not new or not old:
+        return np.zeros((len(new), len(old)), np.float32)
+    a, b = (np.stack(masks).reshape(len(masks), -1).astype(np.float32) for masks in (new, old))
+    both = a @ b.T
+    return both / np.maximum(a.sum(1)[:, None] + b.sum(1) - both, 1)
 
 
-def _cosines(new: Segmentation, old: Segmentation) -> np.ndarray:
-    """Cosine similarity of the latents of each object of `new` and each of `old`, float64 [N,M]."""
-    scores = np.zeros((len(new.objects), len(old.objects)))
-    for i, a in enumerate(new.objects):
-        for j, b in enumerate(old.objects):
-            lengths = np.linalg.norm(a.latent) * np.linalg.norm(b.latent)
-            scores[i, j] = a.latent @ b.latent / max(lengths, 1e-8)
-    return scores
+def _cosines(new: list[np.ndarray], old: list[np.ndarray]) -> np.ndarray:
+    """Cosine similarity of each latent of `new` and each of `old`, float32 [N,M]."""
+    if not new or not old:
+        return np.zeros((len(new), len(old)), np.float32)
+    a, b = (np.stack(latents) for latents in (new, old))
+    a, b = (latents / np.maximum(np.linalg.norm(latents, axis=1, keepdims=True), 1e-8) for latents in (a, b))
+    return a @ b.T

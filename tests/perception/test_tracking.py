@@ -2,10 +2,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from perception import tracking
 from perception.segmenter import ObjectSegment, Segmentation
-from perception.tracking import Tracker
 
 RED, GREEN, BLUE = np.eye(3, 16, dtype=np.float32)
+
+
+class Tracker(tracking.Tracker):
+    """Frames come 30 times a second, unless a test says when."""
+
+    stamp = 100.0
+
+    def update(self, segmentation: Segmentation, stamp: float | None = None) -> Segmentation:
+        self.stamp = self.stamp + 1 / 30 if stamp is None else stamp
+        return super().update(segmentation, self.stamp)
 
 
 def frame(*things: tuple[int, int, np.ndarray], side: int = 60) -> Segmentation:
@@ -68,3 +78,26 @@ def test_a_change_of_resolution_starts_anew() -> None:
     smaller = frame((100, 100, RED))
     smaller = Segmentation(smaller.labels[:240, :320], smaller.objects, 0)
     assert tracker.update(smaller).objects[0].id == 2
+
+
+def test_an_object_that_was_hidden_for_a_second_is_known_again() -> None:
+    tracker = Tracker()
+    tracker.update(frame((100, 100, RED), (300, 200, GREEN)), stamp=5.0)
+    for number in range(1, 30):  # a hand in front of the red one
+        hidden = tracker.update(frame((300, 200, GREEN), (110, 90, BLUE)), stamp=5 + number / 30)
+    again = tracker.update(frame((104, 98, RED), (300, 200, GREEN)), stamp=6.0)
+    assert ids_at(hidden, (300, 200), (110, 90)) == [2, 3]
+    assert ids_at(again, (104, 98), (300, 200)) == [1, 2]
+
+
+def test_an_object_that_was_gone_for_long_is_a_new_one() -> None:
+    tracker = Tracker()
+    tracker.update(frame((100, 100, RED)), stamp=5.0)
+    tracker.update(frame(), stamp=6.0)
+    assert tracker.update(frame((100, 100, RED)), stamp=7.0).objects[0].id == 2
+
+
+def test_a_recording_that_is_played_again_starts_anew() -> None:
+    tracker = Tracker()
+    tracker.update(frame((100, 100, RED)), stamp=50.0)
+    assert tracker.update(frame((100, 100, RED)), stamp=2.0).objects[0].id == 2
