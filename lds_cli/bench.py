@@ -79,6 +79,25 @@ def capture(json: JsonFile = None) -> None:
     show(capture_rows(), json)
 
 
+@app.command()
+def rig(
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long, of each.")] = 1,
+    weights: Annotated[
+        str, typer.Option(help="Shipped weights by name, a file, or a run's folder.")
+    ] = "monet_lds_table",
+    json: JsonFile = None,
+) -> None:
+    """Perception on the simulated rig while its arm moves: rates, latencies, ids that changed, places in space.
+
+    Once with depth, and once without, where several views tell where objects stand.
+
+    Example: lds bench rig --minutes 10 --json rig.json
+    """
+    from lds_cli.bench_rig import rig_rows
+
+    show(rig_rows(60 * minutes, weights), json)
+
+
 @app.command("all")
 def everything(json: JsonFile = None) -> None:
     """All of them, one after another.

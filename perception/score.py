@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from lds_models.metrics.segmentation import contingency, miou
+from perception.identity import IdSwitches
 
 REMEMBERED = 60  # frames whose image and truth are kept until their labels come
+PACE = 0.4  # seconds between frames that are scored for mIoU
+PICTURES = 60  # frames that are kept for pictures
 REDUCTION = 2  # frames are kept for pictures at a half of the camera's resolution
 
 
@@ -22,9 +25,11 @@ class Measured:
     Attributes:
         latencies: from an image's stamp to the arrival of its labels, one a label image.
         lost: images for which no labels came.
-        miou: of each view for which there was a truth.
+        miou: of each view for which there was a truth; of a moving camera's, twice a second.
         objects, true_objects: how many the labels and the truth show in each of these views.
         duplicates_merged: slots merged into another, one value a frame.
+        id_switches, sightings, visible: see IdSwitches; they mean something where one scene is seen all the time.
+        place_errors: metres from each placed object's centre to the nearest true one.
         peak_memory_mb: of the segmentation node.
     """
 
@@ -38,6 +43,10 @@ class Measured:
     objects: list[int] = field(default_factory=list)
     true_objects: list[int] = field(default_factory=list)
     duplicates_merged: list[int] = field(default_factory=list)
+    id_switches: int = 0
+    sightings: int = 0
+    visible: int = 0
+    place_errors: list[float] = field(default_factory=list)
     peak_memory_mb: float | None = None
 
 
@@ -59,7 +68,10 @@ class Score:
         self._duplicates: list[int] = []
         self._frames: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._last_truth: np.ndarray | None = None
+        self._last_scored = -np.inf
         self._miou: list[float] = []
+        self._ids = IdSwitches()
+        self._place_errors: list[float] = []
 
     @property
     def has_labels(self) -> bool:
@@ -78,15 +90,24 @@ class Score:
         image, truth = self._images.get(stamp), self._truths.get(stamp)
         if image is None or truth is None:
             return
+        self._ids.see(truth, labels)
+        if stamp - self._last_scored < PACE:
+            return
         if self._last_truth is None or not np.array_equal(truth, self._last_truth):
-            self._last_truth = truth
+            self._last_truth, self._last_scored = truth, stamp
             self._miou.append(image_miou(truth, labels))
             self._objects.append(int(np.count_nonzero(np.unique(labels))))
             self._true_objects.append(int(np.count_nonzero(np.unique(truth))))
-            self._frames.append(tuple(part[::REDUCTION, ::REDUCTION] for part in (image, truth, labels)))
+            if len(self._frames) < PICTURES:
+                self._frames.append(tuple(part[::REDUCTION, ::REDUCTION] for part in (image, truth, labels)))
 
     def scene_came(self, duplicates_merged: int) -> None:
         self._duplicates.append(duplicates_merged)
+
+    def places_came(self, found: np.ndarray, truth: np.ndarray) -> None:
+        """Centres of objects [N,3] as they were placed, and the true ones [M,3], in one frame, metres."""
+        if len(truth):
+            self._place_errors += np.linalg.norm(found[:, None] - truth, axis=-1).min(1).tolist()
 
     def measured(self, peak_memory_mb: float | None = None) -> Measured:
         """What was measured so far."""
@@ -102,6 +123,10 @@ class Score:
             objects=self._objects,
             true_objects=self._true_objects,
             duplicates_merged=self._duplicates,
+            id_switches=self._ids.switches,
+            sightings=self._ids.sightings,
+            visible=self._ids.objects,
+            place_errors=self._place_errors,
             peak_memory_mb=peak_memory_mb,
         )
 

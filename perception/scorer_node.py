@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Listens to a segmentation as a robot would, scores it against the truth, writes what it measured, and ends.
 
-Subscribes: ~image, ~label, ~truth (sensor_msgs/Image), ~objects (SegmentedScene).
+Subscribes: ~image, ~label, ~truth (sensor_msgs/Image), ~objects (SegmentedScene), ~standing (SceneObjects: where the
+    objects stand, in the frame of tf that its header names).
 Parameters: ~seconds (to measure, from the first label on), ~patience (seconds to wait for that), ~node (whose memory is
     measured), ~out (folder for `score.json` and `frames.npz`; see `perception.score`).
 Ends with 1 where no label came.
@@ -14,13 +15,16 @@ import threading
 from pathlib import Path
 from xmlrpc.client import ServerProxy
 
+import numpy as np
 import rosgraph
 import rospy
-from lds_scenes.msg import SegmentedScene
+from lds_scenes.msg import SceneObjects, SegmentedObject, SegmentedScene
 from sensor_msgs.msg import Image
 
 from lds_models.memory import peak_resident_mb
 from lds_ros.messages import image_from_message, labels_from_message
+from lds_ros.objects import scene_objects
+from lds_ros.poses import TfPoses
 from perception.score import Score
 
 BUFFER = 2**24
@@ -39,6 +43,27 @@ class ScorerNode:
             ("~objects", SegmentedScene, lambda m, now: self._score.scene_came(m.duplicates_merged)),
         ):
             rospy.Subscriber(name, kind, self._locked, listener, queue_size=10, buff_size=BUFFER)
+        self._standing: SceneObjects | None = None
+        self._poses: TfPoses | None = None
+        rospy.Subscriber("~standing", SceneObjects, self._note_standing)
+        rospy.Subscriber("~objects", SegmentedScene, self._score_places, queue_size=1)
+
+    def _note_standing(self, message: SceneObjects) -> None:
+        self._poses = self._poses or TfPoses(message.header.frame_id)
+        self._standing = message
+
+    def _score_places(self, message: SegmentedScene) -> None:
+        if self._standing is None:
+            return
+        try:
+            T = self._poses.at(message.header.frame_id, message.header.stamp)
+        except ValueError:
+            return  # no pose was known yet, so no place was told in the world
+        placed = [o.pose.position for o in message.objects if o.place != SegmentedObject.PLACE_UNKNOWN]
+        found = np.array([T[:3, :3] @ [p.x, p.y, p.z] + T[:3, 3] for p in placed]).reshape(-1, 3)
+        truth = np.array([o["position"] for o in scene_objects(self._standing)]).reshape(-1, 3)
+        with self._lock:
+            self._score.places_came(found, truth)
 
     def _locked(self, message: Image | SegmentedScene, listener) -> None:
         now = rospy.get_time()

@@ -1,4 +1,4 @@
-"""Procedural scenes rendered by MuJoCo. Each synthesiser is found by its name."""
+"""Procedural scenes. Each synthesiser is found by its name."""
 
 from datasets.synthesis.clevr_mv import CLEVR_MV
 from datasets.synthesis.dolphin import DOLPHIN

@@ -43,7 +43,7 @@ def test_rates_latencies_and_lost_frames_are_those_of_the_stamps() -> None:
 def test_each_view_is_scored_once_whatever_ids_the_objects_have() -> None:
     score = Score()
     feed(score, [1.0, 1.1, 1.2], squares(1, 2), squares(17, 4))
-    feed(score, [1.3, 1.4], squares(1, 0, 2), squares(17))
+    feed(score, [1.8, 1.9], squares(1, 0, 2), squares(17))
     measured = score.measured()
     assert measured.miou == pytest.approx([1.0, (1 + 0 + 2200 / 2300) / 3])
     assert measured.objects == [2, 1] and measured.true_objects == [2, 2]
@@ -71,3 +71,37 @@ def test_miou_of_a_half_found_object() -> None:
     truth, labels = np.zeros((10, 10), int), np.zeros((10, 10), int)
     truth[:, :4], labels[:, :2] = 1, 5
     assert image_miou(truth, labels) == pytest.approx((20 / 40 + 60 / 80) / 2)
+
+
+def test_objects_that_are_taken_for_others_are_counted() -> None:
+    score = Score()
+    feed(score, [1.0, 1.1], squares(1, 2), squares(7, 9))
+    feed(score, [1.2], squares(1, 2), squares(7))  # one is not seen, and comes back as another
+    feed(score, [1.3, 1.4], squares(1, 2), squares(7, 12))
+    measured = score.measured()
+    assert (measured.id_switches, measured.sightings, measured.visible) == (1, 9, 10)
+
+
+def test_two_objects_that_change_their_ids_are_two_switches() -> None:
+    score = Score()
+    feed(score, [1.0], squares(1, 2), squares(7, 9))
+    feed(score, [1.1], squares(1, 2), squares(9, 7))
+    assert score.measured().id_switches == 2
+
+
+def test_places_are_measured_against_the_nearest_true_ones() -> None:
+    score = Score()
+    score.places_came(np.array([[0, 0, 0.01], [0.1, 0, 0.02]]), np.array([[0.1, 0, 0.0], [0, 0, 0]]))
+    score.places_came(np.zeros((0, 3)), np.zeros((2, 3)))
+    assert score.measured().place_errors == pytest.approx([0.01, 0.02])
+
+
+def test_a_moving_camera_is_scored_at_a_pace_and_few_pictures_are_kept(tmp_path: Path) -> None:
+    score = Score()
+    for number in range(1000):
+        truth = squares(1, 2)
+        truth[0, number % 60] = 3  # no two frames are alike
+        feed(score, [number / 10], truth, squares(1, 2))
+    assert len(score.measured().miou) == pytest.approx(1000 / 10 / 0.5, rel=0.3)
+    score.write(tmp_path, None)
+    assert len(np.load(tmp_path / "frames.npz")["images"]) <= 60
