@@ -13,6 +13,7 @@ import sys
 
 import rospy
 
+from capture.arms.arm import Interrupted
 from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
 from capture.arms.robot_urdf import find_mesh, robot_urdf
 from capture.calibration.finding import find_calibration
@@ -31,10 +32,7 @@ def wander() -> None:
     if calibration.hand_eye is None:
         raise CalibrationError("the calibration has no hand-eye part: make it by `lds capture calibrate handeye`")
     planner = Planner(profile, robot_urdf(profile), find_mesh)
-    pattern, pause = (
-        load_viewpoints(rospy.get_param("~viewpoints", "hemisphere")),
-        float(rospy.get_param("~pause", 0.5)),
-    )
+    pattern = load_viewpoints(rospy.get_param("~viewpoints", "hemisphere"))
     with FollowJointTrajectoryArm(profile, planner.joint_names) as arm:
         start, views = arm.joints().positions, int(rospy.get_param("~views", 12))
         plan = plan_views(pattern, views, planner, calibration.hand_eye.T_tool_camera, start, seed=0)
@@ -42,7 +40,7 @@ def wander() -> None:
             if rospy.is_shutdown():
                 return
             arm.follow(planner.plan(arm.joints().positions, view.joints), rospy.is_shutdown)
-            rospy.sleep(pause)
+            rospy.sleep(float(rospy.get_param("~pause", 0.5)))
 
 
 def main() -> int:

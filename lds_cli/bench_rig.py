@@ -56,7 +56,7 @@ def _rows(name: str, measured: Measured) -> list[Row]:
         Row(f"{name}/latency_p99", float(np.percentile(latencies, 99)), "ms"),
         Row(f"{name}/miou", float(np.mean(measured.miou)), ""),
         Row(f"{name}/id_switches", measured.id_switches / minutes, "a minute"),
-        Row(f"{name}/found", measured.sightings / max(measured.visible, 1), "of objects"),
+        Row(f"{name}/found", measured.sightings / max(measured.visible, 1), ""),
         Row(f"{name}/place_error", float(np.median(errors)), "mm"),
         Row(f"{name}/place_error_p90", float(np.percentile(errors, 90)), "mm"),
     ]
