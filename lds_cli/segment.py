@@ -28,6 +28,9 @@ def segment(
             show_default="for videos and bags, not for images",
         ),
     ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Where to look: 'x y width height', pixels.", show_default="everywhere")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto: a GPU where there is one; cpu, cuda, cuda:1.")] = "auto",
 ) -> None:
     """Segment pictures into objects, as the node does with a camera's.
@@ -39,12 +42,16 @@ def segment(
     Example: lds segment photos/ --weights monet_lds_table --out /tmp/segmented
     """
     from perception.results import ResultsFolder
-    from perception.segmenter import Segmenter
+    from perception.segmenter import Region, Segmenter
     from perception.sources import open_source
     from perception.tracking import Tracker
 
     source = open_source(inputs, topic)
-    segmenter = Segmenter(weights, device=device)
+    try:
+        looked_at = None if region is None else Region.parse(region)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--region") from error
+    segmenter = Segmenter(weights, region=looked_at, device=device)
     follows = source.rate is not None if track is None else track
     tracker = Tracker() if follows else None
     done, objects, merged, failed = 0, 0, 0, 0

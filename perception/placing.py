@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from perception.geometry import Placement, pixel_rays, place_objects
-from perception.segmenter import ObjectSegment, Segmentation
+from perception.segmenter import ObjectSegment, Region, Segmentation
 from perception.stamped import Stamped
 from perception.view_rays import ViewRays
 
@@ -85,15 +85,12 @@ class Placer:
     @staticmethod
     def _directions(segmentation: Segmentation, lens: Lens) -> dict[int, np.ndarray]:
         """Towards the middle of each object that is seen whole."""
-        whole = [segment for segment in segmentation.objects if not _is_cut(segment, segmentation.labels.shape)]
+        whole = [segment for segment in segmentation.objects if not _is_cut(segment, segmentation.seen)]
         rays = pixel_rays(np.array([segment.centroid for segment in whole]).reshape(-1, 2), lens.K, lens.distortion)
         return {segment.id: ray for segment, ray in zip(whole, rays, strict=True)}
 
 
-def _is_cut(segment: ObjectSegment, shape: tuple[int, int]) -> bool:
-    """Whether an object reaches the border of what the model sees, the image's middle square."""
-    height, width = shape
-    side = min(shape)
-    left, top = (width - side) // 2, (height - side) // 2
+def _is_cut(segment: ObjectSegment, seen: Region) -> bool:
+    """Whether an object reaches the border of what the model saw."""
     x, y, w, h = segment.box
-    return x <= left or y <= top or x + w >= left + side or y + h >= top + side
+    return x <= seen.x or y <= seen.y or x + w >= seen.x + seen.width or y + h >= seen.y + seen.height

@@ -8,15 +8,17 @@ Publishes: ~label (sensor_msgs/Image, 32SC1), ~objects (SegmentedScene), ~overla
     a second.
 Services: ~segment (Segment), one image apart from the stream.
 Parameters: ~weights (name, file or run folder), ~threads (of inference; 0: one a core), ~device (auto, cpu, cuda),
-    ~cosine, ~min_area and ~min_confidence (in place of the model card's; see DeduplicationSettings), ~world (the frame
-    in which a scene stands still, to place objects without depth; empty: none), ~record (folder to keep images and
-    segmentations in; empty: none), ~record_every (seconds between images that are kept).
+    ~cosine, ~min_area, ~part and ~min_confidence (in place of the model card's; see DeduplicationSettings; changed
+    while it runs by dynamic_reconfigure), ~region (x, y, width, height: where to look; else the whole image), ~world
+    (the frame in which a scene stands still, to place objects without depth; empty: none), ~record (folder to keep
+    images and segmentations in; empty: none), ~record_every (seconds between images that are kept).
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -40,17 +42,23 @@ from lds_ros.messages import (
 )
 from lds_ros.nodes import roscore_answers
 from lds_ros.poses import TfPoses
+from lds_ros.tuning import Number, Tuning
 from perception.health import Health
 from perception.keeper import Keeper
 from perception.messages import cloud_message, marker_array, scene_message
 from perception.newest import Newest
 from perception.overlay import draw_overlay
 from perception.placing import NOWHERE, Lens, Placer, Places
-from perception.segmenter import Segmentation, Segmenter
+from perception.segmenter import Region, Segmentation, Segmenter
 from perception.tracking import Tracker
 
 BUFFER = 2**24  # bytes; a buffer smaller than a frame makes rospy work through old frames
-SETTINGS = ("cosine", "min_area", "min_confidence")
+SETTINGS = {  # that are tuned: what they are, and from where to where they go
+    "cosine": ("Least cosine similarity of slots that are merged", 0.0, 1.0),
+    "min_area": ("Share of the image below which nothing is an object", 0.0, 0.2),
+    "part": ("Share of an object from which on what lies apart is another one; 1: never", 0.0, 1.0),
+    "min_confidence": ("Mean mixing probability below which nothing is an object", 0.0, 1.0),
+}
 REPEAT = 30.0  # seconds between two warnings of the same kind in the log
 
 
@@ -74,6 +82,7 @@ class SegmentationNode:
         outputs = (self._label, self._overlay, self._objects, self._markers, self._points)
         self._inputs = LazySubscriptions(outputs, self._subscribe, always=self._keeper is not None)
         rospy.Service("~segment", Segment, self._answer)
+        self._tuning = Tuning(self._numbers(), self._tune)
         rospy.Timer(rospy.Duration(1), self._publish_diagnostics)
         model = f"{self._segmenter.name} on {self._segmenter.runtime.description}"
         rospy.loginfo("segmenting %s with %s", rospy.resolve_name("~image"), model)
@@ -90,6 +99,13 @@ class SegmentationNode:
             except Exception as error:  # whatever a frame does, the next one is segmented
                 self._health.frame_failed(str(error))
                 rospy.logerr_throttle(REPEAT, f"a frame on {rospy.resolve_name('~image')} was left out: {error}")
+
+    def _numbers(self) -> list[Number]:
+        settings = self._segmenter.settings
+        return [Number(name, what, getattr(settings, name), *ends) for name, (what, *ends) in SETTINGS.items()]
+
+    def _tune(self, numbers: dict[str, float]) -> None:
+        self._segmenter.settings = replace(self._segmenter.settings, **numbers)
 
     def _subscribe(self) -> list[rospy.Subscriber]:
         self._health.listening()
@@ -181,9 +197,10 @@ class SegmentationNode:
 
 
 def _open_segmenter() -> Segmenter:
+    region = rospy.get_param("~region", [])
     return Segmenter(
         str(rospy.get_param("~weights", "monet_lds_table")),
-        {name: rospy.get_param(f"~{name}") for name in SETTINGS if rospy.has_param(f"~{name}")},
+        region=None if region in ("", []) else Region.parse(region),
         device=rospy.get_param("~device", "auto"),
         threads=int(rospy.get_param("~threads", 1)),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from datasets.packing import middle_square, square
+from datasets.packing import square
 from lds_models.model import MultiViewModel
 from lds_models.weights import WeightsError, load_weights
 from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates
@@ -41,6 +41,43 @@ class ObjectSegment:
 
 
 @dataclass(frozen=True)
+class Region:
+    """A part of an image: its top left pixel, and its size, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, value: object) -> Region:
+        """Of four whole numbers, or a text of such, as parameters have it.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            numbers = [int(part) for part in (value.replace(",", " ").split() if isinstance(value, str) else value)]
+            region = cls(*numbers)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"a region is four whole numbers, x y width height in pixels; got {value!r}") from error
+        if min(numbers) < 0 or not region.width or not region.height:
+            raise ValueError(f"a region has no negative numbers and is not empty; got {value!r}")
+        return region
+
+    @property
+    def middle_square(self) -> Region:
+        """The largest square in its middle."""
+        side = min(self.width, self.height)
+        return Region(self.x + (self.width - side) // 2, self.y + (self.height - side) // 2, side, side)
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+
+@dataclass(frozen=True)
 class Segmentation:
     """The objects of one image.
 
@@ -48,11 +85,13 @@ class Segmentation:
         labels: int32 [H,W] at the camera's resolution; 0 is background, else an object's id.
         objects: in ascending order of id.
         duplicates_merged: slots that showed what another one showed, and were merged into it.
+        seen: the square that the model saw; outside of it all is background.
     """
 
     labels: np.ndarray
     objects: list[ObjectSegment]
     duplicates_merged: int
+    seen: Region
 
 
 class Segmenter:
@@ -63,6 +102,7 @@ class Segmenter:
     Args:
         weights: a name of shipped weights, a file, or a training run's folder.
         settings: of `DeduplicationSettings`, which replace those of the model card.
+        region: where in the image to look; None: everywhere. The model sees the middle square of it.
         device, threads: see `open_runtime`.
 
     Raises:
@@ -73,6 +113,7 @@ class Segmenter:
         self,
         weights: str | Path,
         settings: Mapping[str, float] | None = None,
+        region: Region | None = None,
         device: str = "auto",
         threads: int = 0,
     ) -> None:
@@ -83,6 +124,7 @@ class Segmenter:
             )
         self.name = loaded.name
         self.image_size = loaded.model.image_size
+        self.region = region
         self._upsample = Upsampler()
         try:
             self.settings = DeduplicationSettings.from_card(loaded.card, settings or {})
@@ -91,22 +133,31 @@ class Segmenter:
             raise WeightsError(f"{loaded.path}: {error}") from error
 
     def segment(self, image: np.ndarray) -> Segmentation:
-        """Segment an image, uint8 [H,W,3] RGB. The model sees its middle square; outside of that all is background.
+        """Segment an image, uint8 [H,W,3] RGB.
 
         Raises:
-            ValueError: the image is no uint8 [H,W,3], or empty.
+            ValueError: the image is no uint8 [H,W,3], or empty, or the region is not within it.
         """
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             got = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
             raise ValueError(f"an image must be a uint8 array [H,W,3], RGB; got {got}")
         if image.size == 0:
             raise ValueError(f"the image is empty: {list(image.shape)}")
-        small = square(image, self.image_size).astype(np.float32) / 255
+        seen = self._square_of(image)
+        small = square(image[seen.window], self.image_size).astype(np.float32) / 255
         masks, latents = self.runtime(np.ascontiguousarray(small.transpose(2, 0, 1)))
         merged = merge_duplicates(masks, latents, self.settings)
-        labels, window = np.zeros(image.shape[:2], np.int32), middle_square(image)
-        labels[window] = self._upsample(merged.probabilities, image[window])
-        return Segmentation(labels, _describe(labels, merged), merged.duplicates_merged)
+        labels = np.zeros(image.shape[:2], np.int32)
+        labels[seen.window] = self._upsample(merged.probabilities, image[seen.window])
+        return Segmentation(labels, _describe(labels, merged), merged.duplicates_merged, seen)
+
+    def _square_of(self, image: np.ndarray) -> Region:
+        """The square that the model is to see."""
+        height, width = image.shape[:2]
+        region = self.region or Region(0, 0, width, height)
+        if region.x + region.width > width or region.y + region.height > height:
+            raise ValueError(f"the region {region} is not within the image of {width} x {height} pixels")
+        return region.middle_square
 
 
 def _describe(labels: np.ndarray, merged: MergedSlots) -> list[ObjectSegment]:

@@ -12,7 +12,7 @@ from datasets.loading import open_dataset
 from datasets.scene import DatasetError
 from perception.keeper import Keeper
 from perception.placing import Lens, Places
-from perception.segmenter import ObjectSegment, Segmentation
+from perception.segmenter import ObjectSegment, Region, Segmentation
 
 LENS = Lens(np.diag([50.0, 50.0, 1.0]), np.zeros(5), (48, 64))
 
@@ -23,7 +23,7 @@ def frame(first: int, second: int) -> tuple[np.ndarray, Segmentation]:
     labels = np.zeros((48, 64), np.int32)
     labels[5:20, 5:25], labels[25:40, 30:50] = first, second
     objects = [ObjectSegment(id_, (0, 0, 1, 1), 1, (0, 0), 0.5, np.ones(4, np.float32), 1) for id_ in (first, second)]
-    return image, Segmentation(labels, objects, 0)
+    return image, Segmentation(labels, objects, 0, Region(8, 0, 48, 48))
 
 
 def test_what_was_kept_reads_back_as_a_dataset(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from datasets.camera import look_at, pinhole, project
 from perception.placing import DEPTH_TOLERANCE, Lens, Placer
-from perception.segmenter import ObjectSegment, Segmentation
+from perception.segmenter import ObjectSegment, Region, Segmentation
 from perception.stamped import KEPT, Stamped
 from perception.view_rays import ViewRays
 
 HEIGHT, WIDTH = 120, 160
 K = pinhole(HEIGHT, WIDTH, np.deg2rad(42))
+SEEN = Region(0, 0, WIDTH, HEIGHT).middle_square
 LENS = Lens(K, np.zeros(5), (HEIGHT, WIDTH))
 
 
@@ -59,7 +60,7 @@ def seen(points: dict[int, np.ndarray], pose: np.ndarray) -> Segmentation:
     for id_, point in points.items():
         x, y = project(point[None], pose, K)[0]
         objects.append(ObjectSegment(id_, (int(x) - 3, int(y) - 3, 7, 7), 49, (x, y), 1.0, np.ones(4, np.float32), 1))
-    return Segmentation(labels, objects, 0)
+    return Segmentation(labels, objects, 0, SEEN)
 
 
 POINTS = {1: np.array([0.05, 0.02, 0.02]), 4: np.array([-0.03, 0.06, 0.03])}
@@ -99,9 +100,8 @@ def test_objects_at_the_border_are_not_measured() -> None:
     for number, pose in enumerate(poses(5)):
         segmentation = seen(POINTS, pose)
         first, second = segmentation.objects
-        left = (WIDTH - HEIGHT) // 2  # of what the model sees
-        cut = ObjectSegment(1, (left, 50, 7, 7), 49, (left + 3, 53), 1.0, first.latent, 1)
-        found = placer.place(Segmentation(segmentation.labels, [cut, second], 0), number, pose)
+        cut = ObjectSegment(1, (SEEN.x, 50, 7, 7), 49, (SEEN.x + 3, 53), 1.0, first.latent, 1)
+        found = placer.place(Segmentation(segmentation.labels, [cut, second], 0, SEEN), number, pose)
     assert set(found.positions) == {4}
 
 
@@ -114,9 +114,9 @@ def test_depth_goes_before_views_and_is_that_of_the_images_stamp() -> None:
     segment = ObjectSegment(1, (70, 50, 25, 20), 500, (82, 59.5), 1.0, np.ones(4, np.float32), 1)
     depth = np.where(labels == 1, 0.45, 0.5).astype(np.float32)
     placer.depth.put(1.0, lambda: depth)
-    found = placer.place(Segmentation(labels, [segment], 0), 1.0 + DEPTH_TOLERANCE / 2, pose)
+    found = placer.place(Segmentation(labels, [segment], 0, SEEN), 1.0 + DEPTH_TOLERANCE / 2, pose)
     assert found.boxes[1].T_camera_box[2, 3] == pytest.approx(0.475, abs=0.001) and not found.positions
-    assert not placer.place(Segmentation(labels, [segment], 0), 0.9, pose).boxes
+    assert not placer.place(Segmentation(labels, [segment], 0, SEEN), 0.9, pose).boxes
 
 
 def test_without_a_lens_nothing_is_placed() -> None:

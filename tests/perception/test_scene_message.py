@@ -19,7 +19,7 @@ from perception.geometry import Placement
 from perception.messages import cloud_message, marker_array, scene_message
 from perception.overlay import object_colour
 from perception.placing import Places
-from perception.segmenter import ObjectSegment, Segmentation
+from perception.segmenter import ObjectSegment, Region, Segmentation
 
 TURNED = np.array([[0, -1, 0, 0.1], [1, 0, 0, 0.2], [0, 0, 1, 0.6], [0, 0, 0, 1.0]])
 POINTS = np.random.default_rng(0).uniform(0, 1, (20, 3))
@@ -28,7 +28,7 @@ PLACES = Places({3: Placement(TURNED, np.array([0.06, 0.05, 0.04]), POINTS)}, {5
 
 def test_a_scene_message_survives_the_wire() -> None:
     segment = ObjectSegment(3, (10, 20, 30, 40), 999, (24.5, 39.25), 0.75, np.arange(4, dtype=np.float32), 2)
-    segmentation = Segmentation(np.zeros((48, 64), np.int32), [segment], 1)
+    segmentation = Segmentation(np.zeros((48, 64), np.int32), [segment], 1, Region(8, 0, 48, 48))
     sent = scene_message(segmentation, Header(frame_id="camera", stamp=Time(12, 345)), "monet")
     buffer = io.BytesIO()
     sent.serialize(buffer)
@@ -46,7 +46,7 @@ def objects(*ids: int) -> list[ObjectSegment]:
 
 
 def test_objects_have_the_place_that_is_known_of_them() -> None:
-    segmentation = Segmentation(np.zeros((48, 64), np.int32), objects(3, 5, 8), 0)
+    segmentation = Segmentation(np.zeros((48, 64), np.int32), objects(3, 5, 8), 0, Region(8, 0, 48, 48))
     by_depth, by_views, unknown = scene_message(segmentation, Header(), "monet", PLACES).objects
     assert [each.place for each in (by_depth, by_views, unknown)] == [
         SegmentedObject.PLACE_BY_DEPTH, SegmentedObject.PLACE_BY_VIEWS, SegmentedObject.PLACE_UNKNOWN,

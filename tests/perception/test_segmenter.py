@@ -9,7 +9,7 @@ from datasets.synthesis.table_cubes import TableRenderer, make_scene
 from lds_models.registry import build_model
 from lds_models.weights import WeightsError, save_weights
 from perception.score import image_miou
-from perception.segmenter import Segmenter
+from perception.segmenter import Region, Segmenter
 
 TABLE, RED, BLUE = (220, 220, 215), (190, 30, 30), (30, 60, 180)
 
@@ -137,3 +137,31 @@ def test_weights_of_a_multi_view_model_are_refused(tmp_path: Path) -> None:
     save_weights(tmp_path / "mulmon.safetensors", build_model({"name": "mulmon", **small}), {"name": "mulmon"})
     with pytest.raises(WeightsError, match="mulmon.safetensors: is a multi-view model.*take a single-view one"):
         Segmenter(tmp_path / "mulmon.safetensors", device="cpu")
+
+
+def test_a_region_is_looked_at_alone(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segmenter, "runtime", by_colour)
+    monkeypatch.setattr(segmenter, "region", Region(400, 200, 240, 160))
+    image = table(480, 640)
+    image[240:280, 500:540], image[20:80, 20:80] = RED, RED
+    found = segmenter.segment(image)
+    assert found.seen == Region(440, 200, 160, 160)
+    (red,) = found.objects
+    assert red.box == pytest.approx((500, 240, 40, 40), abs=3)
+
+
+def test_a_region_that_is_not_in_the_image_is_refused(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segmenter, "region", Region(400, 200, 300, 160))
+    with pytest.raises(ValueError, match="not within the image of 640 x 480"):
+        segmenter.segment(table(480, 640))
+
+
+@pytest.mark.parametrize("value", ["10 20 300 200", "10,20,300,200", [10, 20, 300, 200]])
+def test_regions_are_read_from_parameters(value: object) -> None:
+    assert Region.parse(value) == Region(10, 20, 300, 200)
+
+
+@pytest.mark.parametrize("value", ["10 20 300", "a b c d", [0, 0, 0, 10], "-1 0 10 10", 7])
+def test_what_is_no_region_is_refused_in_words(value: object) -> None:
+    with pytest.raises(ValueError, match="region"):
+        Region.parse(value)

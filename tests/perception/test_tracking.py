@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from perception import tracking
-from perception.segmenter import ObjectSegment, Segmentation
+from perception.segmenter import ObjectSegment, Region, Segmentation
 
 RED, GREEN, BLUE = np.eye(3, 16, dtype=np.float32)
 
@@ -26,7 +26,7 @@ def frame(*things: tuple[int, int, np.ndarray], side: int = 60) -> Segmentation:
         labels[top : top + side, left : left + side] = id_
         centre = (left + side / 2 - 0.5, top + side / 2 - 0.5)
         objects.append(ObjectSegment(id_, (left, top, side, side), side**2, centre, 0.9, latent, 1))
-    return Segmentation(labels, objects, 0)
+    return Segmentation(labels, objects, 0, Region(80, 0, 480, 480))
 
 
 def ids_at(segmentation: Segmentation, *places: tuple[int, int]) -> list[int]:
@@ -76,7 +76,7 @@ def test_a_change_of_resolution_starts_anew() -> None:
     tracker = Tracker()
     tracker.update(frame((100, 100, RED)))
     smaller = frame((100, 100, RED))
-    smaller = Segmentation(smaller.labels[:240, :320], smaller.objects, 0)
+    smaller = Segmentation(smaller.labels[:240, :320], smaller.objects, 0, Region(40, 0, 240, 240))
     assert tracker.update(smaller).objects[0].id == 2
 
 

@@ -216,6 +216,23 @@ def test_silence_and_a_missing_calibration_are_told_in_diagnostics(
     assert status.level == DiagnosticStatus.OK
 
 
+def test_thresholds_are_changed_while_the_node_runs(camera: Camera, objects: Listener) -> None:
+    from dynamic_reconfigure.client import Client
+
+    tuning = Client("/segmentation", timeout=PATIENCE)
+    before = tuning.get_configuration()
+    assert before["min_confidence"] == 0.5 and before["cosine"] == 0.9
+    answered(camera, objects)
+    tuning.update_configuration({"min_area": 0.2})  # of which nothing is left but what is larger
+    wait_for(
+        "fewer objects", lambda: all(each.area >= 0.15 * WIDTH * HEIGHT for each in answered(camera, objects).objects)
+    )
+    assert tuning.update_configuration({"min_area": 7})["min_area"] == pytest.approx(0.2)  # kept in its bounds
+    tuning.update_configuration({"min_area": before["min_area"]})
+    assert not rospy.has_param("/segmentation/min_area")  # or the next node of this name would start with it
+    tuning.close()
+
+
 def test_the_service_segments_one_image_and_refuses_a_bad_one_in_words(camera: Camera) -> None:
     header = Header(stamp=rospy.Time(5), frame_id="somewhere")
     segment = rospy.ServiceProxy("/segmentation/segment", Segment)
