@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from lds_cli import bench, capture, compare, data, demo, evaluate, reproduce, segment, train, weights
+from lds_cli import bench, capture, compare, data, demo, evaluate, perceive, reproduce, segment, train, weights
 from lds_cli.console import print_error
 from lds_models.presets import preset_names
 
@@ -30,6 +30,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("reproduce")(reproduce.reproduce)
 app.command("segment")(segment.segment)
+app.add_typer(perceive.app, name="perceive")
 app.command("demo")(demo.demo)
 app.add_typer(weights.app, name="weights")
 app.add_typer(bench.app, name="bench")

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from lds_cli.console import console
+from lds_cli.console import console, progress_bar
 
 app = typer.Typer(help="List, show and publish trained weights.", no_args_is_help=True)
+
+VALIDATION_IMAGES = 300
 
 Name = Annotated[str, typer.Argument(help="Shipped weights by name, a .safetensors file or a run's folder.")]
 
@@ -66,18 +68,51 @@ def publish(
         list[Path], typer.Option("--eval", help="A folder that `lds eval` of this run wrote; may be repeated.")
     ],
     notes: Annotated[str, typer.Option(help="Known failures and what else a user should know.")] = "",
-    min_confidence: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Perception takes less sure objects for background.")
+    validation: Annotated[
+        Path | None,
+        typer.Option(
+            help="A dataset with masks, not measured on: de-duplication is chosen on the end of its split 'train'.",
+            show_default="perception's usual de-duplication",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="the package's own")] = None,
 ) -> None:
     """Put a run's weights, with their measured metrics in the card, among those that come with the package.
 
-    Example: lds weights publish runs/table monet_lds_table --eval runs/table/eval
+    The first --eval must be of the kind of scenes trained on: `lds perceive check` compares pictures with it.
+
+    Example: lds weights publish runs/table monet_lds_table --eval runs/table/eval --validation data/table
     """
     from lds_models.model_card import publish as write
     from lds_models.weights import SHIPPED
 
-    deduplication = {} if min_confidence is None else {"min_confidence": min_confidence}
+    deduplication = {} if validation is None else _chosen_deduplication(run, validation)
     file = write(run, evaluation, name, notes, out or SHIPPED, deduplication)
     console.print(f"[green]Wrote[/] {file} and its card beside it", soft_wrap=True)
+
+
+def _chosen_deduplication(run: str, validation: Path) -> dict[str, float]:
+    """Thresholds that suit the weights of a single-view model on images of a dataset."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from datasets.packing import pack
+    from lds_models.weights import load_weights
+    from perception.runtime import open_runtime
+    from perception.thresholds import GRID, choose_settings
+
+    model = load_weights(run).model
+    packed = pack(validation, "train", model.image_size)
+    if packed.masks is None:
+        raise typer.BadParameter(f"{validation} has no masks", param_hint="--validation")
+    runtime, rows = open_runtime(model, "cpu"), range(len(packed.images))[-VALIDATION_IMAGES:]
+    with progress_bar("Choosing de-duplication", len(rows)) as progress:
+        slots = []
+        for row in rows:
+            slots.append(runtime(np.ascontiguousarray(packed.images[row].transpose(2, 0, 1), np.float32) / 255))
+            progress(1)
+    settings, quality = choose_settings(slots, packed.masks[rows.start : rows.stop])
+    chosen = {name: value for name, value in asdict(settings).items() if name in GRID}
+    console.print(f"De-duplication {chosen}: mIoU {quality.miou:.3f}, the right number in {quality.right_count:.0%}")
+    return chosen

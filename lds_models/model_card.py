@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from lds_models.weights import WeightsError, load_weights, save_weights
 
@@ -25,7 +28,7 @@ def publish(
 
     Args:
         run: a run's folder or a weights file.
-        evaluations: folders that `lds eval` of these very weights wrote.
+        evaluations: folders that `lds eval` of these very weights wrote, of the kind of scenes trained on first.
         notes: known failures and other things that a user should know.
         deduplication: settings of perception's de-duplication that suit these weights, in place of its defaults.
 
@@ -36,6 +39,7 @@ def publish(
     card = loaded.card | {"name": name, "notes": notes, "deduplication": deduplication or {}, "metrics": []}
     for evaluation in evaluations:
         card["metrics"].append(_measured(evaluation, loaded.digest))
+    card["domain"] = _domain(evaluations[0]) if evaluations else {}
     path = folder / f"{name}.safetensors"
     save_weights(path, loaded.model, card)
     path.with_suffix(".md").write_text(_page(card, loaded.digest), encoding="utf-8")
@@ -53,6 +57,13 @@ def _measured(evaluation: Path, digest: str) -> dict[str, Any]:
     kept = ("data", "split", "scenes", "images", "data_digest", "seed", "command")
     metrics = {name: document["metrics"][name] for name in MEASURES if name in document["metrics"]}
     return {key: document[key] for key in kept} | {"metrics": metrics}
+
+
+def _domain(evaluation: Path) -> dict[str, float]:
+    """What tells images of the kind that the model knows: quantiles of its reconstruction error on unseen ones."""
+    with (evaluation / "per_image.csv").open(encoding="utf-8", newline="") as file:
+        errors = [float(row["mse"]) for row in csv.DictReader(file)]
+    return {f"mse_p{percent}": float(np.percentile(errors, percent)) for percent in (50, 99)}
 
 
 def _page(card: dict[str, Any], digest: str) -> str:

@@ -106,6 +106,7 @@ def evaluation(folder: Path, digest: str) -> Path:
     }  # fmt: skip
     folder.mkdir()
     (folder / "metrics.json").write_text(json.dumps(document))
+    (folder / "per_image.csv").write_text("scene,mse\n" + "".join(f"a,{i / 1000}\n" for i in range(101)))
     return folder
 
 
@@ -115,6 +116,7 @@ def test_published_weights_carry_their_metrics(file: Path, tmp_path: Path) -> No
     loaded = load_weights(path)
     assert loaded.name == "shipped" and loaded.card["metrics"][0]["metrics"]["miou"]["mean"] == 0.7
     assert loaded.card["deduplication"] == {"min_confidence": 0.7}
+    assert loaded.card["domain"] == pytest.approx({"mse_p50": 0.05, "mse_p99": 0.099})
     page = path.with_suffix(".md").read_text()
     assert "| miou | 0.7000 | 0.6000 | 0.8000 |" in page and "Fails on green." in page and loaded.digest in page
 

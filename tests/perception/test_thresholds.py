@@ -1,0 +1,37 @@
+"""Thresholds that are found on labelled images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from perception.deduplication import DeduplicationSettings
+from perception.thresholds import choose_settings, measure
+
+TABLE, RED, LIKE_RED = np.eye(3, 8, dtype=np.float32)
+LIKE_RED = (0.85 * RED + np.sqrt(1 - 0.85**2) * LIKE_RED).astype(np.float32)  # cosine 0.85
+
+
+def image(ghost: float) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Slots and truth: a cube whose halves are in two slots, and a shadow that a slot takes by `ghost`."""
+    truth = np.zeros((32, 32), np.int32)
+    truth[4:14, 4:14] = 1
+    masks = np.zeros((4, 32, 32), np.float32)
+    masks[1, 4:9, 4:14], masks[2, 9:14, 4:14] = 0.95, 0.95
+    masks[3, 20:26, 20:26] = ghost
+    masks[0] = 1 - masks[1:].sum(0)
+    return (masks, np.stack([TABLE, RED, LIKE_RED, np.ones(8, np.float32)])), truth
+
+
+def test_settings_are_chosen_that_give_the_right_objects() -> None:
+    slots, truths = zip(*[image(ghost) for ghost in (0.55, 0.62, 0.66)], strict=True)
+    before = measure(slots, truths, DeduplicationSettings())
+    assert before.right_count == 0 and before.miou < 0.9
+    settings, quality = choose_settings(slots, truths)
+    assert settings.cosine <= 0.85 and settings.min_confidence >= 0.7
+    assert (quality.right_count, quality.miou) == (1, 1)
+
+
+def test_quality_is_the_mean_over_images() -> None:
+    good, truth = image(0.0)
+    quality = measure([good, good], [truth, np.zeros_like(truth)], DeduplicationSettings(cosine=0.8))
+    assert quality.right_count == 0.5 and 0.5 < quality.miou < 1
