@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from datasets.viewpoints import clevr_viewpoints, pose_viewpoints
+
 
 class DatasetError(ValueError):
     """A dataset, scene or file is bad. The message names the file, what is wrong and what to do."""
@@ -113,11 +115,10 @@ class Scene:
         """The conditioning that multi-view models take, float32 [V,Dv].
 
         Args:
-            kind: `clevr`: (cos t - 1, sin t, 0), t the camera's azimuth in the world (MulMON's CLE-MV convention,
-                `normalise_viewpoints` in its getClevrMV.py); Dv 3. `pose`: camera position in units of its mean
-                distance from the world's origin over the views, then the unit vectors forward and up of the image,
-                since an arm rolls its camera as well; Dv 9. `gqn`: position and angles as the GQN datasets tell them,
-                in `meta`; Dv 7, see gqn_jaco.py.
+            kind: `clevr`: the camera's azimuth in the world, as MulMON takes CLE-MV's; Dv 3. `pose`: camera position in
+                units of its mean distance from the world's origin over the views, then the unit vectors forward and
+                up of the image, since an arm rolls its camera as well; Dv 9. `gqn`: position and angles as the GQN
+                datasets tell them, in `meta`; Dv 7, see gqn_jaco.py.
 
         Raises:
             DatasetError: the scene has no poses, or `kind` is unknown.
@@ -129,15 +130,10 @@ class Scene:
             raise DatasetError(f"{self.name}: viewpoints need {needed}, and this scene has none")
         if kind == "gqn":
             return self._gqn_viewpoints()
-        position = self.T_world_camera[:, :3, 3]
         if kind == "clevr":
-            azimuth = np.arctan2(position[:, 1], position[:, 0])
-            viewpoints = np.stack([np.cos(azimuth) - 1, np.sin(azimuth), np.zeros_like(azimuth)], axis=1)
-        else:
-            scale = np.linalg.norm(position, axis=1).mean()
-            forward, up = self.T_world_camera[:, :3, 2], -self.T_world_camera[:, :3, 1]
-            viewpoints = np.concatenate([position / max(scale, 1e-9), forward, up], axis=1)
-        return viewpoints.astype(np.float32)
+            return clevr_viewpoints(self.T_world_camera)
+        distances = np.linalg.norm(self.T_world_camera[:, :3, 3], axis=1)
+        return pose_viewpoints(self.T_world_camera, float(distances.mean()))
 
     def _gqn_viewpoints(self) -> np.ndarray:
         try:

@@ -85,14 +85,18 @@ class MulMON(MultiViewModel):
 
     def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
         """Fuse all V views, in their order, and render the scene as seen from each."""
-        self._check(images, viewpoints)
+        posterior = self.fuse(images, viewpoints)
         with torch.inference_mode(False), torch.no_grad():
-            images, viewpoints = images.clone(), viewpoints.clone()
-            codes = self.viewpoint_encoder(viewpoints)
-            posterior, _ = self.observe(images, codes)
+            codes = self.viewpoint_encoder(viewpoints.clone())
             sample = posterior.mean + posterior.std * self.noise_like(posterior.std)
             rendering = self._render(posterior.mean, codes)
         return SlotInference(posterior.mean, posterior.std, sample, **vars(rendering))
+
+    def fuse(self, images: Tensor, viewpoints: Tensor | None, known: Posterior | None = None) -> Posterior:
+        self._check(images, viewpoints)
+        with torch.inference_mode(False), torch.no_grad():
+            images, viewpoints = images.clone(), viewpoints.clone()
+            return self.observe(images, self.viewpoint_encoder(viewpoints), known)[0]
 
     def render(self, latents: Tensor, viewpoints: Tensor) -> Rendering:
         return self._render(latents, self.viewpoint_encoder(viewpoints))
@@ -137,9 +141,14 @@ class MulMON(MultiViewModel):
         of_latents = (posterior.mean, posterior.std), (prior.mean, prior.std)
         return gaussian_log_weights(self.noise_like, *of_latents, log_likelihood)
 
-    def observe(self, images: Tensor, codes: Tensor) -> tuple[Posterior, list[list[Iteration]]]:
-        """Infer from images [B,V,3,H,W] and viewpoint codes [B,V,C]: a view's posterior is the next one's prior."""
-        posterior = self._prior(len(images))
+    def observe(
+        self, images: Tensor, codes: Tensor, known: Posterior | None = None
+    ) -> tuple[Posterior, list[list[Iteration]]]:
+        """Infer from images [B,V,3,H,W] and viewpoint codes [B,V,C]: a view's posterior is the next one's prior.
+
+        The first one's is what was `known` before; None: nothing.
+        """
+        posterior = self._prior(len(images)) if known is None else known
         history = []
         for image, code in zip(images.unbind(1), codes.unbind(1), strict=True):
             project = partial(self._project, codes=code)

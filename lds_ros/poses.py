@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import rospy
 import tf2_ros
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from scipy.spatial.transform import Rotation
 
 WAIT = 0.1  # seconds for a pose that is not there yet
@@ -28,8 +29,16 @@ class TfPoses:
             found = self._buffer.lookup_transform(self._world, frame.strip("/"), stamp, rospy.Duration(WAIT)).transform
         except tf2_ros.TransformException as error:
             raise ValueError(f"tf does not tell where '{frame}' is in '{self._world}': {error}") from error
-        pose = np.eye(4)
-        q = found.rotation
-        pose[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
-        pose[:3, 3] = found.translation.x, found.translation.y, found.translation.z
-        return pose
+        return _matrix(found.translation, found.rotation)
+
+
+def matrix_of_pose(pose: Pose) -> np.ndarray:
+    """[4,4]. Raises ValueError where its quaternion is zero."""
+    return _matrix(pose.position, pose.orientation)
+
+
+def _matrix(p: Point | Vector3, q: Quaternion) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
+    matrix[:3, 3] = p.x, p.y, p.z
+    return matrix

@@ -6,12 +6,14 @@ Subscribes while someone listens: ~image (sensor_msgs/Image), ~camera_info (sens
 Publishes: ~label (sensor_msgs/Image, 32SC1), ~objects (SegmentedScene), ~overlay (sensor_msgs/Image, rgb8), ~markers
     (visualization_msgs/MarkerArray), ~points (sensor_msgs/PointCloud2), all with the image's header; /diagnostics once
     a second.
-Services: ~segment (Segment), one image apart from the stream.
+Services: ~segment (Segment), one image apart from the stream. Of multi-view models instead: ~query_view (QueryView),
+    the scene from elsewhere; ~reset_scene (std_srvs/Trigger), forget it.
 Parameters: ~weights (name, file or run folder), ~threads (of inference; 0: one a core), ~device (auto, cpu, cuda),
     ~cosine, ~min_area, ~part and ~min_confidence (in place of the model card's; see DeduplicationSettings; changed
     while it runs by dynamic_reconfigure), ~region (x, y, width, height: where to look; else the whole image), ~world
-    (the frame in which a scene stands still, to place objects without depth; empty: none), ~record (folder to keep
-    images and segmentations in; empty: none), ~record_every (seconds between images that are kept).
+    (the frame in which a scene stands still: to place objects without depth, and for multi-view models; empty: none),
+    ~record (folder to keep images and segmentations in; empty: none), ~record_every (seconds between images that are
+    kept).
 """
 
 from __future__ import annotations
@@ -26,8 +28,17 @@ import numpy as np
 import rospy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from lds_scenes.msg import SegmentedScene
-from lds_scenes.srv import Segment, SegmentRequest, SegmentResponse
+from lds_scenes.srv import (
+    QueryView,
+    QueryViewRequest,
+    QueryViewResponse,
+    Segment,
+    SegmentRequest,
+    SegmentResponse,
+)
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger, TriggerRequest, TriggerResponse
 from visualization_msgs.msg import MarkerArray
 
 from datasets.scene import DatasetError
@@ -41,7 +52,7 @@ from lds_ros.messages import (
     label_message,
 )
 from lds_ros.nodes import roscore_answers
-from lds_ros.poses import TfPoses
+from lds_ros.poses import TfPoses, matrix_of_pose
 from lds_ros.tuning import Number, Tuning
 from perception.health import Health
 from perception.keeper import Keeper
@@ -69,9 +80,10 @@ class SegmentationNode:
         self._health = Health(rospy.resolve_name("~image"), rospy.resolve_name("~camera_info"))
         self._frames: Newest[Image] = Newest()
         self._tracker, self._placer = Tracker(), Placer()
-        self._segmenter = _open_segmenter()
-        self._segmenting = threading.Lock()  # the stream and ~segment share the model
-        self._poses = TfPoses(world) if (world := str(rospy.get_param("~world", ""))) else None
+        world = str(rospy.get_param("~world", ""))
+        self._segmenter = _open_segmenter(poses=bool(world))
+        self._segmenting = threading.Lock()  # the stream and services share the model
+        self._poses = TfPoses(world) if world else None
         self._keeper = _open_keeper(self._segmenter.name)
         self._label = rospy.Publisher("~label", Image, queue_size=1)
         self._overlay = rospy.Publisher("~overlay", Image, queue_size=1)
@@ -81,10 +93,10 @@ class SegmentationNode:
         self._diagnostics = rospy.Publisher("/diagnostics", DiagnosticArray, queue_size=1)
         outputs = (self._label, self._overlay, self._objects, self._markers, self._points)
         self._inputs = LazySubscriptions(outputs, self._subscribe, always=self._keeper is not None)
-        rospy.Service("~segment", Segment, self._answer)
+        self._serve()
         self._tuning = Tuning(self._numbers(), self._tune)
         rospy.Timer(rospy.Duration(1), self._publish_diagnostics)
-        model = f"{self._segmenter.name} on {self._segmenter.runtime.description}"
+        model = f"{self._segmenter.name} on {self._segmenter.description}"
         rospy.loginfo("segmenting %s with %s", rospy.resolve_name("~image"), model)
 
     def run(self) -> None:
@@ -99,6 +111,13 @@ class SegmentationNode:
             except Exception as error:  # whatever a frame does, the next one is segmented
                 self._health.frame_failed(str(error))
                 rospy.logerr_throttle(REPEAT, f"a frame on {rospy.resolve_name('~image')} was left out: {error}")
+
+    def _serve(self) -> None:
+        if self._segmenter.memory is None:
+            rospy.Service("~segment", Segment, self._answer)
+        else:
+            rospy.Service("~query_view", QueryView, self._show_view)
+            rospy.Service("~reset_scene", Trigger, self._reset_scene)
 
     def _numbers(self) -> list[Number]:
         settings = self._segmenter.settings
@@ -132,11 +151,12 @@ class SegmentationNode:
 
     def _segment(self, message: Image) -> None:
         image, header = image_from_message(message), message.header
+        pose = self._pose(message)
         with self._segmenting:
-            segmentation = self._segmenter.segment(image)
+            segmentation = self._segmenter.segment(image, pose)
         segmentation = self._tracker.update(segmentation, header.stamp.to_sec())
         self._label.publish(label_message(segmentation.labels, header))
-        places, pose = self._place(segmentation, message)
+        places = self._place(segmentation, header.stamp.to_sec(), pose)
         self._objects.publish(scene_message(segmentation, header, self._segmenter.name, places))
         self._health.frame_finished(rospy.get_time() - header.stamp.to_sec(), segmentation.duplicates_merged)
         if self._overlay.get_num_connections():
@@ -148,22 +168,26 @@ class SegmentationNode:
         if self._keeper is not None:
             self._keeper.keep(image, segmentation, header.stamp.to_sec(), places, self._placer.lens, pose)
 
-    def _place(self, segmentation: Segmentation, message: Image) -> tuple[Places, np.ndarray | None]:
-        """Where the objects stand, and the camera's pose; what is wrong with either is told in /diagnostics."""
-        if not any(output.get_num_connections() for output in (self._objects, self._markers, self._points)):
-            if self._keeper is None:
-                return NOWHERE, None
-        stamp, pose = message.header.stamp.to_sec(), None
-        if self._poses is not None:
-            try:
-                pose = self._poses.at(message.header.frame_id, message.header.stamp)
-            except ValueError as error:
-                self._health.not_placed(str(error))
+    def _pose(self, message: Image) -> np.ndarray | None:
+        """Where the camera was; where that is wanted and not known, /diagnostics tells why."""
+        if self._poses is None:
+            return None
         try:
-            return self._placer.place(segmentation, stamp, pose), pose
+            return self._poses.at(message.header.frame_id, message.header.stamp)
         except ValueError as error:
             self._health.not_placed(str(error))
-            return NOWHERE, pose
+            return None
+
+    def _place(self, segmentation: Segmentation, stamp: float, pose: np.ndarray | None) -> Places:
+        """Where the objects stand, if somebody wants to know; what is wrong is told in /diagnostics."""
+        listeners = (self._objects, self._markers, self._points)
+        if self._keeper is None and not any(output.get_num_connections() for output in listeners):
+            return NOWHERE
+        try:
+            return self._placer.place(segmentation, stamp, pose)
+        except ValueError as error:
+            self._health.not_placed(str(error))
+            return NOWHERE
 
     def _answer(self, request: SegmentRequest) -> SegmentResponse:
         try:
@@ -179,6 +203,22 @@ class SegmentationNode:
             return SegmentResponse(success=False, message=str(error))
         scene = scene_message(segmentation, request.image.header, self._segmenter.name, places)
         return SegmentResponse(True, "", scene, label_message(segmentation.labels, request.image.header))
+
+    def _show_view(self, request: QueryViewRequest) -> QueryViewResponse:
+        header = Header(stamp=rospy.Time.now())
+        try:
+            with self._segmenting:
+                labels, image = self._segmenter.view_from(matrix_of_pose(request.camera))
+                views = self._segmenter.memory.views
+        except ValueError as error:
+            return QueryViewResponse(success=False, message=str(error))
+        return QueryViewResponse(True, "", views, label_message(labels, header), image_message(image, header))
+
+    def _reset_scene(self, _: TriggerRequest) -> TriggerResponse:
+        with self._segmenting:
+            self._segmenter.memory.reset()
+        self._tracker = Tracker()
+        return TriggerResponse(True, "")
 
     def _publish_diagnostics(self, _: object) -> None:
         report = self._health.status(self._frames.dropped, self._inputs.are_there)
@@ -196,13 +236,14 @@ class SegmentationNode:
         self._diagnostics.publish(message)
 
 
-def _open_segmenter() -> Segmenter:
+def _open_segmenter(poses: bool) -> Segmenter:
     region = rospy.get_param("~region", [])
     return Segmenter(
         str(rospy.get_param("~weights", "monet_lds_table")),
         region=None if region in ("", []) else Region.parse(region),
         device=rospy.get_param("~device", "auto"),
         threads=int(rospy.get_param("~threads", 1)),
+        poses=poses,
     )
 
 

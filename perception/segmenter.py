@@ -14,6 +14,8 @@ from lds_models.model import MultiViewModel
 from lds_models.weights import WeightsError, load_weights
 from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates
 from perception.runtime import open_runtime
+from perception.scene_memory import SceneMemory
+from perception.suitability import usual_error
 from perception.upsampling import Upsampler
 
 
@@ -95,18 +97,25 @@ class Segmentation:
 
 
 class Segmenter:
-    """Segments single images with the weights of a single-view model. Knows nothing of earlier images: see `tracking`.
+    """Segments images. With the weights of a single-view model it knows nothing of earlier ones: see `tracking`.
 
     One thread at a time.
+
+    Attributes:
+        name: of the weights.
+        image_size: of the model, pixels.
+        settings, region: see below; may be changed.
+        memory: what a multi-view model has seen of the scene; None: the model sees single images.
 
     Args:
         weights: a name of shipped weights, a file, or a training run's folder.
         settings: of `DeduplicationSettings`, which replace those of the model card.
         region: where in the image to look; None: everywhere. The model sees the middle square of it.
         device, threads: see `open_runtime`.
+        poses: whether the camera's pose will be there for every image.
 
     Raises:
-        WeightsError: there are no such weights, they are damaged, or not of a single-view model.
+        WeightsError: there are no such weights, they are damaged, or of a multi-view model where there are no poses.
     """
 
     def __init__(
@@ -116,27 +125,41 @@ class Segmenter:
         region: Region | None = None,
         device: str = "auto",
         threads: int = 0,
+        poses: bool = False,
     ) -> None:
         loaded = load_weights(weights)
-        if isinstance(loaded.model, MultiViewModel):
+        if isinstance(loaded.model, MultiViewModel) and not poses:
             raise WeightsError(
-                f"{loaded.path}: is a multi-view model, which needs camera poses; take a single-view one"
+                f"{loaded.path}: is a multi-view model, which needs the camera's pose with each image: set the node's "
+                "~world to a frame of tf, or take a single-view model"
             )
         self.name = loaded.name
         self.image_size = loaded.model.image_size
         self.region = region
+        self.memory: SceneMemory | None = None
         self._upsample = Upsampler()
         try:
             self.settings = DeduplicationSettings.from_card(loaded.card, settings or {})
-            self.runtime = open_runtime(loaded.model, device, threads=threads)
+            if isinstance(loaded.model, MultiViewModel):
+                self.memory = SceneMemory(loaded.model, usual_error(loaded.card))
+            else:
+                self.runtime = open_runtime(loaded.model, device, threads=threads)
         except ValueError as error:
             raise WeightsError(f"{loaded.path}: {error}") from error
 
-    def segment(self, image: np.ndarray) -> Segmentation:
-        """Segment an image, uint8 [H,W,3] RGB.
+    @property
+    def description(self) -> str:
+        """What the model runs on, in words."""
+        return (self.memory or self.runtime).description
+
+    def segment(self, image: np.ndarray, T_world_camera: np.ndarray | None = None) -> Segmentation:
+        """Segment an image, uint8 [H,W,3] RGB; by a multi-view model as what it adds to the views before.
+
+        Args:
+            T_world_camera: [4,4], which a multi-view model needs; the world's origin is in the middle of the scene.
 
         Raises:
-            ValueError: the image is no uint8 [H,W,3], or empty, or the region is not within it.
+            ValueError: the image is no uint8 [H,W,3], or empty, or the region is not within it; or a pose is missing.
         """
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             got = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
@@ -145,11 +168,32 @@ class Segmenter:
             raise ValueError(f"the image is empty: {list(image.shape)}")
         seen = self._square_of(image)
         small = square(image[seen.window], self.image_size).astype(np.float32) / 255
-        masks, latents = self.runtime(np.ascontiguousarray(small.transpose(2, 0, 1)))
+        small = np.ascontiguousarray(small.transpose(2, 0, 1))
+        if self.memory is None:
+            masks, latents = self.runtime(small)
+        elif T_world_camera is None:
+            raise ValueError(f"{self.name} is a multi-view model: it needs the camera's pose with each image")
+        else:
+            masks, latents = self.memory(small, T_world_camera)
         merged = merge_duplicates(masks, latents, self.settings)
         labels = np.zeros(image.shape[:2], np.int32)
         labels[seen.window] = self._upsample(merged.probabilities, image[seen.window])
         return Segmentation(labels, _describe(labels, merged), merged.duplicates_merged, seen)
+
+    def view_from(self, T_world_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the fused scene looks like from elsewhere: labels int32 and image uint8 RGB, at the model's resolution.
+
+        Raises:
+            ValueError: the model sees single images, or has seen nothing yet.
+        """
+        if self.memory is None:
+            raise ValueError(
+                f"{self.name} sees single images and knows nothing of other views; take a multi-view model"
+            )
+        masks, picture = self.memory.view_from(T_world_camera)
+        slots = merge_duplicates(masks, self.memory.latents, self.settings)
+        image = (255 * picture.transpose(1, 2, 0)).round().clip(0, 255).astype(np.uint8)
+        return slots.probabilities.argmax(0).astype(np.int32), image
 
     def _square_of(self, image: np.ndarray) -> Region:
         """The square that the model is to see."""

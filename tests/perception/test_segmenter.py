@@ -135,7 +135,7 @@ def test_an_unknown_setting_names_the_weights(tiny_weights: Path) -> None:
 def test_weights_of_a_multi_view_model_are_refused(tmp_path: Path) -> None:
     small = {"image_size": 16, "num_slots": 3, "latent_dim": 4, "decoder_channels": 8, "hidden": 8}
     save_weights(tmp_path / "mulmon.safetensors", build_model({"name": "mulmon", **small}), {"name": "mulmon"})
-    with pytest.raises(WeightsError, match="mulmon.safetensors: is a multi-view model.*take a single-view one"):
+    with pytest.raises(WeightsError, match="mulmon.safetensors: is a multi-view model.*take a single-view model"):
         Segmenter(tmp_path / "mulmon.safetensors", device="cpu")
 
 

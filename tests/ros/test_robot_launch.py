@@ -5,15 +5,20 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from processes import wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
 import rospy
+from geometry_msgs.msg import Point, Pose, Quaternion
 from lds_scenes.msg import SceneObjects, SegmentedObject, SegmentedScene
+from lds_scenes.srv import QueryView
+from std_srvs.srv import Trigger
 
 from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
 from capture.arms.robot_urdf import robot_urdf
@@ -22,6 +27,8 @@ from capture.motion.robot_profile import load_robot_profile
 from capture.motion.view_planning import plan_views
 from capture.motion.viewpoints import load_viewpoints
 from capture.simulation.truth import T_TOOL_CAMERA
+from lds_models.mulmon import MulMON, MulMONConfig
+from lds_models.weights import save_weights
 from lds_ros.poses import TfPoses
 
 
@@ -108,3 +115,34 @@ def test_views_place_the_cubes_where_there_is_no_depth(truth: np.ndarray, poses:
     assert len(found) and np.median(nearest(found, truth)) < 0.015
     assert not len(in_world(listener.newest, SegmentedObject.PLACE_BY_DEPTH, poses))
     listener.close()
+
+
+def test_a_multi_view_model_fuses_views_as_the_arm_moves_and_shows_others(
+    rig: None, start_node, tmp_path: Path
+) -> None:
+    """Untrained: what it sees means nothing, but it must come."""
+    torch.manual_seed(0)
+    config = MulMONConfig(image_size=16, num_slots=3, iterations=2, decoder_channels=4, hidden=8, viewpoint_kind="pose")
+    save_weights(tmp_path / "views.safetensors", MulMON(config), {"name": "views"})
+    start_node(
+        "segmentation_node.py", "views", world="world", weights=tmp_path / "views.safetensors",
+        **{"~image": "/camera/image_raw", "~camera_info": "/camera/camera_info"},
+    )  # fmt: skip
+    query = rospy.ServiceProxy("/views/query_view", QueryView)
+    query.wait_for_service(60)
+    somewhere = Pose(Point(0.3, 0.0, 0.4), Quaternion(1, 0, 0, 0))
+    refused = query(somewhere)
+    assert not refused.success and "nothing has been seen" in refused.message
+    listener = Listener("/views/objects")
+    wait_for("segmentations", lambda: listener.newest)
+    profile = load_robot_profile("simulated")
+    planner = Planner(profile, robot_urdf(profile))
+    with FollowJointTrajectoryArm(profile, planner.joint_names) as arm:
+        plan = plan_views(load_viewpoints("ring"), 2, planner, T_TOOL_CAMERA, arm.joints().positions, seed=2)
+        for view in plan.views:
+            arm.follow(planner.plan(arm.joints().positions, view.joints), lambda: False)
+    shown = query(somewhere)
+    assert shown.success and shown.views >= 2
+    assert (shown.image.height, shown.image.encoding, shown.label.encoding) == (16, "rgb8", "32SC1")
+    listener.close()
+    assert rospy.ServiceProxy("/views/reset_scene", Trigger)().success

@@ -1,0 +1,127 @@
+"""A multi-view model that looks through a moving camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from datasets.camera import look_at
+from lds_models.mulmon import MulMON, MulMONConfig
+from lds_models.weights import WeightsError, save_weights
+from perception.scene_memory import CHANGED_FRAMES, SETTLED_VIEWS, SceneMemory
+from perception.segmenter import Segmenter
+
+SIZE = 16
+
+
+def model(**settings: object) -> MulMON:
+    torch.manual_seed(0)
+    small = {"image_size": SIZE, "num_slots": 3, "iterations": 2, "decoder_channels": 4, "hidden": 8}
+    return MulMON(MulMONConfig(**{**small, "viewpoint_kind": "pose", **settings}))
+
+
+def pose(turn: float) -> np.ndarray:
+    return look_at(np.array([0.4 * np.cos(turn), 0.4 * np.sin(turn), 0.35]), np.zeros(3))
+
+
+def picture(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).random((3, SIZE, SIZE), np.float32)
+
+
+@pytest.mark.parametrize("kind", ["pose", "clevr"])
+def test_slots_are_told_in_every_view_and_masks_sum_to_one(kind: str) -> None:
+    memory = SceneMemory(model(viewpoint_kind=kind))
+    for number in range(3):
+        masks, latents = memory(picture(number), pose(number))
+        assert masks.shape == (3, SIZE, SIZE) and latents.shape == (3, 16)
+        np.testing.assert_allclose(masks.sum(0), 1, rtol=1e-5)
+
+
+def test_views_are_fused_as_the_camera_moves_and_only_then() -> None:
+    memory = SceneMemory(model())
+    known = [memory(picture(number), pose(turn))[1] for number, turn in enumerate((0, 0.01, 0.02, 0.5, 0.51))]
+    assert memory.views == 2
+    np.testing.assert_array_equal(known[0], known[2])
+    np.testing.assert_array_equal(known[3], known[4])
+    assert np.abs(known[2] - known[3]).max() > 1e-6
+
+
+def test_fusing_view_by_view_is_the_models_own_inference() -> None:
+    network = model()
+    memory = SceneMemory(network)
+    turns = (0.0, 0.7, 1.4)
+    torch.manual_seed(3)
+    for number, turn in enumerate(turns):
+        *_, latents = memory(picture(number), pose(turn))
+    images = torch.from_numpy(np.stack([picture(number) for number in range(3)]))[None]
+    viewpoints = torch.cat([memory._viewpoint(pose(turn)) for turn in turns], dim=1)
+    torch.manual_seed(3)
+    np.testing.assert_allclose(latents, network.fuse(images, viewpoints).mean[0].numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_scene_is_shown_from_where_the_camera_never_was() -> None:
+    memory = SceneMemory(model())
+    memory(picture(0), pose(0))
+    (here, seen), (there, imagined) = memory.view_from(pose(0)), memory.view_from(pose(2))
+    assert here.shape == there.shape == (3, SIZE, SIZE) and seen.shape == (3, SIZE, SIZE)
+    assert np.abs(here - there).max() > 0 and imagined.shape == seen.shape and memory.views == 1
+
+
+def test_before_the_first_view_nothing_can_be_shown() -> None:
+    memory = SceneMemory(model())
+    with pytest.raises(ValueError, match="nothing has been seen"):
+        memory.view_from(pose(0))
+    memory(picture(0), pose(0))
+    memory.reset()
+    with pytest.raises(ValueError, match="nothing has been seen"):
+        memory.view_from(pose(0))
+
+
+def test_a_scene_that_no_longer_fits_is_learned_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = SceneMemory(model(), usual_error=1.0)
+    for number in range(SETTLED_VIEWS):
+        memory(picture(0), pose(number))
+    white = np.full((3, SIZE, SIZE), 40.0, np.float32)  # nothing that the model draws comes near
+    for _ in range(CHANGED_FRAMES - 1):
+        memory(white, pose(SETTLED_VIEWS - 1))
+    assert memory.views == SETTLED_VIEWS
+    memory(white, pose(SETTLED_VIEWS - 1))
+    assert memory.views == 1
+    moments = SceneMemory(model(), usual_error=1.0)
+    for number in range(SETTLED_VIEWS):
+        moments(picture(0), pose(number))
+    for number in range(4 * CHANGED_FRAMES):  # a hand that passes now and then
+        moments(white if number % CHANGED_FRAMES else picture(0), pose(SETTLED_VIEWS - 1))
+    assert moments.views == SETTLED_VIEWS
+
+
+def test_a_model_of_other_viewpoints_is_refused() -> None:
+    with pytest.raises(WeightsError, match="'gqn' cannot see through a live camera"):
+        SceneMemory(model(viewpoint_kind="gqn"))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "views.safetensors"
+    save_weights(path, model(), {"name": "views"})
+    return path
+
+
+def test_a_segmenter_of_several_views_needs_poses(weights: Path) -> None:
+    with pytest.raises(WeightsError, match="multi-view model, which needs the camera's pose.*~world"):
+        Segmenter(weights)
+    segmenter, image = Segmenter(weights, poses=True), np.full((48, 64, 3), 200, np.uint8)
+    with pytest.raises(ValueError, match="needs the camera's pose with each image"):
+        segmenter.segment(image)
+    found = segmenter.segment(image, pose(0.3))
+    assert found.labels.shape == (48, 64) and segmenter.memory.views == 1
+    labels, picture_ = segmenter.view_from(pose(1.0))
+    assert labels.shape == (SIZE, SIZE) and picture_.shape == (SIZE, SIZE, 3) and picture_.dtype == np.uint8
+
+
+def test_a_segmenter_of_single_images_knows_no_other_view(tiny_weights: Path) -> None:
+    with pytest.raises(ValueError, match="sees single images"):
+        Segmenter(tiny_weights, device="cpu").view_from(pose(0))
