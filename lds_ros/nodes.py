@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from urllib.parse import urlparse
 from xmlrpc.client import Error as XmlError
 
@@ -19,6 +20,32 @@ def roscore_answers(node: str) -> bool:
     told = f"{node}: no roscore at {where}: start one with `roscore`, or set ROS_MASTER_URI to the robot's"
     print(told, file=sys.stderr)
     return False
+
+
+class Registration:
+    """Whether the roscore still knows this node, looked up now and then.
+
+    A roscore that was started anew knows none of the nodes that ran before: they go on talking to those that they have
+    found, and nobody finds them any more.
+    """
+
+    INTERVAL = 3.0  # seconds between two looks
+
+    def __init__(self, node: str) -> None:
+        self._node, self._looked, self._missing = node, time.monotonic(), 0
+
+    def is_lost(self) -> bool:
+        """True where two looks in a row found a roscore that does not know the node; at once where no look is due."""
+        if time.monotonic() - self._looked >= self.INTERVAL:
+            self._looked = time.monotonic()
+            try:
+                rosgraph.Master("/lds").lookupNode(self._node)
+                self._missing = 0
+            except rosgraph.MasterError:
+                self._missing += 1
+            except (OSError, XmlError, rosgraph.MasterException):
+                pass  # no roscore answers: who found one another goes on
+        return self._missing >= 2
 
 
 def node_lives(name: str, timeout: float = 1.0) -> bool:

@@ -51,7 +51,7 @@ from lds_ros.messages import (
     intrinsics_from_message,
     label_message,
 )
-from lds_ros.nodes import roscore_answers
+from lds_ros.nodes import Registration, roscore_answers
 from lds_ros.poses import TfPoses, matrix_of_pose
 from lds_ros.tuning import Number, Tuning
 from perception.health import Health
@@ -99,11 +99,15 @@ class SegmentationNode:
         model = f"{self._segmenter.name} on {self._segmenter.description}"
         rospy.loginfo("segmenting %s with %s", rospy.resolve_name("~image"), model)
 
-    def run(self) -> None:
-        """Segment frames until the node is shut down. A frame that fails is counted and left out."""
+    def run(self) -> int:
+        """Segment frames until the node is shut down; the exit code. A frame that fails is counted and left out."""
+        registration = Registration(rospy.get_name())
         while not rospy.is_shutdown():
             self._inputs.update()
             message = self._frames.take(timeout=0.2)
+            if registration.is_lost():
+                rospy.logfatal("the roscore was started anew and does not know this node: start it again, too")
+                return 1
             if message is None:
                 continue
             try:
@@ -111,6 +115,7 @@ class SegmentationNode:
             except Exception as error:  # whatever a frame does, the next one is segmented
                 self._health.frame_failed(str(error))
                 rospy.logerr_throttle(REPEAT, f"a frame on {rospy.resolve_name('~image')} was left out: {error}")
+        return 0
 
     def _serve(self) -> None:
         if self._segmenter.memory is None:
@@ -267,8 +272,7 @@ def main() -> int:
     except (WeightsError, DatasetError, ValueError) as error:
         rospy.logfatal("segmentation_node cannot start: %s", error)
         return 1
-    node.run()
-    return 0
+    return node.run()
 
 
 if __name__ == "__main__":

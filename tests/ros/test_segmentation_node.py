@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import PATIENCE, wait_for
+from processes import PATIENCE, free_port, wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
@@ -18,6 +19,7 @@ import rospy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lds_scenes.msg import SegmentedScene
 from lds_scenes.srv import Segment
+from rosgraph import Master, MasterError
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -188,6 +190,12 @@ def test_nothing_is_received_while_nobody_listens(camera: Camera, health: Listen
         wait_for("its end", lambda: not camera.is_heard)
 
 
+def test_a_camera_may_change_its_resolution(camera: Camera, labels: Listener) -> None:
+    for scale in (1, 2, 3, 1):
+        label = answered(camera, labels, image_message(np.tile(camera.picture, (scale, scale, 1)), Header()))
+        assert (label.height, label.width) == (scale * HEIGHT, scale * WIDTH)
+
+
 def test_the_overlay_comes_when_it_is_asked_for(camera: Camera) -> None:
     overlays = Listener("/segmentation/overlay", Image)
     overlay = answered(camera, overlays)
@@ -245,18 +253,26 @@ def test_the_service_segments_one_image_and_refuses_a_bad_one_in_words(camera: C
     assert not refused.success and "encoding 'yuv422'" in refused.message
 
 
-def test_what_was_segmented_is_kept_where_that_is_asked_for(start_node, tiny_weights: Path, tmp_path: Path) -> None:
-    kept = tmp_path / "kept"
-    start_node("segmentation_node.py", "keeping", weights=tiny_weights, threads=1, record=kept, record_every=0)
+def test_what_was_segmented_is_kept_whatever_becomes_of_tf_and_of_the_weights_file(
+    start_node, tiny_weights: Path, tmp_path: Path, health: Listener
+) -> None:
+    kept, weights = tmp_path / "kept", tmp_path / "tiny.safetensors"
+    weights.write_bytes(tiny_weights.read_bytes())
+    start_node(
+        "segmentation_node.py", "keeping", weights=weights, threads=1, record=kept, record_every=0, world="table"
+    )
     camera = Camera("/keeping")
     wait_for("the subscription", lambda: camera.is_heard)
+    weights.write_bytes(b"other weights, half copied")
 
-    def two_are_there() -> bool:
+    def files_are_there(count: int) -> bool:
         camera.show()
         time.sleep(0.1)
-        return len(list(kept.glob("scene_*.h5"))) >= 2
+        return len(list(kept.glob("scene_*.h5"))) >= count
 
-    wait_for("two files", two_are_there)
+    wait_for("two files", lambda: files_are_there(2))
+    told = "tf does not tell where 'test_camera' is in 'table'"
+    wait_for("the warning", lambda: camera.show() and any(told in m.status[0].message for m in list(health.messages)))
     for scene in open_dataset(kept):
         np.testing.assert_array_equal(scene.images[0], camera.picture)
         assert scene.meta["model"] == "tiny" and set(np.unique(scene.masks)) <= set(range(len(scene.objects) + 1))
@@ -272,6 +288,47 @@ def test_damaged_weights_end_the_node_with_one_clear_line(
     said = node.log.read_text()
     assert f"segmentation_node cannot start: {damaged}: is damaged" in said
     assert "Traceback" not in said
+
+
+def test_the_node_ends_with_a_word_where_the_roscore_was_started_anew(tiny_weights: Path, tmp_path: Path) -> None:
+    port = free_port()
+    environment = {**os.environ, "ROS_MASTER_URI": f"http://127.0.0.1:{port}"}
+
+    def start(*command: str, log: str) -> subprocess.Popen:
+        with (tmp_path / log).open("wb") as output:
+            return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+    master = Master("/tests", environment["ROS_MASTER_URI"])
+    roscore = start("roscore", "-p", str(port), log="first")
+    try:
+        wait_for("the first roscore", lambda: is_online(master))
+        node = start("rosrun", "lds_scenes", "segmentation_node.py", f"_weights:={tiny_weights}", log="node")
+        wait_for("the node", lambda: has_service(master, "/segmentation/set_parameters"))
+        time.sleep(1)  # for what comes after its last service
+        roscore.send_signal(signal.SIGINT)
+        roscore.wait(30)
+        time.sleep(4)  # without a roscore the node goes on
+        assert node.poll() is None
+        roscore = start("roscore", "-p", str(port), log="second")
+        assert node.wait(PATIENCE) == 1
+    finally:
+        roscore.send_signal(signal.SIGINT)
+        roscore.wait(30)
+    assert "the roscore was started anew and does not know this node" in (tmp_path / "node").read_text()
+
+
+def is_online(master: Master) -> bool:
+    try:
+        return bool(master.getUri())
+    except OSError:
+        return False
+
+
+def has_service(master: Master, name: str) -> bool:
+    try:
+        return bool(master.lookupService(name))
+    except MasterError:
+        return False
 
 
 def test_without_a_roscore_the_node_says_how_to_start_one() -> None:
