@@ -21,8 +21,8 @@ SCENES = 2
 
 
 def perception_rows() -> list[Row]:
-    """The rows `monet/model*`, `MODEL/*` of the shipped weights, and `monet/node*`."""
-    return [*_model_rows(), *_shipped_rows(), *_node_rows()]
+    """The rows `MODEL/model*`, `MODEL/*` of the shipped weights, and `monet/node*`."""
+    return [*_model_rows(), *_iterative_rows(), *_shipped_rows(), *_node_rows()]
 
 
 def _model_rows() -> list[Row]:
@@ -37,6 +37,32 @@ def _model_rows() -> list[Row]:
     return [
         Row("monet/model", fast, "ms", eager, eager / fast),
         Row("monet/model_f32", f32, "ms", eager, eager / f32),
+    ]
+
+
+def _iterative_rows() -> list[Row]:
+    """IODINE (an image) and MulMON (one more view) at the paper's size, all iterations, against eager float32 torch."""
+    import numpy as np
+    import torch
+
+    from lds_models.iodine import IODINE, IODINEConfig
+    from lds_models.mulmon import MulMON, MulMONConfig
+    from perception.runtime import OpenVinoRuntime, OpenVinoViewRuntime
+
+    iodine, mulmon = IODINE(IODINEConfig()).eval(), MulMON(MulMONConfig()).eval()
+    image, viewpoint = _image(64), np.zeros(3, np.float32)
+    picture, from_where = torch.from_numpy(image)[None, None], torch.zeros(1, 1, 3)
+    views = OpenVinoViewRuntime(mulmon)
+    functions = [
+        _run(OpenVinoRuntime(iodine), image),
+        lambda: iodine.infer(picture),
+        lambda: views.fuse(image, viewpoint, None),
+        lambda: mulmon.fuse(picture, from_where),
+    ]
+    times = [1e3 * seconds for seconds in interleaved_medians(functions, ROUNDS // 4)]
+    return [
+        Row(f"{name}/model", fast, "ms", eager, eager / fast)
+        for name, fast, eager in (("iodine", *times[:2]), ("mulmon", *times[2:]))
     ]
 
 

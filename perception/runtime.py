@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lds_models.model import SceneModel
+from lds_models.iodine import IODINE
+from lds_models.model import MultiViewModel, SceneModel
+from lds_models.mulmon import MulMON
+from lds_models.unrolled import UnrolledIODINE, UnrolledMulMON
 
 WARM_UP_RUNS = 3
+DIVERGED = "the model's output on a plain grey image is not finite: its training diverged; take other weights"
 
 
 class Runtime(Protocol):
@@ -26,8 +30,27 @@ class Runtime(Protocol):
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 
 
+class Known(NamedTuple):
+    """What a multi-view model knows of a scene: Gaussians over its slots' latents, float32 [K,D] each."""
+
+    mean: np.ndarray
+    logvar: np.ndarray
+
+
+class ViewRuntime(Protocol):
+    """A multi-view model, ready to run. Viewpoints are float32 [Dv]."""
+
+    description: str
+
+    def fuse(self, image: np.ndarray, viewpoint: np.ndarray, known: Known | None) -> Known:
+        """What is known after one more view, float32 [3,size,size] in [0,1]; `known` None: of a first one."""
+
+    def render(self, mean: np.ndarray, viewpoint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A scene from a viewpoint: mixing probabilities [K,size,size], and the picture [3,size,size]."""
+
+
 def open_runtime(model: SceneModel, device: str = "auto", precision: str = "auto", threads: int = 0) -> Runtime:
-    """Make a model ready to run; its first call is as fast as the later ones.
+    """Make a single-view model ready to run; its first call is as fast as the later ones.
 
     Args:
         device: `cpu`, a torch device such as `cuda:0`, or `auto`: a GPU where torch sees one.
@@ -37,15 +60,24 @@ def open_runtime(model: SceneModel, device: str = "auto", precision: str = "auto
     Raises:
         ValueError: the model's output on a grey image is not finite.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device(device)
     runtime = OpenVinoRuntime(model, precision, threads) if device == "cpu" else TorchRuntime(model, device)
-    grey = np.full((3, model.image_size, model.image_size), 0.5, np.float32)
-    outputs = [runtime(grey) for _ in range(WARM_UP_RUNS)][-1]
-    if not all(np.isfinite(output).all() for output in outputs):
-        raise ValueError(
-            "the model's output on a plain grey image is not finite: its training diverged; take other weights"
-        )
+    outputs = [runtime(_grey(model)) for _ in range(WARM_UP_RUNS)][-1]
+    _check_finite(*outputs)
+    return runtime
+
+
+def open_view_runtime(
+    model: MulMON, device: str = "auto", precision: str = "auto", threads: int = 0
+) -> OpenVinoViewRuntime | TorchViewRuntime:
+    """Make a multi-view model ready to run; arguments and errors as of `open_runtime`."""
+    device = _device(device)
+    runtime = OpenVinoViewRuntime(model, precision, threads) if device == "cpu" else TorchViewRuntime(model, device)
+    viewpoint = np.zeros(model.viewpoint_encoder[0].in_features, np.float32)
+    known = None
+    for _ in range(WARM_UP_RUNS):
+        known = runtime.fuse(_grey(model), viewpoint, known)
+    _check_finite(*known, *runtime.render(known.mean, viewpoint))
     return runtime
 
 
@@ -53,12 +85,12 @@ class TorchRuntime:
     """See `Runtime`. On the device `cpu` it is the float32 reference."""
 
     def __init__(self, model: SceneModel, device: str) -> None:
-        self._slots = _Slots(model).eval().to(device)
+        self._slots = _slots(model).eval().to(device)
         self._device = device
         self.description = f"torch {torch.__version__}, float32, {device}"
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        with torch.inference_mode():
+        with torch.no_grad():
             masks, latents = self._slots(torch.from_numpy(image).to(self._device)[None])
         return masks.cpu().numpy(), latents.cpu().numpy()
 
@@ -67,25 +99,81 @@ class OpenVinoRuntime:
     """See `Runtime`. The model is converted in memory; what its outputs do not need (the decoder) falls away."""
 
     def __init__(self, model: SceneModel, precision: str = "auto", threads: int = 0) -> None:
+        image = torch.zeros(1, 3, model.image_size, model.image_size)
+        self._compiled = _Compiled(_slots(model), (image,), precision, threads)
+        self.description = self._compiled.description
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        masks, latents = self._compiled(image[None])
+        return masks, latents
+
+
+class TorchViewRuntime:
+    """See `ViewRuntime`. On the device `cpu` it is the float32 reference."""
+
+    def __init__(self, model: MulMON, device: str) -> None:
+        self._fuse, self._view = UnrolledMulMON(model).eval().to(device), _View(model).eval().to(device)
+        self._start, self._noise, self._device = _start(model), _noise(model), device
+        self.description = f"torch {torch.__version__}, float32, {device}"
+
+    def fuse(self, image: np.ndarray, viewpoint: np.ndarray, known: Known | None) -> Known:
+        return Known(*self._run(self._fuse, image[None], viewpoint[None], self._noise.numpy(), *(known or self._start)))
+
+    def render(self, mean: np.ndarray, viewpoint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        masks, picture = self._run(self._view, mean, viewpoint[None])
+        return masks, picture
+
+    def _run(self, network: nn.Module, *arguments: np.ndarray) -> list[np.ndarray]:
+        with torch.no_grad():
+            outputs = network(*(torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for a in arguments))
+        return [output.cpu().numpy() for output in outputs]
+
+
+class OpenVinoViewRuntime:
+    """See `ViewRuntime`: one graph for a view's inference, with all its iterations and gradients, one to render."""
+
+    def __init__(self, model: MulMON, precision: str = "auto", threads: int = 0) -> None:
+        self._start, noise = _start(model), _noise(model)
+        self._noise = noise.numpy()
+        known = [torch.from_numpy(part) for part in self._start]
+        image = torch.zeros(1, 3, model.image_size, model.image_size)
+        viewpoint = torch.zeros(1, model.viewpoint_encoder[0].in_features)
+        arguments = image, viewpoint, noise, *known
+        self._fuse = _Compiled(UnrolledMulMON(model), arguments, precision, threads)
+        self._view = _Compiled(_View(model), (known[0], viewpoint), precision, threads)
+        self.description = self._fuse.description
+
+    def fuse(self, image: np.ndarray, viewpoint: np.ndarray, known: Known | None) -> Known:
+        return Known(*self._fuse(image[None], viewpoint[None], self._noise, *(known or self._start)))
+
+    def render(self, mean: np.ndarray, viewpoint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        masks, picture = self._view(mean, viewpoint[None])
+        return masks, picture
+
+
+class _Compiled:
+    """A network of fixed shapes, compiled by OpenVINO."""
+
+    def __init__(self, network: nn.Module, example: tuple[Tensor, ...], precision: str, threads: int) -> None:
         import openvino
 
         core = openvino.Core()
         if precision == "auto":
             precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
-        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
-        converted = openvino.convert_model(_traced(model), input=[1, 3, model.image_size, model.image_size])
+        converted = openvino.convert_model(_traced(network, example), input=[list(part.shape) for part in example])
         self._request = core.compile_model(converted, "CPU", settings).create_infer_request()
         self.description = f"OpenVINO {openvino.__version__.split('-')[0]}, {precision}, CPU"
 
-    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        outputs = self._request.infer([image[None]])
-        return outputs[0], outputs[1]
+    def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
+        outputs = self._request.infer(list(arguments))
+        return [outputs[i].copy() for i in range(len(outputs))]
 
 
 class _Slots(nn.Module):
-    """A single-view model as image [1,3,H,W] -> masks [K,H,W], latents [K,D]."""
+    """A model that sees an image once, as image [1,3,H,W] -> masks [K,H,W], latents [K,D]."""
 
     def __init__(self, model: SceneModel) -> None:
         super().__init__()
@@ -96,9 +184,51 @@ class _Slots(nn.Module):
         return inference.log_masks[0, 0, :, 0].exp(), inference.mean[0]
 
 
-def _traced(model: SceneModel) -> torch.jit.ScriptModule:
-    example = torch.zeros(1, 3, model.image_size, model.image_size)
+class _View(nn.Module):
+    """Latents [K,D] and a viewpoint [1,Dv] -> masks [K,H,W], picture [3,H,W]."""
+
+    def __init__(self, model: MultiViewModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, mean: Tensor, viewpoint: Tensor) -> tuple[Tensor, Tensor]:
+        rendering = self.model.render(mean[None], viewpoint[None])
+        return rendering.log_masks[0, 0, :, 0].exp(), rendering.reconstruction[0, 0]
+
+
+def _slots(model: SceneModel) -> nn.Module:
+    return UnrolledIODINE(model, _noise(model)) if isinstance(model, IODINE) else _Slots(model)
+
+
+def _noise(model: IODINE | MulMON) -> Tensor:
+    """For the posterior's samples, always the same: [T-1,K,D]."""
+    size = model.config.iterations - 1, model.num_slots, model.config.latent_dim
+    return torch.randn(size, generator=torch.Generator().manual_seed(0))
+
+
+def _start(model: MulMON) -> Known:
+    """Before the first view."""
+    parts = model.initial.detach().expand(model.num_slots, -1).chunk(2, dim=-1)
+    return Known(*(part.contiguous().numpy() for part in parts))
+
+
+def _device(device: str) -> str:
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _grey(model: SceneModel) -> np.ndarray:
+    return np.full((3, model.image_size, model.image_size), 0.5, np.float32)
+
+
+def _check_finite(*outputs: np.ndarray) -> None:
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise ValueError(DIVERGED)
+
+
+def _traced(network: nn.Module, example: tuple[Tensor, ...]) -> torch.jit.ScriptModule:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of checks on shapes, which are fixed, and of the tracer's own deprecation
         # Unchecked: the check traces once more and runs both, which takes longer than all the rest.
-        return torch.jit.trace(_Slots(model).eval(), example, check_trace=False)
+        return torch.jit.trace(network.eval(), example, check_trace=False)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from datasets.camera import motion_between
 from datasets.viewpoints import clevr_viewpoints, pose_viewpoints
-from lds_models.model import Belief, MultiViewModel, Rendering
+from lds_models.mulmon import MulMON
 from lds_models.weights import WeightsError
+from perception.runtime import Known, open_view_runtime
 
 MIN_MOTION = 0.05, np.deg2rad(10)  # metres or radians that the camera must have moved for a view to be fused
 CHANGED_FRAMES = 5  # that fit badly, one after another, after which the scene is taken for another one
@@ -29,44 +28,46 @@ class SceneMemory:
     Args:
         usual_error: mean squared error of a view that fits; see `perception.suitability.usual_error`. None: a changed
             scene is not noticed.
+        device, threads: see `open_runtime`.
 
     Raises:
+        ValueError: the model's training diverged.
         WeightsError: the model takes viewpoints that a live camera does not have.
     """
 
-    def __init__(self, model: MultiViewModel, usual_error: float | None = None) -> None:
+    def __init__(self, model: MulMON, usual_error: float | None = None, device: str = "auto", threads: int = 0) -> None:
         if model.viewpoint_kind not in ("clevr", "pose"):
             raise WeightsError(f"a model of viewpoints '{model.viewpoint_kind}' cannot see through a live camera")
-        self._model, self._usual = model.eval(), usual_error
-        self.description = f"torch {torch.__version__}, float32, cpu"
+        self._kind, self._usual = model.viewpoint_kind, usual_error
+        self._runtime = open_view_runtime(model, device, threads=threads)
+        self.description = self._runtime.description
         self.reset()
 
     def reset(self) -> None:
         """Forget the scene."""
         self.views = 0
-        self._known: Belief | None = None
+        self._known: Known | None = None
         self._last_pose: np.ndarray | None = None
         self._distances: list[float] = []
         self._misfits = 0
 
     def __call__(self, image: np.ndarray, T_world_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Slots of an image float32 [3,size,size] in [0,1], as a Runtime gives them: masks and latents."""
-        picture = torch.from_numpy(image)[None, None]
         if self._has_moved(T_world_camera):
-            self._fuse(picture, T_world_camera)
-        rendering = self._render(T_world_camera)
-        if self._has_changed(rendering, picture):
+            self._fuse(image, T_world_camera)
+        masks, drawn = self.view_from(T_world_camera)
+        if self._has_changed(drawn, image):
             self.reset()
-            self._fuse(picture, T_world_camera)
-            rendering = self._render(T_world_camera)
-        return rendering.log_masks[0, 0, :, 0].exp().numpy(), self.latents
+            self._fuse(image, T_world_camera)
+            masks, _ = self.view_from(T_world_camera)
+        return masks, self.latents
 
     @property
     def latents(self) -> np.ndarray:
         """Of the slots, float32 [K,D]. ValueError where nothing has been seen yet."""
         if self._known is None:
             raise ValueError("nothing has been seen of the scene yet: are images and poses there?")
-        return self._known.mean[0].numpy()
+        return self._known.mean
 
     def view_from(self, T_world_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The scene from where the camera need not be: its slots' masks [K,size,size], and its picture [3,size,size].
@@ -74,8 +75,7 @@ class SceneMemory:
         Raises:
             ValueError: nothing has been seen yet.
         """
-        rendering = self._render(T_world_camera)
-        return rendering.log_masks[0, 0, :, 0].exp().numpy(), rendering.reconstruction[0, 0].numpy()
+        return self._runtime.render(self.latents, self._viewpoint(T_world_camera))
 
     def _has_moved(self, pose: np.ndarray) -> bool:
         if self._last_pose is None:
@@ -83,26 +83,20 @@ class SceneMemory:
         metres, radians = motion_between(self._last_pose, pose)
         return metres >= MIN_MOTION[0] or radians >= MIN_MOTION[1]
 
-    def _fuse(self, picture: Tensor, pose: np.ndarray) -> None:
+    def _fuse(self, image: np.ndarray, pose: np.ndarray) -> None:
         self._distances.append(float(np.linalg.norm(pose[:3, 3])))
-        self._known = self._model.fuse(picture, self._viewpoint(pose), self._known)
+        self._known = self._runtime.fuse(image, self._viewpoint(pose), self._known)
         self._last_pose, self.views = pose, self.views + 1
 
-    def _render(self, pose: np.ndarray) -> Rendering:
-        with torch.no_grad():
-            return self._model.render(torch.from_numpy(self.latents)[None], self._viewpoint(pose))
-
-    def _has_changed(self, rendering: Rendering, picture: Tensor) -> bool:
+    def _has_changed(self, drawn: np.ndarray, image: np.ndarray) -> bool:
         if self._usual is None or self.views < SETTLED_VIEWS:
             return False
-        error = float((rendering.reconstruction - picture).square().mean())
+        error = float(np.square(drawn - image).mean())
         self._misfits = self._misfits + 1 if error > CHANGED_ERROR * self._usual else 0
         return self._misfits >= CHANGED_FRAMES
 
-    def _viewpoint(self, pose: np.ndarray) -> Tensor:
-        """[1,1,Dv]."""
-        if self._model.viewpoint_kind == "clevr":
-            values = clevr_viewpoints(pose[None])
-        else:
-            values = pose_viewpoints(pose[None], float(np.mean(self._distances)))
-        return torch.from_numpy(values)[None]
+    def _viewpoint(self, pose: np.ndarray) -> np.ndarray:
+        """[Dv]."""
+        if self._kind == "clevr":
+            return clevr_viewpoints(pose[None])[0]
+        return pose_viewpoints(pose[None], float(np.mean(self._distances)))[0]

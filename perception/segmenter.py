@@ -141,7 +141,7 @@ class Segmenter:
         try:
             self.settings = DeduplicationSettings.from_card(loaded.card, settings or {})
             if isinstance(loaded.model, MultiViewModel):
-                self.memory = SceneMemory(loaded.model, usual_error(loaded.card))
+                self.memory = SceneMemory(loaded.model, usual_error(loaded.card), device, threads)
             else:
                 self.runtime = open_runtime(loaded.model, device, threads=threads)
         except ValueError as error:

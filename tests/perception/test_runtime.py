@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from lds_models.iodine import IODINE, IODINEConfig
 from lds_models.monet import MONet, MONetConfig
 from lds_models.weights import load_weights
 from perception.runtime import OpenVinoRuntime, TorchRuntime, open_runtime
@@ -37,6 +38,17 @@ def test_openvino_gives_the_same_masks_as_torch_with_the_shipped_weights(precisi
     masks, _ = OpenVinoRuntime(model, precision)(image(model.image_size))
     true_masks, _ = TorchRuntime(model, "cpu")(image(model.image_size))
     assert np.abs(masks - true_masks).max() < tolerance
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-3), ("bf16", 0.1)])
+def test_iodine_infers_through_openvino_as_in_torch(precision: str, tolerance: float) -> None:
+    torch.manual_seed(0)
+    config = IODINEConfig(image_size=32, num_slots=4, iterations=3, decoder_channels=8, hidden=16, pixel_std=0.3)
+    model = IODINE(config).eval()
+    masks, latents = OpenVinoRuntime(model, precision)(image(32))
+    true_masks, true_latents = TorchRuntime(model, "cpu")(image(32))
+    assert np.abs(masks - true_masks).max() < tolerance
+    assert np.abs(latents - true_latents).max() < tolerance * max(1, np.abs(true_latents).max())
 
 
 def test_masks_are_probabilities_over_slots_in_the_documented_shapes() -> None:

@@ -11,6 +11,7 @@ import torch
 from datasets.camera import look_at
 from lds_models.mulmon import MulMON, MulMONConfig
 from lds_models.weights import WeightsError, save_weights
+from perception.runtime import OpenVinoViewRuntime, TorchViewRuntime
 from perception.scene_memory import CHANGED_FRAMES, SETTLED_VIEWS, SceneMemory
 from perception.segmenter import Segmenter
 
@@ -49,17 +50,17 @@ def test_views_are_fused_as_the_camera_moves_and_only_then() -> None:
     assert np.abs(known[2] - known[3]).max() > 1e-6
 
 
-def test_fusing_view_by_view_is_the_models_own_inference() -> None:
-    network = model()
-    memory = SceneMemory(network)
-    turns = (0.0, 0.7, 1.4)
-    torch.manual_seed(3)
-    for number, turn in enumerate(turns):
-        *_, latents = memory(picture(number), pose(turn))
-    images = torch.from_numpy(np.stack([picture(number) for number in range(3)]))[None]
-    viewpoints = torch.cat([memory._viewpoint(pose(turn)) for turn in turns], dim=1)
-    torch.manual_seed(3)
-    np.testing.assert_allclose(latents, network.fuse(images, viewpoints).mean[0].numpy(), rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-4), ("bf16", 0.1)])
+def test_openvino_fuses_and_renders_as_torch_does(precision: str, tolerance: float) -> None:
+    fast, plain = OpenVinoViewRuntime(model(), precision), TorchViewRuntime(model(), "cpu")
+    known = expected = None
+    for number in range(3):
+        viewpoint = np.random.default_rng(number).normal(size=9).astype(np.float32)
+        known, expected = (each.fuse(picture(number), viewpoint, k) for each, k in ((fast, known), (plain, expected)))
+        for a, b in zip(known, expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=tolerance)
+    for a, b in zip(fast.render(known.mean, viewpoint), plain.render(expected.mean, viewpoint), strict=True):
+        np.testing.assert_allclose(a, b, atol=tolerance)
 
 
 def test_the_scene_is_shown_from_where_the_camera_never_was() -> None:
