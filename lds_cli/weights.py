@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lds_cli.console import console, progress_bar
+from lds_cli.console import console, made_folder, progress_bar
 
 app = typer.Typer(help="List, show and publish trained weights.", no_args_is_help=True)
 
@@ -58,6 +58,25 @@ def path(weights: Name) -> None:
     from lds_models.weights import find_weights
 
     print(find_weights(weights))
+
+
+@app.command()
+def export(
+    weights: Name,
+    out: Annotated[Path, typer.Option(help="Folder to write to.", show_default=False)],
+    to: Annotated[str, typer.Option(help="openvino.")] = "openvino",
+) -> None:
+    """Write a model for other programs: OpenVINO files (.xml, .bin), and model.json, which says what goes in and out.
+
+    Example: lds weights export monet_lds_table --out /tmp/monet
+    """
+    from lds_models.weights import load_weights
+    from perception.export import export_openvino
+
+    if to != "openvino":
+        raise typer.BadParameter(f"there is no '{to}', only openvino", param_hint="--to")
+    for file in export_openvino(load_weights(weights), made_folder(out)):
+        console.print(f"[green]Wrote[/] {file}", soft_wrap=True)
 
 
 @app.command()

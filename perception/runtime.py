@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from lds_models.iodine import IODINE
 from lds_models.model import MultiViewModel, SceneModel
 from lds_models.mulmon import MulMON
 from lds_models.unrolled import UnrolledIODINE, UnrolledMulMON
+
+if TYPE_CHECKING:
+    import openvino
 
 WARM_UP_RUNS = 3
 DIVERGED = "the model's output on a plain grey image is not finite: its training diverged; take other weights"
@@ -99,8 +103,7 @@ class OpenVinoRuntime:
     """See `Runtime`. The model is converted in memory; what its outputs do not need (the decoder) falls away."""
 
     def __init__(self, model: SceneModel, precision: str = "auto", threads: int = 0) -> None:
-        image = torch.zeros(1, 3, model.image_size, model.image_size)
-        self._compiled = _Compiled(_slots(model), (image,), precision, threads)
+        self._compiled = _Compiled(conversions(model)["slots"], precision, threads)
         self.description = self._compiled.description
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -133,14 +136,9 @@ class OpenVinoViewRuntime:
     """See `ViewRuntime`: one graph for a view's inference, with all its iterations and gradients, one to render."""
 
     def __init__(self, model: MulMON, precision: str = "auto", threads: int = 0) -> None:
-        self._start, noise = _start(model), _noise(model)
-        self._noise = noise.numpy()
-        known = [torch.from_numpy(part) for part in self._start]
-        image = torch.zeros(1, 3, model.image_size, model.image_size)
-        viewpoint = torch.zeros(1, model.viewpoint_encoder[0].in_features)
-        arguments = image, viewpoint, noise, *known
-        self._fuse = _Compiled(UnrolledMulMON(model), arguments, precision, threads)
-        self._view = _Compiled(_View(model), (known[0], viewpoint), precision, threads)
+        graphs = conversions(model)
+        self._start, self._noise = _start(model), _noise(model).numpy()
+        self._fuse, self._view = (_Compiled(graphs[name], precision, threads) for name in ("fuse", "render"))
         self.description = self._fuse.description
 
     def fuse(self, image: np.ndarray, viewpoint: np.ndarray, known: Known | None) -> Known:
@@ -151,10 +149,56 @@ class OpenVinoViewRuntime:
         return masks, picture
 
 
-class _Compiled:
-    """A network of fixed shapes, compiled by OpenVINO."""
+@dataclass(frozen=True)
+class Graph:
+    """A network of fixed shapes, to be converted for OpenVINO.
 
-    def __init__(self, network: nn.Module, example: tuple[Tensor, ...], precision: str, threads: int) -> None:
+    Attributes:
+        inputs: their names and shapes, in their order.
+        outputs: their names, in their order.
+    """
+
+    network: nn.Module
+    inputs: dict[str, list[int]]
+    outputs: list[str]
+
+    def convert(self) -> openvino.Model:
+        """The model, its inputs and outputs named."""
+        import openvino
+
+        example = tuple(torch.zeros(shape) for shape in self.inputs.values())
+        converted = openvino.convert_model(_traced(self.network, example), input=list(self.inputs.values()))
+        for port, name in zip(converted.inputs, self.inputs, strict=True):
+            port.get_tensor().set_names({name})
+        for port, name in zip(converted.outputs, self.outputs, strict=True):
+            port.get_tensor().set_names({name})
+        return converted
+
+
+def conversions(model: SceneModel) -> dict[str, Graph]:
+    """What a model is made of at run time: `slots`, or for a multi-view model `fuse` and `render`.
+
+    Images are [1,3,H,W] in [0,1], masks [K,H,W], latents and what is known of them [K,D], viewpoints [1,Dv].
+    """
+    image = [1, 3, model.image_size, model.image_size]
+    if not isinstance(model, MulMON):
+        return {"slots": Graph(_slots(model), {"image": image}, ["masks", "latents"])}
+    known = [model.num_slots, model.config.latent_dim]
+    viewpoint = [1, model.viewpoint_encoder[0].in_features]
+    seen = {
+        "image": image, "viewpoint": viewpoint, "noise": [model.config.iterations - 1, *known], "mean": known,
+        "logvar": known,
+    }  # fmt: skip
+    return {
+        "fuse": Graph(UnrolledMulMON(model), seen, ["mean_after", "logvar_after"]),
+        "render": Graph(_View(model), {"mean": known, "viewpoint": viewpoint}, ["masks", "picture"]),
+    }
+
+
+class _Compiled:
+    """A graph, compiled by OpenVINO."""
+
+    def __init__(self, graph: Graph, precision: str, threads: int) -> None:
         import openvino
 
         core = openvino.Core()
@@ -163,8 +207,7 @@ class _Compiled:
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
-        converted = openvino.convert_model(_traced(network, example), input=[list(part.shape) for part in example])
-        self._request = core.compile_model(converted, "CPU", settings).create_infer_request()
+        self._request = core.compile_model(graph.convert(), "CPU", settings).create_infer_request()
         self.description = f"OpenVINO {openvino.__version__.split('-')[0]}, {precision}, CPU"
 
     def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
