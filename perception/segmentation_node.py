@@ -95,17 +95,17 @@ class SegmentationNode:
         self._inputs = LazySubscriptions(outputs, self._subscribe, always=self._keeper is not None)
         self._serve()
         self._tuning = Tuning(self._numbers(), self._tune)
-        rospy.Timer(rospy.Duration(1), self._publish_diagnostics)
+        self._registration, self._is_lost = Registration(rospy.get_name()), threading.Event()
+        rospy.Timer(rospy.Duration(1), self._look_around)
         model = f"{self._segmenter.name} on {self._segmenter.description}"
         rospy.loginfo("segmenting %s with %s", rospy.resolve_name("~image"), model)
 
     def run(self) -> int:
         """Segment frames until the node is shut down; the exit code. A frame that fails is counted and left out."""
-        registration = Registration(rospy.get_name())
         while not rospy.is_shutdown():
             self._inputs.update()
             message = self._frames.take(timeout=0.2)
-            if registration.is_lost():
+            if self._is_lost.is_set():
                 rospy.logfatal("the roscore was started anew and does not know this node: start it again, too")
                 return 1
             if message is None:
@@ -225,7 +225,13 @@ class SegmentationNode:
         self._tracker = Tracker()
         return TriggerResponse(True, "")
 
-    def _publish_diagnostics(self, _: object) -> None:
+    def _look_around(self, _: object) -> None:
+        """In a thread of its own: a roscore that cannot be reached must not hold up the stream."""
+        self._publish_diagnostics()
+        if self._registration.is_lost():
+            self._is_lost.set()
+
+    def _publish_diagnostics(self) -> None:
         report = self._health.status(self._frames.dropped, self._inputs.are_there)
         for problem in report.problems:
             rospy.logwarn_throttle(REPEAT, problem)
