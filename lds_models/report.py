@@ -84,7 +84,8 @@ def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, A
         rule=pictures.duplicate_rule("miou" in evaluation.rows),
         examples=[_example(example, evaluation) for example in evaluation.examples],
         charts={name: Markup(figures.themed_svg(figure, name)) for name, figure in charts.items()},
-        card=_flatten(card),
+        card=_flatten({key: value for key, value in card.items() if key not in ("metrics", "notes")}),
+        notes=card.get("notes", ""),
         repeat=_repeat(provenance),
         versions=software_versions(),
     )
