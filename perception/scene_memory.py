@@ -10,7 +10,8 @@ from lds_models.mulmon import MulMON
 from lds_models.weights import WeightsError
 from perception.runtime import Known, open_view_runtime
 
-MIN_MOTION = 0.05, np.deg2rad(10)  # metres or radians that the camera must have moved for a view to be fused
+MIN_MOTION = 0.12, np.deg2rad(25)  # metres or radians that the camera must have moved for a view to be fused
+MOST_VIEWS = 5  # are fused: models are trained with few, and lose with more what they had gained
 CHANGED_FRAMES = 5  # that fit badly, one after another, after which the scene is taken for another one
 CHANGED_ERROR = 2.0  # times the usual error that a frame fits badly from
 SETTLED_VIEWS = 3  # before that many were fused, a bad fit is no wonder
@@ -19,8 +20,8 @@ SETTLED_VIEWS = 3  # before that many were fused, a bad fit is no wonder
 class SceneMemory:
     """Fuses views of a scene that stands still, and tells its slots in any view.
 
-    A view is fused where the camera has moved since the last one; other frames cost one rendering. Where the picture no
-    longer fits what is known, the scene has changed, and is learned anew.
+    A view is fused where the camera has moved since the last one, until there are enough; other frames cost one
+    rendering. Where the picture no longer fits what is known, the scene has changed, and is learned anew.
 
     Attributes:
         views: how many were fused.
@@ -53,7 +54,7 @@ class SceneMemory:
 
     def __call__(self, image: np.ndarray, T_world_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Slots of an image float32 [3,size,size] in [0,1], as a Runtime gives them: masks and latents."""
-        if self._has_moved(T_world_camera):
+        if self._is_wanted(T_world_camera):
             self._fuse(image, T_world_camera)
         masks, drawn = self.view_from(T_world_camera)
         if self._has_changed(drawn, image):
@@ -77,9 +78,11 @@ class SceneMemory:
         """
         return self._runtime.render(self.latents, self._viewpoint(T_world_camera))
 
-    def _has_moved(self, pose: np.ndarray) -> bool:
+    def _is_wanted(self, pose: np.ndarray) -> bool:
         if self._last_pose is None:
             return True
+        if self.views >= MOST_VIEWS:
+            return False
         metres, radians = motion_between(self._last_pose, pose)
         return metres >= MIN_MOTION[0] or radians >= MIN_MOTION[1]
 

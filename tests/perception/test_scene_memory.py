@@ -12,7 +12,7 @@ from datasets.camera import look_at
 from lds_models.mulmon import MulMON, MulMONConfig
 from lds_models.weights import WeightsError, save_weights
 from perception.runtime import OpenVinoViewRuntime, TorchViewRuntime
-from perception.scene_memory import CHANGED_FRAMES, SETTLED_VIEWS, SceneMemory
+from perception.scene_memory import CHANGED_FRAMES, MOST_VIEWS, SETTLED_VIEWS, SceneMemory
 from perception.segmenter import Segmenter
 
 SIZE = 16
@@ -43,7 +43,7 @@ def test_slots_are_told_in_every_view_and_masks_sum_to_one(kind: str) -> None:
 
 def test_views_are_fused_as_the_camera_moves_and_only_then() -> None:
     memory = SceneMemory(model())
-    known = [memory(picture(number), pose(turn))[1] for number, turn in enumerate((0, 0.01, 0.02, 0.5, 0.51))]
+    known = [memory(picture(number), pose(turn))[1] for number, turn in enumerate((0, 0.01, 0.02, 0.9, 0.91))]
     assert memory.views == 2
     np.testing.assert_array_equal(known[0], known[2])
     np.testing.assert_array_equal(known[3], known[4])
@@ -61,6 +61,13 @@ def test_openvino_fuses_and_renders_as_torch_does(precision: str, tolerance: flo
             np.testing.assert_allclose(a, b, atol=tolerance)
     for a, b in zip(fast.render(known.mean, viewpoint), plain.render(expected.mean, viewpoint), strict=True):
         np.testing.assert_allclose(a, b, atol=tolerance)
+
+
+def test_no_more_views_are_fused_than_do_good() -> None:
+    memory = SceneMemory(model())
+    for number in range(3 * MOST_VIEWS):
+        memory(picture(number), pose(0.9 * number))
+    assert memory.views == MOST_VIEWS
 
 
 def test_the_scene_is_shown_from_where_the_camera_never_was() -> None:
