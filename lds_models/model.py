@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -69,15 +68,6 @@ class LossTerms:
         return {name: term.detach() for name, term in terms.items() if term is not None}
 
 
-class Belief(Protocol):
-    """What is known of B scenes: Gaussians over the latents of their slots, mean and std [B,K,D]."""
-
-    mean: Tensor
-
-    @property
-    def std(self) -> Tensor: ...
-
-
 class SceneModel(nn.Module, ABC):
     """A component VAE. Images are float [B,V,3,H,W] in [0,1]; single-view models take V = 1."""
 
@@ -134,14 +124,6 @@ class MultiViewModel(SceneModel):
     """A model that fuses the views of a scene, and renders it from viewpoints that it has not seen."""
 
     viewpoint_kind: str  # which of `Scene.viewpoints` it takes: clevr, pose or gqn
-
-    @abstractmethod
-    def fuse(self, images: Tensor, viewpoints: Tensor, known: Belief | None = None) -> Belief:
-        """What is known of scenes after views [B,V,3,H,W] from viewpoints [B,V,Dv], seen one after another.
-
-        Args:
-            known: what was known before; None: nothing.
-        """
 
     @abstractmethod
     def render(self, latents: Tensor, viewpoints: Tensor) -> Rendering:

@@ -93,6 +93,11 @@ class MulMON(MultiViewModel):
         return SlotInference(posterior.mean, posterior.std, sample, **vars(rendering))
 
     def fuse(self, images: Tensor, viewpoints: Tensor | None, known: Posterior | None = None) -> Posterior:
+        """What is known of scenes after views [B,V,3,H,W] from viewpoints [B,V,Dv], seen one after another.
+
+        Args:
+            known: what was known before; None: nothing.
+        """
         self._check(images, viewpoints)
         with torch.inference_mode(False), torch.no_grad():
             images, viewpoints = images.clone(), viewpoints.clone()

@@ -30,7 +30,12 @@ PROVENANCE = Provenance(
     device="cpu",
     command="lds eval monet_test --data 'a & b' --split test",
 )
-CARD = {"name": "<b>sly</b>", "model": {"num_slots": 6}, "metrics": {"miou": 0.71234567}}
+CARD = {
+    "name": "<b>sly</b>",
+    "notes": "Fails on <i>green</i>.",
+    "deduplication": {"cosine": 0.71234567},
+    "metrics": [{"data": "measured before"}],
+}
 
 
 class Page(HTMLParser):
@@ -103,7 +108,8 @@ def test_the_page_shows_every_measure_the_command_and_the_card(written):
     for name, metric in METRICS.items():
         assert metric.label in text
         assert f"{evaluation.metrics[name].mean:{metric.spec}}" in text
-    assert PROVENANCE.command in text and "metrics.miou" in text and "0.7123" in text
+    assert PROVENANCE.command in text and "deduplication.cosine" in text and "0.7123" in text
+    assert "Fails on <i>green</i>." in text and "measured before" not in text
 
 
 def test_what_comes_from_cards_and_commands_is_escaped(written):
