@@ -14,8 +14,8 @@ import rospy
 import tf2_ros
 from std_msgs.msg import Header
 
-from capture.calibration.finding import find_calibration
-from capture.errors import CalibrationError, CaptureError
+from capture.calibration.finding import find_hand_eye
+from capture.errors import CaptureError
 from capture.motion.robot_profile import load_robot_profile
 from lds_ros.messages import transform_message
 from lds_ros.nodes import roscore_answers
@@ -27,10 +27,7 @@ def main() -> int:
     rospy.init_node("hand_eye")
     try:
         profile = load_robot_profile(rospy.get_param("~robot"))
-        name = str(rospy.get_param("~calibration"))
-        calibration = find_calibration(name)
-        if calibration.hand_eye is None:
-            raise CalibrationError(f"{name}: has no hand-eye part: make it by `lds capture calibrate handeye`")
+        hand_eye = find_hand_eye(str(rospy.get_param("~calibration")))
     except CaptureError as error:
         rospy.logfatal("hand_eye_node cannot start: %s", error)
         return error.exit_code
@@ -39,7 +36,7 @@ def main() -> int:
         return 2
     camera = Header(stamp=rospy.Time.now(), frame_id=rospy.get_param("~frame", "camera_optical_frame"))
     broadcaster = tf2_ros.StaticTransformBroadcaster()
-    broadcaster.sendTransform(transform_message(calibration.hand_eye.T_tool_camera, profile.tool_frame, camera))
+    broadcaster.sendTransform(transform_message(hand_eye.T_tool_camera, profile.tool_frame, camera))
     rospy.spin()
     return 0
 

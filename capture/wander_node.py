@@ -16,8 +16,8 @@ import rospy
 from capture.arms.arm import Interrupted
 from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
 from capture.arms.robot_urdf import find_mesh, robot_urdf
-from capture.calibration.finding import find_calibration
-from capture.errors import CalibrationError, CaptureError
+from capture.calibration.finding import find_hand_eye
+from capture.errors import CaptureError
 from capture.motion.planning import Planner
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.view_planning import plan_views
@@ -28,14 +28,12 @@ from lds_ros.nodes import roscore_answers
 def wander() -> None:
     """Until the node is shut down. Raises CaptureError where the arm cannot."""
     profile = load_robot_profile(rospy.get_param("~robot"))
-    calibration = find_calibration(str(rospy.get_param("~calibration")))
-    if calibration.hand_eye is None:
-        raise CalibrationError("the calibration has no hand-eye part: make it by `lds capture calibrate handeye`")
+    hand_eye = find_hand_eye(str(rospy.get_param("~calibration")))
     planner = Planner(profile, robot_urdf(profile), find_mesh)
     pattern = load_viewpoints(rospy.get_param("~viewpoints", "hemisphere"))
     with FollowJointTrajectoryArm(profile, planner.joint_names) as arm:
         start, views = arm.joints().positions, int(rospy.get_param("~views", 12))
-        plan = plan_views(pattern, views, planner, calibration.hand_eye.T_tool_camera, start, seed=0)
+        plan = plan_views(pattern, views, planner, hand_eye.T_tool_camera, start, seed=0)
         for view in itertools.cycle(plan.views):
             if rospy.is_shutdown():
                 return

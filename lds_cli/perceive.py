@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lds_cli.console import console, print_error, progress_bar
+from lds_cli.picture_options import Inputs, SingleViewWeights, Topic
 
 app = typer.Typer(help="See whether a camera's pictures suit a model.", no_args_is_help=True)
 
@@ -19,14 +19,9 @@ def perceive() -> None:
 
 @app.command()
 def check(
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(help="Images and folders of images; or one video; or one ROS 1 bag.", show_default=False),
-    ],
-    weights: Annotated[
-        str, typer.Option(help="Shipped weights by name, a file, or a run's folder; of a single-view model.")
-    ] = "monet_lds_table",
-    topic: Annotated[str | None, typer.Option(help="A bag's image topic.", show_default="the only one")] = None,
+    inputs: Inputs,
+    weights: SingleViewWeights = "monet_lds_table",
+    topic: Topic = None,
     most: Annotated[int, typer.Option(min=1, help="Look at no more pictures than this, evenly chosen.")] = 50,
 ) -> None:
     """Say whether pictures of your camera are such as a model was trained on, and what to do where they are not.

@@ -8,18 +8,14 @@ from typing import Annotated
 import typer
 
 from lds_cli.console import console, print_error, progress_bar
+from lds_cli.picture_options import Inputs, SingleViewWeights, Topic
 
 
 def segment(
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(help="Images and folders of images; or one video; or one ROS 1 bag.", show_default=False),
-    ],
-    weights: Annotated[
-        str, typer.Option(help="Shipped weights by name, a file, or a run's folder; of a single-view model.")
-    ] = "monet_lds_table",
+    inputs: Inputs,
+    weights: SingleViewWeights = "monet_lds_table",
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("runs/segment"),
-    topic: Annotated[str | None, typer.Option(help="A bag's image topic.", show_default="the only one")] = None,
+    topic: Topic = None,
     track: Annotated[
         bool | None,
         typer.Option(

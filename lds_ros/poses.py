@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import rospy
 import tf2_ros
-from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Vector3
 from scipy.spatial.transform import Rotation
 
 WAIT = 0.1  # seconds for a pose that is not there yet
@@ -29,7 +29,12 @@ class TfPoses:
             found = self._buffer.lookup_transform(self._world, frame.strip("/"), stamp, rospy.Duration(WAIT)).transform
         except tf2_ros.TransformException as error:
             raise ValueError(f"tf does not tell where '{frame}' is in '{self._world}': {error}") from error
-        return _matrix(found.translation, found.rotation)
+        return matrix_of_transform(found)
+
+
+def matrix_of_transform(transform: Transform) -> np.ndarray:
+    """[4,4]."""
+    return _matrix(transform.translation, transform.rotation)
 
 
 def matrix_of_pose(pose: Pose) -> np.ndarray:

@@ -86,7 +86,7 @@ def merge_duplicates(
     unsure = _unsure(probabilities, settings.min_confidence)
     probabilities[0] += probabilities[unsure].sum(0)
     kept = _large_enough(probabilities, [i for i in range(len(groups)) if i not in unsure], min_pixels)
-    probabilities, of_group = _apart(probabilities[kept], max(min_pixels, 1), settings.part)
+    probabilities, of_group = _apart(probabilities[kept], min_pixels, settings.part)
     objects = [groups[kept[i]] for i in of_group[1:]]
     return MergedSlots(
         probabilities=probabilities,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -85,4 +84,4 @@ def _described(segment: ObjectSegment, places: Places) -> dict[str, object]:
         described |= {"T_camera_box": box.T_camera_box.tolist(), "box_size": box.size.tolist()}
     elif segment.id in places.positions:
         described["camera_position"] = places.positions[segment.id].tolist()
-    return json.loads(json.dumps(described))
+    return described

@@ -156,11 +156,14 @@ class SegmentationNode:
 
     def _segment(self, message: Image) -> None:
         image, header = image_from_message(message), message.header
-        pose = self._pose(message)
+        needs_pose = self._segmenter.memory is not None
+        pose = self._pose(message) if needs_pose else None
         with self._segmenting:
             segmentation = self._segmenter.segment(image, pose)
         segmentation = self._tracker.update(segmentation, header.stamp.to_sec())
         self._label.publish(label_message(segmentation.labels, header))
+        if not needs_pose:  # tf may come later than the image: the label does not wait for it
+            pose = self._pose(message)
         places = self._place(segmentation, header.stamp.to_sec(), pose)
         self._objects.publish(scene_message(segmentation, header, self._segmenter.name, places))
         self._health.frame_finished(rospy.get_time() - header.stamp.to_sec(), segmentation.duplicates_merged)

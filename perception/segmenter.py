@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from datasets.packing import square
+from datasets.packing import middle_square, square
 from lds_models.model import MultiViewModel
 from lds_models.weights import WeightsError, load_weights
 from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates
@@ -66,12 +66,6 @@ class Region:
         if min(numbers) < 0 or not region.width or not region.height:
             raise ValueError(f"a region has no negative numbers and is not empty; got {value!r}")
         return region
-
-    @property
-    def middle_square(self) -> Region:
-        """The largest square in its middle."""
-        side = min(self.width, self.height)
-        return Region(self.x + (self.width - side) // 2, self.y + (self.height - side) // 2, side, side)
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -201,7 +195,9 @@ class Segmenter:
         region = self.region or Region(0, 0, width, height)
         if region.x + region.width > width or region.y + region.height > height:
             raise ValueError(f"the region {region} is not within the image of {width} x {height} pixels")
-        return region.middle_square
+        rows, columns = middle_square(image[region.window])
+        side = rows.stop - rows.start
+        return Region(region.x + columns.start, region.y + rows.start, side, side)
 
 
 def _describe(labels: np.ndarray, merged: MergedSlots) -> list[ObjectSegment]:

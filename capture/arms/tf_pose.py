@@ -10,10 +10,10 @@ from collections import deque
 import numpy as np
 import rospy
 import tf2_ros
-from scipy.spatial.transform import Rotation
 from tf2_msgs.msg import TFMessage
 
 from capture.errors import MotionError, PoseError
+from lds_ros.poses import matrix_of_transform
 
 MAX_GAP = 0.15  # s; tf2 interpolates over any hole in its data, and what the arm did meanwhile is not known
 POLL = 0.02  # s
@@ -74,11 +74,7 @@ class TfPose:
             message = self._buffer.lookup_transform(self._base, self._tool, rospy.Time.from_sec(stamp))
         except tf2_ros.TransformException as error:
             raise PoseError(f"tf does not tell where {self._tool} was: {error}") from error
-        place, turn = message.transform.translation, message.transform.rotation
-        T = np.eye(4)
-        T[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
-        T[:3, 3] = place.x, place.y, place.z
-        return T
+        return matrix_of_transform(message.transform)
 
     def _problem(self, stamp: float) -> str | None:
         """Why the pose at `stamp` is not known, None where it is."""

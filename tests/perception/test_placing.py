@@ -16,7 +16,7 @@ from perception.view_rays import ViewRays
 
 HEIGHT, WIDTH = 120, 160
 K = pinhole(HEIGHT, WIDTH, np.deg2rad(42))
-SEEN = Region(0, 0, WIDTH, HEIGHT).middle_square
+SEEN = Region((WIDTH - HEIGHT) // 2, 0, HEIGHT, HEIGHT)
 LENS = Lens(K, np.zeros(5), (HEIGHT, WIDTH))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +11,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 90.0  # seconds; generous, since a busy machine starts a node slowly
 
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(what: str, condition: Callable[[], T], timeout: float = PATIENCE) -> T:

@@ -85,6 +85,16 @@ def nearest(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.linalg.norm(truth[:, None] - found, axis=-1).min(1)
 
 
+def visit_views(count: int, seed: int) -> None:
+    """Move the arm's camera to views around the table."""
+    profile = load_robot_profile("simulated")
+    planner = Planner(profile, robot_urdf(profile))
+    with FollowJointTrajectoryArm(profile, planner.joint_names) as arm:
+        plan = plan_views(load_viewpoints("ring"), count, planner, T_TOOL_CAMERA, arm.joints().positions, seed=seed)
+        for view in plan.views:
+            arm.follow(planner.plan(arm.joints().positions, view.joints), lambda: False)
+
+
 def test_depth_places_the_cubes_in_the_world(truth: np.ndarray, poses: TfPoses) -> None:
     listener = Listener("/segmentation/objects")
 
@@ -108,12 +118,7 @@ def test_views_place_the_cubes_where_there_is_no_depth(truth: np.ndarray, poses:
     )  # fmt: skip
     listener = Listener("/without_depth/objects")
     wait_for("segmentations", lambda: listener.newest)
-    profile = load_robot_profile("simulated")
-    planner = Planner(profile, robot_urdf(profile))
-    with FollowJointTrajectoryArm(profile, planner.joint_names) as arm:
-        plan = plan_views(load_viewpoints("ring"), 5, planner, T_TOOL_CAMERA, arm.joints().positions, seed=1)
-        for view in plan.views:
-            arm.follow(planner.plan(arm.joints().positions, view.joints), lambda: False)
+    visit_views(5, seed=1)
 
     def are_placed() -> bool:
         found = in_world(listener.newest, SegmentedObject.PLACE_BY_VIEWS, poses)
@@ -142,12 +147,7 @@ def test_a_multi_view_model_fuses_views_as_the_arm_moves_and_shows_others(
     assert not refused.success and "nothing has been seen" in refused.message
     listener = Listener("/views/objects")
     wait_for("segmentations", lambda: listener.newest)
-    profile = load_robot_profile("simulated")
-    planner = Planner(profile, robot_urdf(profile))
-    with FollowJointTrajectoryArm(profile, planner.joint_names) as arm:
-        plan = plan_views(load_viewpoints("ring"), 2, planner, T_TOOL_CAMERA, arm.joints().positions, seed=2)
-        for view in plan.views:
-            arm.follow(planner.plan(arm.joints().positions, view.joints), lambda: False)
+    visit_views(2, seed=2)
     shown = query(somewhere)
     assert shown.success and shown.views >= 2
     assert (shown.image.height, shown.image.encoding, shown.label.encoding) == (16, "rgb8", "32SC1")

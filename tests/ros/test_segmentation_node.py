@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import PATIENCE, free_port, wait_for
+from ports import free_port
+from processes import PATIENCE, wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
