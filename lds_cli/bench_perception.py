@@ -28,11 +28,12 @@ def perception_rows() -> list[Row]:
 def _model_rows() -> list[Row]:
     """MONet at the paper's size, one image of 64x64: OpenVINO against eager float32 torch."""
     from lds_models.monet import MONet, MONetConfig
-    from perception.runtime import OpenVinoRuntime, TorchRuntime
+    from perception.executors import eager, openvino
+    from perception.runtime import SlotRuntime
 
     model = MONet(MONetConfig()).eval()
     image = _image(64)
-    runtimes = [OpenVinoRuntime(model), OpenVinoRuntime(model, "f32"), TorchRuntime(model, "cpu")]
+    runtimes = [SlotRuntime(model, openvino()), SlotRuntime(model, openvino("f32")), SlotRuntime(model, eager("cpu"))]
     fast, f32, eager = (1e3 * t for t in interleaved_medians([_run(r, image) for r in runtimes], ROUNDS))
     return [
         Row("monet/model", fast, "ms", eager, eager / fast),
@@ -47,14 +48,15 @@ def _iterative_rows() -> list[Row]:
 
     from lds_models.iodine import IODINE, IODINEConfig
     from lds_models.mulmon import MulMON, MulMONConfig
-    from perception.runtime import OpenVinoRuntime, OpenVinoViewRuntime
+    from perception.executors import openvino
+    from perception.runtime import SlotRuntime, ViewRuntime
 
     iodine, mulmon = IODINE(IODINEConfig()).eval(), MulMON(MulMONConfig()).eval()
     image, viewpoint = _image(64), np.zeros(3, np.float32)
     picture, from_where = torch.from_numpy(image)[None, None], torch.zeros(1, 1, 3)
-    views = OpenVinoViewRuntime(mulmon)
+    views = ViewRuntime(mulmon, openvino())
     functions = [
-        _run(OpenVinoRuntime(iodine), image),
+        _run(SlotRuntime(iodine, openvino()), image),
         lambda: iodine.infer(picture),
         lambda: views.fuse(image, viewpoint, None),
         lambda: mulmon.fuse(picture, from_where),
@@ -71,7 +73,8 @@ def _shipped_rows() -> list[Row]:
     import numpy as np
 
     from lds_models.weights import load_weights
-    from perception.runtime import TorchRuntime
+    from perception.executors import eager
+    from perception.runtime import SlotRuntime
     from perception.segmenter import Segmenter
 
     segmenter = Segmenter(WEIGHTS, device="cpu")
@@ -80,7 +83,7 @@ def _shipped_rows() -> list[Row]:
     frame = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     functions = [
         _run(segmenter.runtime, image),
-        _run(TorchRuntime(model, "cpu"), image),
+        _run(SlotRuntime(model, eager("cpu")), image),
         lambda: segmenter.segment(frame),
     ]
     fast, eager, segment = (1e3 * t for t in interleaved_medians(functions, ROUNDS))

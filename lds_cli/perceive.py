@@ -1,7 +1,8 @@
-"""`lds perceive`: whether one's own camera suits a model."""
+"""`lds perceive`: whether one's own camera suits a model, and how good what perception finds is."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,12 +10,12 @@ import typer
 from lds_cli.console import console, print_error, progress_bar
 from lds_cli.picture_options import Inputs, SingleViewWeights, Topic
 
-app = typer.Typer(help="See whether a camera's pictures suit a model.", no_args_is_help=True)
+app = typer.Typer(help="See whether a camera's pictures suit a model, and measure what perception finds.", no_args_is_help=True)
 
 
 @app.callback()
 def perceive() -> None:
-    """See whether a camera's pictures suit a model."""
+    """See whether a camera's pictures suit a model, and measure what perception finds."""
 
 
 @app.command()
@@ -34,14 +35,13 @@ def check(
     import numpy as np
     from rich.table import Table
 
-    from lds_models.weights import load_weights
     from perception.segmenter import Segmenter
     from perception.sources import open_source
     from perception.suitability import findings, reconstruction_error, usual_error
 
     source = open_source(inputs, topic)
-    loaded, segmenter = load_weights(weights), Segmenter(weights, device="cpu")
-    every, pictures = max(1, -(-source.count // most)), []
+    segmenter = Segmenter(weights, device="cpu")
+    loaded, every, pictures = segmenter.loaded, max(1, -(-source.count // most)), []
     with progress_bar("Looking", source.count) as progress:
         for number, frame in enumerate(source.frames()):
             progress(1)
@@ -70,6 +70,49 @@ def check(
     if problems:
         raise typer.Exit(1)
     console.print(f"[green]The pictures suit {loaded.name}[/]")
+
+
+@app.command()
+def score(
+    weights: Annotated[
+        list[str], typer.Argument(help="Shipped weights by name, files, or runs' folders.", show_default=False)
+    ],
+    data: Annotated[Path, typer.Option(help="A dataset with masks; its own folder.", show_default=False)],
+    split: Annotated[str, typer.Option(help="Which split of it.")] = "test",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Take only the first N scenes.", metavar="N", show_default="all")
+    ] = None,
+) -> None:
+    """Measure on labelled scenes what de-duplication makes of a model's slots: before and after.
+
+    The masks are those of the model's resolution. A multi-view model sees each scene's views one after another, with
+    their poses, as before a moving camera.
+
+    Example: lds perceive score monet_lds_table --data data/table --limit 30
+    """
+    from rich.table import Table
+
+    from datasets.loading import open_dataset
+    from perception.quality import labelled_slots, of_objects, of_slots
+    from perception.segmenter import Segmenter
+
+    dataset = open_dataset(data, split)
+    rows = range(len(dataset))[:limit]
+    table = Table(
+        "weights", "", "mIoU", "images with duplicates", "right number of objects", box=None,
+        title=f"{data}, split {split}: {len(rows)} scenes", title_justify="left",
+    )  # fmt: skip
+    for name in weights:
+        segmenter = Segmenter(name, device="cpu", poses=True)
+        with progress_bar(segmenter.name, len(rows)) as progress:
+            slots, truths = labelled_slots(segmenter, (dataset[row] for row in rows), progress)
+        for what, quality in (
+            ("slots", of_slots(slots, truths)),
+            ("objects", of_objects(slots, truths, segmenter.settings)),
+        ):
+            numbers = f"{quality.miou:.3f}", f"{quality.duplicate_rate:.1%}", f"{quality.right_count:.1%}"
+            table.add_row(segmenter.name if what == "slots" else "", what, *numbers)
+    console.print(table)
 
 
 def _measured(image, error: float, objects: int):

@@ -67,6 +67,8 @@ def segment(
                 results.add(frame.name, frame.stamp, image, found)
                 done, objects, merged = done + 1, objects + len(found.objects), merged + found.duplicates_merged
             progress(1)
+    if segmenter.trouble:
+        console.print(f"[yellow]{segmenter.trouble}[/]", soft_wrap=True)
     console.print(
         f"[green]Wrote[/] {out}: {objects} objects in {done} pictures, {merged} duplicate slots merged", soft_wrap=True
     )

@@ -11,7 +11,7 @@ from lds_cli.console import console, made_folder, progress_bar
 
 app = typer.Typer(help="List, show and publish trained weights.", no_args_is_help=True)
 
-VALIDATION_IMAGES = 300
+VALIDATION_SCENES = 30
 
 Name = Annotated[str, typer.Argument(help="Shipped weights by name, a .safetensors file or a run's folder.")]
 
@@ -111,27 +111,19 @@ def publish(
 
 
 def _chosen_deduplication(run: str, validation: Path) -> dict[str, float]:
-    """Thresholds that suit the weights of a single-view model on images of a dataset."""
+    """Thresholds that suit the weights on images of a dataset."""
     from dataclasses import asdict
 
-    import numpy as np
-
-    from datasets.packing import pack
-    from lds_models.weights import load_weights
-    from perception.runtime import open_runtime
+    from datasets.loading import open_dataset
+    from perception.quality import labelled_slots
+    from perception.segmenter import Segmenter
     from perception.thresholds import GRID, choose_settings
 
-    model = load_weights(run).model
-    packed = pack(validation, "train", model.image_size)
-    if packed.masks is None:
-        raise typer.BadParameter(f"{validation} has no masks", param_hint="--validation")
-    runtime, rows = open_runtime(model, "cpu"), range(len(packed.images))[-VALIDATION_IMAGES:]
+    dataset, segmenter = open_dataset(validation, "train"), Segmenter(run, device="cpu", poses=True)
+    rows = range(len(dataset))[-VALIDATION_SCENES:]
     with progress_bar("Choosing de-duplication", len(rows)) as progress:
-        slots = []
-        for row in rows:
-            slots.append(runtime(np.ascontiguousarray(packed.images[row].transpose(2, 0, 1), np.float32) / 255))
-            progress(1)
-    settings, quality = choose_settings(slots, packed.masks[rows.start : rows.stop])
+        slots, truths = labelled_slots(segmenter, (dataset[row] for row in rows), progress)
+    settings, quality = choose_settings(slots, truths)
     chosen = {name: value for name, value in asdict(settings).items() if name in GRID}
     console.print(f"De-duplication {chosen}: mIoU {quality.miou:.3f}, the right number in {quality.right_count:.0%}")
     return chosen

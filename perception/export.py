@@ -10,7 +10,7 @@ import torch
 
 from lds_models.model import MultiViewModel
 from lds_models.weights import LoadedModel
-from perception.runtime import conversions
+from perception.graphs import conversions
 
 
 def export_openvino(loaded: LoadedModel, out: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What was segmented, as ROS messages. Images are converted by `lds_ros.messages`."""
+"""What was segmented, as ROS messages, and the lens that places it. Images are converted by `lds_ros.messages`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from lds_scenes.msg import SegmentedObject, SegmentedScene
 from scipy.spatial.transform import Rotation
-from sensor_msgs.msg import PointCloud2, PointField, RegionOfInterest
+from sensor_msgs.msg import CameraInfo, PointCloud2, PointField, RegionOfInterest
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from lds_ros.messages import intrinsics_from_message
 from perception.overlay import object_colour
-from perception.placing import NOWHERE, Places
+from perception.placing import NOWHERE, Lens, Places
 from perception.segmenter import ObjectSegment, Segmentation
 
 _UPRIGHT = Quaternion(0, 0, 0, 1)
@@ -24,6 +25,12 @@ def scene_message(segmentation: Segmentation, header: Header, model: str, places
     height, width = segmentation.labels.shape
     objects = [_object(segment, places) for segment in segmentation.objects]
     return SegmentedScene(header, model, width, height, objects, segmentation.duplicates_merged)
+
+
+def lens_of(message: CameraInfo) -> Lens | None:
+    """None of a camera that is not calibrated. Raises ValueError for a lens that is not taken."""
+    lens = intrinsics_from_message(message)
+    return None if lens is None else Lens(*lens, (message.height, message.width))
 
 
 def marker_array(places: Places, header: Header) -> MarkerArray:

@@ -8,7 +8,7 @@ from datasets.camera import motion_between
 from datasets.viewpoints import clevr_viewpoints, pose_viewpoints
 from lds_models.mulmon import MulMON
 from lds_models.weights import WeightsError
-from perception.runtime import Known, open_view_runtime
+from perception.runtime import Known, ViewRuntime
 
 MIN_MOTION = 0.12, np.deg2rad(25)  # metres or radians that the camera must have moved for a view to be fused
 MOST_VIEWS = 5  # are fused: models are trained with few, and lose with more what they had gained
@@ -25,23 +25,21 @@ class SceneMemory:
 
     Attributes:
         views: how many were fused.
+        runtime: of the model; may be changed for another one of the same model.
 
     Args:
         usual_error: mean squared error of a view that fits; see `perception.suitability.usual_error`. None: a changed
             scene is not noticed.
-        device, threads: see `open_runtime`.
 
     Raises:
-        ValueError: the model's training diverged.
         WeightsError: the model takes viewpoints that a live camera does not have.
     """
 
-    def __init__(self, model: MulMON, usual_error: float | None = None, device: str = "auto", threads: int = 0) -> None:
+    def __init__(self, model: MulMON, runtime: ViewRuntime, usual_error: float | None = None) -> None:
         if model.viewpoint_kind not in ("clevr", "pose"):
             raise WeightsError(f"a model of viewpoints '{model.viewpoint_kind}' cannot see through a live camera")
         self._kind, self._usual = model.viewpoint_kind, usual_error
-        self._runtime = open_view_runtime(model, device, threads=threads)
-        self.description = self._runtime.description
+        self.runtime = runtime
         self.reset()
 
     def reset(self) -> None:
@@ -76,7 +74,7 @@ class SceneMemory:
         Raises:
             ValueError: nothing has been seen yet.
         """
-        return self._runtime.render(self.latents, self._viewpoint(T_world_camera))
+        return self.runtime.render(self.latents, self._viewpoint(T_world_camera, self._distances))
 
     def _is_wanted(self, pose: np.ndarray) -> bool:
         if self._last_pose is None:
@@ -87,9 +85,9 @@ class SceneMemory:
         return metres >= MIN_MOTION[0] or radians >= MIN_MOTION[1]
 
     def _fuse(self, image: np.ndarray, pose: np.ndarray) -> None:
-        self._distances.append(float(np.linalg.norm(pose[:3, 3])))
-        self._known = self._runtime.fuse(image, self._viewpoint(pose), self._known)
-        self._last_pose, self.views = pose, self.views + 1
+        distances = [*self._distances, float(np.linalg.norm(pose[:3, 3]))]
+        self._known = self.runtime.fuse(image, self._viewpoint(pose, distances), self._known)
+        self._distances, self._last_pose, self.views = distances, pose, self.views + 1
 
     def _has_changed(self, drawn: np.ndarray, image: np.ndarray) -> bool:
         if self._usual is None or self.views < SETTLED_VIEWS:
@@ -98,8 +96,8 @@ class SceneMemory:
         self._misfits = self._misfits + 1 if error > CHANGED_ERROR * self._usual else 0
         return self._misfits >= CHANGED_FRAMES
 
-    def _viewpoint(self, pose: np.ndarray) -> np.ndarray:
-        """[Dv]."""
+    def _viewpoint(self, pose: np.ndarray, distances: list[float]) -> np.ndarray:
+        """[Dv], given the distances to the world's origin that views were fused from."""
         if self._kind == "clevr":
             return clevr_viewpoints(pose[None])[0]
-        return pose_viewpoints(pose[None], float(np.mean(self._distances)))[0]
+        return pose_viewpoints(pose[None], float(np.mean(distances)))[0]

@@ -28,6 +28,7 @@ from lds_ros.poses import TfPoses
 from perception.score import Score
 
 BUFFER = 2**24
+POSE_PATIENCE = 0.1  # seconds
 
 
 class ScorerNode:
@@ -56,7 +57,7 @@ class ScorerNode:
         if self._standing is None:
             return
         try:
-            T = self._poses.at(message.header.frame_id, message.header.stamp)
+            T = self._poses.at(message.header.frame_id, message.header.stamp.to_sec(), POSE_PATIENCE)
         except ValueError:
             return  # no pose was known yet, so no place was told in the world
         placed = [o.pose.position for o in message.objects if o.place != SegmentedObject.PLACE_UNKNOWN]

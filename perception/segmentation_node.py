@@ -28,17 +28,7 @@ import numpy as np
 import rospy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from lds_scenes.msg import SegmentedScene
-from lds_scenes.srv import (
-    QueryView,
-    QueryViewRequest,
-    QueryViewResponse,
-    Segment,
-    SegmentRequest,
-    SegmentResponse,
-)
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from std_msgs.msg import Header
-from std_srvs.srv import Trigger, TriggerRequest, TriggerResponse
 from visualization_msgs.msg import MarkerArray
 
 from datasets.scene import DatasetError
@@ -48,19 +38,20 @@ from lds_ros.messages import (
     depth_from_message,
     image_from_message,
     image_message,
-    intrinsics_from_message,
     label_message,
 )
 from lds_ros.nodes import Registration, roscore_answers
-from lds_ros.poses import TfPoses, matrix_of_pose
+from lds_ros.poses import TfPoses
 from lds_ros.tuning import Number, Tuning
+from perception.executors import DeviceFailed
 from perception.health import Health
 from perception.keeper import Keeper
-from perception.messages import cloud_message, marker_array, scene_message
+from perception.messages import cloud_message, lens_of, marker_array, scene_message
 from perception.newest import Newest
 from perception.overlay import draw_overlay
-from perception.placing import NOWHERE, Lens, Placer, Places
+from perception.placing import NOWHERE, Placer, Places
 from perception.segmenter import Region, Segmentation, Segmenter
+from perception.services import SceneServices, SegmentService
 from perception.tracking import Tracker
 
 BUFFER = 2**24  # bytes; a buffer smaller than a frame makes rospy work through old frames
@@ -70,11 +61,12 @@ SETTINGS = {  # that are tuned: what they are, and from where to where they go
     "part": ("Share of an object from which on what lies apart is another one; 1: never", 0.0, 1.0),
     "min_confidence": ("Mean mixing probability below which nothing is an object", 0.0, 1.0),
 }
+POSE_PATIENCE = 0.1  # seconds that an image waits for its pose
 REPEAT = 30.0  # seconds between two warnings of the same kind in the log
 
 
 class SegmentationNode:
-    """Raises WeightsError, DatasetError or ValueError where its parameters do not do."""
+    """Raises WeightsError, DatasetError, DeviceFailed or ValueError where its parameters do not do."""
 
     def __init__(self) -> None:
         self._health = Health(rospy.resolve_name("~image"), rospy.resolve_name("~camera_info"))
@@ -97,7 +89,7 @@ class SegmentationNode:
         self._tuning = Tuning(self._numbers(), self._tune)
         self._registration, self._is_lost = Registration(rospy.get_name()), threading.Event()
         rospy.Timer(rospy.Duration(1), self._look_around)
-        model = f"{self._segmenter.name} on {self._segmenter.description}"
+        model = f"{self._segmenter.name} on {self._segmenter.runtime.description}"
         rospy.loginfo("segmenting %s with %s", rospy.resolve_name("~image"), model)
 
     def run(self) -> int:
@@ -119,10 +111,12 @@ class SegmentationNode:
 
     def _serve(self) -> None:
         if self._segmenter.memory is None:
-            rospy.Service("~segment", Segment, self._answer)
+            SegmentService(self._segmenter, self._segmenting)
         else:
-            rospy.Service("~query_view", QueryView, self._show_view)
-            rospy.Service("~reset_scene", Trigger, self._reset_scene)
+            SceneServices(self._segmenter, self._segmenting, self._forget_objects)
+
+    def _forget_objects(self) -> None:
+        self._tracker = Tracker()
 
     def _numbers(self) -> list[Number]:
         settings = self._segmenter.settings
@@ -145,7 +139,7 @@ class SegmentationNode:
 
     def _receive_info(self, message: CameraInfo) -> None:
         try:
-            self._placer.lens = _lens(message)
+            self._placer.lens = lens_of(message)
         except ValueError as error:
             self._health.info_came(str(error))
         else:
@@ -181,7 +175,7 @@ class SegmentationNode:
         if self._poses is None:
             return None
         try:
-            return self._poses.at(message.header.frame_id, message.header.stamp)
+            return self._poses.at(message.header.frame_id, message.header.stamp.to_sec(), POSE_PATIENCE)
         except ValueError as error:
             self._health.not_placed(str(error))
             return None
@@ -197,37 +191,6 @@ class SegmentationNode:
             self._health.not_placed(str(error))
             return NOWHERE
 
-    def _answer(self, request: SegmentRequest) -> SegmentResponse:
-        try:
-            image = image_from_message(request.image)
-            with self._segmenting:
-                segmentation = self._segmenter.segment(image)
-            placer, stamp = Placer(), request.image.header.stamp.to_sec()
-            placer.lens = _lens(request.camera_info)
-            if request.depth.data:
-                placer.depth.put(stamp, partial(depth_from_message, request.depth))
-            places = placer.place(segmentation, stamp, None)
-        except ValueError as error:
-            return SegmentResponse(success=False, message=str(error))
-        scene = scene_message(segmentation, request.image.header, self._segmenter.name, places)
-        return SegmentResponse(True, "", scene, label_message(segmentation.labels, request.image.header))
-
-    def _show_view(self, request: QueryViewRequest) -> QueryViewResponse:
-        header = Header(stamp=rospy.Time.now())
-        try:
-            with self._segmenting:
-                labels, image = self._segmenter.view_from(matrix_of_pose(request.camera))
-                views = self._segmenter.memory.views
-        except ValueError as error:
-            return QueryViewResponse(success=False, message=str(error))
-        return QueryViewResponse(True, "", views, label_message(labels, header), image_message(image, header))
-
-    def _reset_scene(self, _: TriggerRequest) -> TriggerResponse:
-        with self._segmenting:
-            self._segmenter.memory.reset()
-        self._tracker = Tracker()
-        return TriggerResponse(True, "")
-
     def _look_around(self, _: object) -> None:
         """In a thread of its own: a roscore that cannot be reached must not hold up the stream."""
         self._publish_diagnostics()
@@ -236,12 +199,13 @@ class SegmentationNode:
 
     def _publish_diagnostics(self) -> None:
         report = self._health.status(self._frames.dropped, self._inputs.are_there)
-        for problem in report.problems:
+        problems = report.problems + ([self._segmenter.trouble] if self._segmenter.trouble else [])
+        for problem in problems:
             rospy.logwarn_throttle(REPEAT, problem)
         status = DiagnosticStatus(
-            level=DiagnosticStatus.WARN if report.problems else DiagnosticStatus.OK,
+            level=DiagnosticStatus.WARN if problems else DiagnosticStatus.OK,
             name=f"{rospy.get_name().strip('/')}: segmentation",
-            message="; ".join(report.problems) or ("segmenting" if self._inputs.are_there else "idle: nobody listens"),
+            message="; ".join(problems) or ("segmenting" if self._inputs.are_there else "idle: nobody listens"),
             hardware_id=self._segmenter.name,
             values=[KeyValue(key, value) for key, value in report.values.items()],
         )
@@ -266,19 +230,13 @@ def _open_keeper(model: str) -> Keeper | None:
     return Keeper(Path(folder), float(rospy.get_param("~record_every", 1.0)), model) if folder else None
 
 
-def _lens(message: CameraInfo) -> Lens | None:
-    """Raises ValueError for a lens that is not taken."""
-    lens = intrinsics_from_message(message)
-    return None if lens is None else Lens(*lens, (message.height, message.width))
-
-
 def main() -> int:
     if not roscore_answers("segmentation_node"):
         return 1
     rospy.init_node("segmentation")
     try:
         node = SegmentationNode()
-    except (WeightsError, DatasetError, ValueError) as error:
+    except (WeightsError, DatasetError, DeviceFailed, ValueError) as error:
         rospy.logfatal("segmentation_node cannot start: %s", error)
         return 1
     return node.run()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from datasets.packing import middle_square, square
 from lds_models.model import MultiViewModel
 from lds_models.weights import WeightsError, load_weights
 from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates
-from perception.runtime import open_runtime
+from perception.executors import DeviceFailed
+from perception.runtime import open_runtime, open_view_runtime
 from perception.scene_memory import SceneMemory
 from perception.suitability import usual_error
 from perception.upsampling import Upsampler
@@ -97,9 +98,11 @@ class Segmenter:
 
     Attributes:
         name: of the weights.
+        loaded: the weights: their model, on the CPU, and their card.
         image_size: of the model, pixels.
         settings, region: see below; may be changed.
         memory: what a multi-view model has seen of the scene; None: the model sees single images.
+        trouble: what the user should know of a GPU that failed; empty: nothing.
 
     Args:
         weights: a name of shipped weights, a file, or a training run's folder.
@@ -110,6 +113,7 @@ class Segmenter:
 
     Raises:
         WeightsError: there are no such weights, they are damaged, or of a multi-view model where there are no poses.
+        DeviceFailed: the device that was asked for does not compute.
     """
 
     def __init__(
@@ -131,20 +135,16 @@ class Segmenter:
         self.image_size = loaded.model.image_size
         self.region = region
         self.memory: SceneMemory | None = None
+        self.trouble = ""
         self._upsample = Upsampler()
+        self.loaded, self._threads = loaded, threads
         try:
             self.settings = DeduplicationSettings.from_card(loaded.card, settings or {})
+            self._open_runtime(device)
             if isinstance(loaded.model, MultiViewModel):
-                self.memory = SceneMemory(loaded.model, usual_error(loaded.card), device, threads)
-            else:
-                self.runtime = open_runtime(loaded.model, device, threads=threads)
+                self.memory = SceneMemory(loaded.model, self.runtime, usual_error(loaded.card))
         except ValueError as error:
             raise WeightsError(f"{loaded.path}: {error}") from error
-
-    @property
-    def description(self) -> str:
-        """What the model runs on, in words."""
-        return (self.memory or self.runtime).description
 
     def segment(self, image: np.ndarray, T_world_camera: np.ndarray | None = None) -> Segmentation:
         """Segment an image, uint8 [H,W,3] RGB; by a multi-view model as what it adds to the views before.
@@ -161,18 +161,24 @@ class Segmenter:
         if image.size == 0:
             raise ValueError(f"the image is empty: {list(image.shape)}")
         seen = self._square_of(image)
-        small = square(image[seen.window], self.image_size).astype(np.float32) / 255
-        small = np.ascontiguousarray(small.transpose(2, 0, 1))
-        if self.memory is None:
-            masks, latents = self.runtime(small)
-        elif T_world_camera is None:
-            raise ValueError(f"{self.name} is a multi-view model: it needs the camera's pose with each image")
-        else:
-            masks, latents = self.memory(small, T_world_camera)
+        masks, latents = self.slots(square(image[seen.window], self.image_size), T_world_camera)
         merged = merge_duplicates(masks, latents, self.settings)
         labels = np.zeros(image.shape[:2], np.int32)
         labels[seen.window] = self._upsample(merged.probabilities, image[seen.window])
         return Segmentation(labels, _describe(labels, merged), merged.duplicates_merged, seen)
+
+    def slots(self, image: np.ndarray, T_world_camera: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The model's masks float32 [K,size,size] and latents [K,D] of an image of its size, uint8 [size,size,3] RGB.
+
+        Raises:
+            ValueError: a multi-view model's pose is missing.
+        """
+        scaled = np.ascontiguousarray(image.transpose(2, 0, 1), np.float32) / 255
+        if self.memory is None:
+            return self._computed(lambda: self.runtime(scaled))
+        if T_world_camera is None:
+            raise ValueError(f"{self.name} is a multi-view model: it needs the camera's pose with each image")
+        return self._computed(lambda: self.memory(scaled, T_world_camera))
 
     def view_from(self, T_world_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the fused scene looks like from elsewhere: labels int32 and image uint8 RGB, at the model's resolution.
@@ -184,10 +190,33 @@ class Segmenter:
             raise ValueError(
                 f"{self.name} sees single images and knows nothing of other views; take a multi-view model"
             )
-        masks, picture = self.memory.view_from(T_world_camera)
+        masks, picture = self._computed(lambda: self.memory.view_from(T_world_camera))
         slots = merge_duplicates(masks, self.memory.latents, self.settings)
         image = (255 * picture.transpose(1, 2, 0)).round().clip(0, 255).astype(np.uint8)
         return slots.probabilities.argmax(0).astype(np.int32), image
+
+    def _computed(self, compute: Callable[[], tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+        """What the model computes; where a GPU fails, on the CPU, as everything from then on."""
+        try:
+            return compute()
+        except DeviceFailed as error:
+            self._take_cpu(error)
+            return compute()
+
+    def _open_runtime(self, device: str) -> None:
+        opened = open_view_runtime if isinstance(self.loaded.model, MultiViewModel) else open_runtime
+        try:
+            self.runtime = opened(self.loaded.model, device, self._threads)
+        except DeviceFailed as error:
+            if device != "auto":
+                raise
+            self._take_cpu(error)
+
+    def _take_cpu(self, error: DeviceFailed) -> None:
+        self._open_runtime("cpu")
+        self.trouble = f"{error}. Segmenting on the CPU from now on; start the node again to try the device again"
+        if self.memory is not None:
+            self.memory.runtime = self.runtime
 
     def _square_of(self, image: np.ndarray) -> Region:
         """The square that the model is to see."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from perception.deduplication import DeduplicationSettings, merge_duplicates
-from perception.score import image_miou
+from perception.deduplication import DeduplicationSettings
+from perception.quality import Quality, Slots, of_objects
 
 GRID = {
     "cosine": (0.8, 0.9, 0.97),
@@ -18,43 +17,19 @@ GRID = {
 }
 
 
-@dataclass(frozen=True)
-class Quality:
-    """Means over images: mIoU, and the share in which as many objects were found as there are."""
-
-    miou: float
-    right_count: float
-
-    @property
-    def score(self) -> float:
-        """What is maximised: a robot needs good masks, and neither ghosts nor gaps."""
-        return self.miou + self.right_count
-
-
 def choose_settings(
-    slots: Sequence[tuple[np.ndarray, np.ndarray]], truths: Sequence[np.ndarray]
+    slots: Sequence[Slots], truths: np.ndarray
 ) -> tuple[DeduplicationSettings, Quality]:
-    """The settings of GRID with the best score, and how good they are.
+    """The settings of GRID with the best mIoU + share of right numbers of objects, and how good they are.
+
+    A robot needs good masks, and neither ghosts nor gaps.
 
     Args:
-        slots: of each image what a Runtime gives: masks [K,H,W] and latents [K,D].
-        truths: instance ids [H,W] of each, at the same resolution.
+        slots, truths: of the same images, see `quality.labelled_slots`.
     """
     options = [
         DeduplicationSettings(**dict(zip(GRID, values, strict=True))) for values in itertools.product(*GRID.values())
     ]
-    qualities = [measure(slots, truths, settings) for settings in options]
-    best = max(range(len(options)), key=lambda i: qualities[i].score)
+    qualities = [of_objects(slots, truths, settings) for settings in options]
+    best = max(range(len(options)), key=lambda i: qualities[i].miou + qualities[i].right_count)
     return options[best], qualities[best]
-
-
-def measure(
-    slots: Sequence[tuple[np.ndarray, np.ndarray]], truths: Sequence[np.ndarray], settings: DeduplicationSettings
-) -> Quality:
-    """What the settings make of images, see choose_settings."""
-    mious, right = [], []
-    for (masks, latents), truth in zip(slots, truths, strict=True):
-        merged = merge_duplicates(masks, latents, settings)
-        mious.append(image_miou(truth, merged.probabilities.argmax(0)))
-        right.append(len(merged.slots) == np.count_nonzero(np.unique(truth)))
-    return Quality(float(np.mean(mious)), float(np.mean(right)))

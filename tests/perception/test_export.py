@@ -15,7 +15,8 @@ from lds_cli.main import app
 from lds_models.iodine import IODINE, IODINEConfig
 from lds_models.mulmon import MulMON, MulMONConfig
 from lds_models.weights import save_weights
-from perception.runtime import Known, TorchRuntime, TorchViewRuntime
+from perception.executors import eager
+from perception.runtime import Known, SlotRuntime, ViewRuntime
 
 SMALL = {"image_size": 16, "num_slots": 3, "iterations": 2, "decoder_channels": 4, "hidden": 8}
 
@@ -39,7 +40,7 @@ def test_a_single_view_model_is_one_graph(tmp_path: Path) -> None:
     save_weights(tmp_path / "iodine.safetensors", model, {"name": "small"})
     export(tmp_path / "iodine.safetensors", tmp_path / "out")
     image = np.random.default_rng(0).random((3, 16, 16), np.float32)
-    masks, latents = TorchRuntime(model, "cpu")(image)
+    masks, latents = SlotRuntime(model, eager("cpu"))(image)
     found = run(tmp_path / "out/slots.xml", {"image": image[None]})
     np.testing.assert_allclose(found["masks"], masks, atol=1e-4)
     np.testing.assert_allclose(found["latents"], latents, atol=1e-4)
@@ -60,8 +61,8 @@ def test_a_multi_view_model_is_two_graphs_and_tells_where_it_starts(tmp_path: Pa
     }
     image, viewpoint = (np.random.default_rng(0).random(shapes[name], np.float32) for name in ("image", "viewpoint"))
     noise = np.random.default_rng(1).normal(size=shapes["noise"]).astype(np.float32)
-    plain = TorchViewRuntime(model, "cpu")
-    plain._noise = torch.from_numpy(noise)
+    plain = ViewRuntime(model, eager("cpu"))
+    plain._noise = noise
     expected = plain.fuse(image[0], viewpoint[0], Known(**start))
     found = run(tmp_path / "out/fuse.xml", {"image": image, "viewpoint": viewpoint, "noise": noise, **start})
     np.testing.assert_allclose(found["mean_after"], expected.mean, atol=1e-4)

@@ -7,7 +7,8 @@ import torch
 from lds_models.iodine import IODINE, IODINEConfig
 from lds_models.monet import MONet, MONetConfig
 from lds_models.weights import load_weights
-from perception.runtime import OpenVinoRuntime, TorchRuntime, open_runtime
+from perception.executors import DeviceFailed, eager, openvino
+from perception.runtime import SlotRuntime, open_runtime
 
 
 def image(size: int) -> np.ndarray:
@@ -26,8 +27,8 @@ def untrained(patch: int) -> MONet:
 @pytest.mark.parametrize(("precision", "tolerance"), [("f32", 0.01), ("bf16", 0.05)])
 def test_openvino_gives_the_same_masks_and_latents_as_torch(patch: int, precision: str, tolerance: float) -> None:
     model = untrained(patch)
-    masks, latents = OpenVinoRuntime(model, precision)(image(32))
-    true_masks, true_latents = TorchRuntime(model, "cpu")(image(32))
+    masks, latents = SlotRuntime(model, openvino(precision))(image(32))
+    true_masks, true_latents = SlotRuntime(model, eager("cpu"))(image(32))
     assert np.abs(masks - true_masks).max() < tolerance
     assert np.abs(latents - true_latents).max() < tolerance * max(1, np.abs(true_latents).max())
 
@@ -35,8 +36,8 @@ def test_openvino_gives_the_same_masks_and_latents_as_torch(patch: int, precisio
 @pytest.mark.parametrize(("precision", "tolerance"), [("f32", 0.01), ("bf16", 0.05)])
 def test_openvino_gives_the_same_masks_as_torch_with_the_shipped_weights(precision: str, tolerance: float) -> None:
     model = load_weights("monet_lds_table").model
-    masks, _ = OpenVinoRuntime(model, precision)(image(model.image_size))
-    true_masks, _ = TorchRuntime(model, "cpu")(image(model.image_size))
+    masks, _ = SlotRuntime(model, openvino(precision))(image(model.image_size))
+    true_masks, _ = SlotRuntime(model, eager("cpu"))(image(model.image_size))
     assert np.abs(masks - true_masks).max() < tolerance
 
 
@@ -45,8 +46,8 @@ def test_iodine_infers_through_openvino_as_in_torch(precision: str, tolerance: f
     torch.manual_seed(0)
     config = IODINEConfig(image_size=32, num_slots=4, iterations=3, decoder_channels=8, hidden=16, pixel_std=0.3)
     model = IODINE(config).eval()
-    masks, latents = OpenVinoRuntime(model, precision)(image(32))
-    true_masks, true_latents = TorchRuntime(model, "cpu")(image(32))
+    masks, latents = SlotRuntime(model, openvino(precision))(image(32))
+    true_masks, true_latents = SlotRuntime(model, eager("cpu"))(image(32))
     assert np.abs(masks - true_masks).max() < tolerance
     assert np.abs(latents - true_latents).max() < tolerance * max(1, np.abs(true_latents).max())
 
@@ -72,3 +73,8 @@ def test_a_model_that_diverged_is_refused_at_the_start() -> None:
         model.attention.head.bias.fill_(torch.nan)
     with pytest.raises(ValueError, match="not finite"):
         open_runtime(model, device="cpu")
+
+
+def test_a_device_that_is_not_there_is_refused_in_words() -> None:
+    with pytest.raises(DeviceFailed, match="the device 'cuda:7' cannot be used: "):
+        open_runtime(untrained(1), device="cuda:7")

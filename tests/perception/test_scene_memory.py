@@ -11,7 +11,8 @@ import torch
 from datasets.camera import look_at
 from lds_models.mulmon import MulMON, MulMONConfig
 from lds_models.weights import WeightsError, save_weights
-from perception.runtime import OpenVinoViewRuntime, TorchViewRuntime
+from perception.executors import eager, openvino
+from perception.runtime import ViewRuntime, open_view_runtime
 from perception.scene_memory import CHANGED_FRAMES, MOST_VIEWS, SETTLED_VIEWS, SceneMemory
 from perception.segmenter import Segmenter
 
@@ -24,6 +25,11 @@ def model(**settings: object) -> MulMON:
     return MulMON(MulMONConfig(**{**small, "viewpoint_kind": "pose", **settings}))
 
 
+def remembering(usual_error: float | None = None, **settings: object) -> SceneMemory:
+    mulmon = model(**settings)
+    return SceneMemory(mulmon, open_view_runtime(mulmon, "cpu"), usual_error)
+
+
 def pose(turn: float) -> np.ndarray:
     return look_at(np.array([0.4 * np.cos(turn), 0.4 * np.sin(turn), 0.35]), np.zeros(3))
 
@@ -34,7 +40,7 @@ def picture(seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["pose", "clevr"])
 def test_slots_are_told_in_every_view_and_masks_sum_to_one(kind: str) -> None:
-    memory = SceneMemory(model(viewpoint_kind=kind))
+    memory = remembering(viewpoint_kind=kind)
     for number in range(3):
         masks, latents = memory(picture(number), pose(number))
         assert masks.shape == (3, SIZE, SIZE) and latents.shape == (3, 16)
@@ -42,7 +48,7 @@ def test_slots_are_told_in_every_view_and_masks_sum_to_one(kind: str) -> None:
 
 
 def test_views_are_fused_as_the_camera_moves_and_only_then() -> None:
-    memory = SceneMemory(model())
+    memory = remembering()
     known = [memory(picture(number), pose(turn))[1] for number, turn in enumerate((0, 0.01, 0.02, 0.9, 0.91))]
     assert memory.views == 2
     np.testing.assert_array_equal(known[0], known[2])
@@ -52,7 +58,7 @@ def test_views_are_fused_as_the_camera_moves_and_only_then() -> None:
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("f32", 1e-4), ("bf16", 0.1)])
 def test_openvino_fuses_and_renders_as_torch_does(precision: str, tolerance: float) -> None:
-    fast, plain = OpenVinoViewRuntime(model(), precision), TorchViewRuntime(model(), "cpu")
+    fast, plain = ViewRuntime(model(), openvino(precision)), ViewRuntime(model(), eager("cpu"))
     known = expected = None
     for number in range(3):
         viewpoint = np.random.default_rng(number).normal(size=9).astype(np.float32)
@@ -64,14 +70,14 @@ def test_openvino_fuses_and_renders_as_torch_does(precision: str, tolerance: flo
 
 
 def test_no_more_views_are_fused_than_do_good() -> None:
-    memory = SceneMemory(model())
+    memory = remembering()
     for number in range(3 * MOST_VIEWS):
         memory(picture(number), pose(0.9 * number))
     assert memory.views == MOST_VIEWS
 
 
 def test_the_scene_is_shown_from_where_the_camera_never_was() -> None:
-    memory = SceneMemory(model())
+    memory = remembering()
     memory(picture(0), pose(0))
     (here, seen), (there, imagined) = memory.view_from(pose(0)), memory.view_from(pose(2))
     assert here.shape == there.shape == (3, SIZE, SIZE) and seen.shape == (3, SIZE, SIZE)
@@ -79,7 +85,7 @@ def test_the_scene_is_shown_from_where_the_camera_never_was() -> None:
 
 
 def test_before_the_first_view_nothing_can_be_shown() -> None:
-    memory = SceneMemory(model())
+    memory = remembering()
     with pytest.raises(ValueError, match="nothing has been seen"):
         memory.view_from(pose(0))
     memory(picture(0), pose(0))
@@ -89,7 +95,7 @@ def test_before_the_first_view_nothing_can_be_shown() -> None:
 
 
 def test_a_scene_that_no_longer_fits_is_learned_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory = SceneMemory(model(), usual_error=1.0)
+    memory = remembering(usual_error=1.0)
     for number in range(SETTLED_VIEWS):
         memory(picture(0), pose(number))
     white = np.full((3, SIZE, SIZE), 40.0, np.float32)  # nothing that the model draws comes near
@@ -98,7 +104,7 @@ def test_a_scene_that_no_longer_fits_is_learned_anew(monkeypatch: pytest.MonkeyP
     assert memory.views == SETTLED_VIEWS
     memory(white, pose(SETTLED_VIEWS - 1))
     assert memory.views == 1
-    moments = SceneMemory(model(), usual_error=1.0)
+    moments = remembering(usual_error=1.0)
     for number in range(SETTLED_VIEWS):
         moments(picture(0), pose(number))
     for number in range(4 * CHANGED_FRAMES):  # a hand that passes now and then
@@ -108,7 +114,7 @@ def test_a_scene_that_no_longer_fits_is_learned_anew(monkeypatch: pytest.MonkeyP
 
 def test_a_model_of_other_viewpoints_is_refused() -> None:
     with pytest.raises(WeightsError, match="'gqn' cannot see through a live camera"):
-        SceneMemory(model(viewpoint_kind="gqn"))
+        remembering(viewpoint_kind="gqn")
 
 
 @pytest.fixture

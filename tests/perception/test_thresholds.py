@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from perception.deduplication import DeduplicationSettings
-from perception.thresholds import choose_settings, measure
+from perception.quality import of_objects, of_slots
+from perception.thresholds import choose_settings
 
 TABLE, RED, LIKE_RED = np.eye(3, 8, dtype=np.float32)
 LIKE_RED = (0.85 * RED + np.sqrt(1 - 0.85**2) * LIKE_RED).astype(np.float32)  # cosine 0.85
@@ -24,7 +26,8 @@ def image(ghost: float) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
 
 def test_settings_are_chosen_that_give_the_right_objects() -> None:
     slots, truths = zip(*[image(ghost) for ghost in (0.55, 0.62, 0.66)], strict=True)
-    before = measure(slots, truths, DeduplicationSettings())
+    truths = np.stack(truths)
+    before = of_objects(slots, truths, DeduplicationSettings())
     assert before.right_count == 0 and before.miou < 0.9
     settings, quality = choose_settings(slots, truths)
     assert settings.cosine <= 0.85 and settings.min_confidence >= 0.7
@@ -33,5 +36,14 @@ def test_settings_are_chosen_that_give_the_right_objects() -> None:
 
 def test_quality_is_the_mean_over_images() -> None:
     good, truth = image(0.0)
-    quality = measure([good, good], [truth, np.zeros_like(truth)], DeduplicationSettings(cosine=0.8))
-    assert quality.right_count == 0.5 and 0.5 < quality.miou < 1
+    truths = np.stack([truth, np.zeros_like(truth)])
+    quality = of_objects([good, good], truths, DeduplicationSettings(cosine=0.8))
+    assert quality.right_count == 0.5 and 0.5 < quality.miou < 1 and quality.duplicate_rate == 0
+
+
+def test_slots_that_share_a_cube_are_duplicates_until_they_are_merged() -> None:
+    slots, truth = image(0.0)
+    before = of_slots([slots], truth[None])
+    after = of_objects([slots], truth[None], DeduplicationSettings(cosine=0.8))
+    assert (before.duplicate_rate, before.right_count) == (1, 0) and before.miou == pytest.approx(0.75)
+    assert (after.duplicate_rate, after.right_count, after.miou) == (0, 1, 1)

@@ -73,7 +73,7 @@ def poses(rig: None) -> TfPoses:
 def in_world(scene: SegmentedScene, place: int, poses: TfPoses) -> np.ndarray:
     """Centres [N,3] of the objects that are placed in this way; none where the camera's pose is not known yet."""
     try:
-        T = poses.at(scene.header.frame_id, scene.header.stamp)
+        T = poses.at(scene.header.frame_id, scene.header.stamp.to_sec(), 0.5)
     except ValueError:
         return np.zeros((0, 3))
     found = [each.pose.position for each in scene.objects if each.place == place]

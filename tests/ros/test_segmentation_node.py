@@ -272,7 +272,7 @@ def test_what_was_segmented_is_kept_whatever_becomes_of_tf_and_of_the_weights_fi
         return len(list(kept.glob("scene_*.h5"))) >= count
 
     wait_for("two files", lambda: files_are_there(2))
-    told = "tf does not tell where 'test_camera' is in 'table'"
+    told = "tf does not connect table with test_camera"
     wait_for("the warning", lambda: camera.show() and any(told in m.status[0].message for m in list(health.messages)))
     for scene in open_dataset(kept):
         np.testing.assert_array_equal(scene.images[0], camera.picture)

@@ -1,0 +1,74 @@
+"""How good what was found in labelled images is, and the slots that it is found from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from datasets.packing import square
+from datasets.scene import DatasetError, Scene
+from lds_models.metrics.duplicates import OVERLAP_SHARE, min_pixels, overlap_score, visible_slots
+from lds_models.metrics.segmentation import contingency, miou
+from perception.deduplication import DeduplicationSettings, merge_duplicates
+from perception.segmenter import Segmenter
+
+Slots = tuple[np.ndarray, np.ndarray]  # masks float32 [K,H,W] and latents float32 [K,D] of an image
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Over images: mean mIoU (background included), and the shares in which the number of objects is right, and in
+    which two slots or objects share a true region (as `duplicate_rate` of `lds eval`)."""
+
+    miou: float
+    right_count: float
+    duplicate_rate: float
+
+
+def labelled_slots(
+    segmenter: Segmenter, scenes: Iterable[Scene], progress: Callable[[int], None] = lambda scenes: None
+) -> tuple[list[Slots], np.ndarray]:
+    """What a model makes of every view, one scene after another, and true ids [N,size,size], at the model's resolution.
+
+    A multi-view model sees a scene's views one after another, as before a moving camera, and knows nothing at first.
+
+    Raises:
+        DatasetError: a scene has no masks, or a multi-view model no poses.
+    """
+    slots, truths = [], []
+    for scene in scenes:
+        if scene.masks is None:
+            raise DatasetError(f"{scene.name} has no masks to measure by")
+        if segmenter.memory is not None:
+            if scene.T_world_camera is None:
+                raise DatasetError(f"{scene.name} has no poses, which {segmenter.name} needs")
+            segmenter.memory.reset()
+        for view, image in enumerate(scene.images):
+            pose = None if scene.T_world_camera is None else scene.T_world_camera[view]
+            slots.append(segmenter.slots(square(image, segmenter.image_size), pose))
+            truths.append(square(scene.masks[view], segmenter.image_size))
+        progress(1)
+    return slots, np.stack(truths)
+
+
+def of_slots(slots: Sequence[Slots], truths: np.ndarray) -> Quality:
+    """Of the slots as they are: each wins pixels, and one that wins more than noise is an object or the background."""
+    winners = np.stack([masks.argmax(0) for masks, _ in slots])
+    counts = visible_slots(winners, len(slots[0][0])).sum(1) - 1
+    return _quality(winners, counts, truths)
+
+
+def of_objects(slots: Sequence[Slots], truths: np.ndarray, settings: DeduplicationSettings) -> Quality:
+    """Of the objects that de-duplication makes of the slots."""
+    merged = [merge_duplicates(masks, latents, settings) for masks, latents in slots]
+    labels = np.stack([each.probabilities.argmax(0) for each in merged])
+    return _quality(labels, np.array([len(each.slots) for each in merged]), truths)
+
+
+def _quality(labels: np.ndarray, counts: np.ndarray, truths: np.ndarray) -> Quality:
+    table = contingency(truths, labels, int(truths.max()) + 1, int(labels.max()) + 1)
+    shared = overlap_score(table, min_pixels(*truths.shape[1:])) >= OVERLAP_SHARE
+    right = counts == (table.sum(2)[:, 1:] > 0).sum(1)
+    return Quality(float(miou(table).mean()), float(right.mean()), float(shared.mean()))
