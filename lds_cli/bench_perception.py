@@ -1,12 +1,11 @@
-"""What `lds bench perception` measures: the model alone, the pipeline, and the node between a camera and a listener."""
+"""What `lds bench perception` measures: models alone, the pipeline, and the node (`bench_node`)."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lds_cli.bench_node import node_rows
 from lds_cli.bench_rows import Row, interleaved_medians
 
 if TYPE_CHECKING:
@@ -16,13 +15,11 @@ if TYPE_CHECKING:
 
 WEIGHTS = "monet_lds_table"
 ROUNDS = 60
-NODE_SECONDS = 30
-SCENES = 2
 
 
 def perception_rows() -> list[Row]:
-    """The rows `MODEL/model*`, `MODEL/*` of the shipped weights, and `monet/node*`."""
-    return [*_model_rows(), *_iterative_rows(), *_shipped_rows(), *_node_rows()]
+    """The rows `MODEL/model*`, `MODEL/*` of the shipped weights, and `MODEL/node*`."""
+    return [*_model_rows(), *_iterative_rows(), *_shipped_rows(), *node_rows()]
 
 
 def _model_rows() -> list[Row]:
@@ -90,30 +87,6 @@ def _shipped_rows() -> list[Row]:
     return [
         Row(f"{WEIGHTS}/model", fast, "ms", eager, eager / fast),
         Row(f"{WEIGHTS}/segment_640x480", segment, "ms"),
-    ]
-
-
-def _node_rows() -> list[Row]:
-    """The node under a real roscore, fed with 640x480 at 30 Hz: stamp to label received, rates, memory."""
-    import numpy as np
-
-    from lds_cli.bench_scenes import render_scenes
-    from lds_cli.demo import NODES, run_nodes
-    from lds_cli.launching import choose_master
-    from perception.score import read_measured
-
-    master = choose_master(NODES)
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        render_scenes(out / "scenes", SCENES)
-        run_nodes(out / "scenes", out / "nodes.log", WEIGHTS, master, out / "score", NODE_SECONDS)
-        measured = read_measured(out / "score")
-    latency = 1e3 * float(np.median(measured.latencies))
-    return [
-        Row("monet/node", latency, "ms", peak_memory_mb=measured.peak_memory_mb),
-        Row(
-            "monet/node_rate", measured.label_rate, "Hz", measured.image_rate, measured.label_rate / measured.image_rate
-        ),
     ]
 
 

@@ -81,8 +81,8 @@ def _unused(path: Path) -> Path:
     return next(free for n in itertools.count(1) if not (free := path.with_name(f"{path.name}_{n}")).exists())
 
 
-def run_nodes(data: Path, log: Path, weights: str, master: str, score: Path, seconds: float) -> None:
-    """Play the dataset `data` to the segmentation node, scored into the folder `score`.
+def run_nodes(data: Path, log: Path, weights: str, master: str, score: Path, seconds: float, world: str = "") -> None:
+    """Play the dataset `data` to the segmentation node, scored into the folder `score`; `world`: see the node's.
 
     Raises:
         DemoError: no labels came, or the launch did not end.
@@ -95,6 +95,7 @@ def run_nodes(data: Path, log: Path, weights: str, master: str, score: Path, sec
         "weights": Path(weights).resolve() if Path(weights).exists() else weights,
         "score": score,
         "seconds": seconds,
+        "world": world,
     }
     with Launch("demo.launch", arguments, master, log) as launch:
         console.print(

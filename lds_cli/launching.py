@@ -125,6 +125,11 @@ class Launch:
                 what = f"no {node or 'roscore'} came up at {self._master}"
                 raise LaunchError(f"{what} within {MASTER_TIMEOUT:.0f} s: see {self.log}")
 
+    def process_of(self, node: str) -> int:
+        """The process id of a node that runs on this machine."""
+        _, _, uri = ServerProxy(self._master).lookupNode("/lds", node)
+        return ServerProxy(uri).getPid("/lds")[2]
+
     def reason(self) -> str:
         """The line of the log that says best why it failed."""
         lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip("= ") for line in self.log.read_text().splitlines()]

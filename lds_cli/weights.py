@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lds_cli.console import console, made_folder, progress_bar
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from perception.deduplication import DeduplicationSettings
+    from perception.quality import Slots
+    from perception.segmenter import Segmenter
+
 app = typer.Typer(help="List, show and publish trained weights.", no_args_is_help=True)
 
-VALIDATION_SCENES = 30
+LABELLED_SCENES = 50  # that de-duplication is chosen on, and measured on
 
 Name = Annotated[str, typer.Argument(help="Shipped weights by name, a .safetensors file or a run's folder.")]
 
@@ -98,32 +106,56 @@ def publish(
 ) -> None:
     """Put a run's weights, with their measured metrics in the card, among those that come with the package.
 
-    The first --eval must be of the kind of scenes trained on: `lds perceive check` compares pictures with it.
+    The first --eval must be of the kind of scenes trained on, with masks: `lds perceive check` compares pictures with
+    it, and the card tells what perception makes of the last scenes of it.
 
     Example: lds weights publish runs/table monet_lds_table --eval runs/table/eval --validation data/table
     """
     from lds_models.model_card import publish as write
     from lds_models.weights import SHIPPED
+    from perception.segmenter import Segmenter
+    from perception.thresholds import GRID
 
-    deduplication = {} if validation is None else _chosen_deduplication(run, validation)
-    file = write(run, evaluation, name, notes, out or SHIPPED, deduplication)
+    segmenter = Segmenter(run, device="cpu", poses=True)
+    if validation is not None:
+        segmenter.settings = _chosen_deduplication(segmenter, validation)
+    perception = _measured_perception(segmenter, evaluation[0])
+    chosen = {} if validation is None else {name: getattr(segmenter.settings, name) for name in GRID}
+    file = write(run, evaluation, name, notes, out or SHIPPED, chosen, perception)
     console.print(f"[green]Wrote[/] {file} and its card beside it", soft_wrap=True)
 
 
-def _chosen_deduplication(run: str, validation: Path) -> dict[str, float]:
+def _chosen_deduplication(segmenter: Segmenter, validation: Path) -> DeduplicationSettings:
     """Thresholds that suit the weights on images of a dataset."""
-    from dataclasses import asdict
+    from perception.thresholds import choose_settings
 
+    slots, truths = _labelled_slots(segmenter, validation, "train", "Choosing de-duplication")
+    settings, quality = choose_settings(slots, truths)
+    console.print(f"{settings}: mIoU {quality.miou:.3f}, the right number in {quality.right_count:.0%}")
+    return settings
+
+
+def _measured_perception(segmenter: Segmenter, evaluation: Path) -> dict[str, Any]:
+    """What perception makes of the weights on the data of an evaluation."""
+    from lds_models.model_card import read_evaluation
+    from perception.quality import of_objects, of_slots
+
+    measured = read_evaluation(evaluation)
+    slots, truths = _labelled_slots(segmenter, measured["data"], measured["split"], "Measuring perception")
+    return {
+        "data": f"{measured['data']}, split {measured['split']}",
+        "images": len(truths),
+        "slots": asdict(of_slots(slots, truths)),
+        "objects": asdict(of_objects(slots, truths, segmenter.settings)),
+    }
+
+
+def _labelled_slots(segmenter: Segmenter, data: str | Path, split: str, doing: str) -> tuple[list[Slots], np.ndarray]:
+    """Of the last scenes of a split."""
     from datasets.loading import open_dataset
     from perception.quality import labelled_slots
-    from perception.segmenter import Segmenter
-    from perception.thresholds import GRID, choose_settings
 
-    dataset, segmenter = open_dataset(validation, "train"), Segmenter(run, device="cpu", poses=True)
-    rows = range(len(dataset))[-VALIDATION_SCENES:]
-    with progress_bar("Choosing de-duplication", len(rows)) as progress:
-        slots, truths = labelled_slots(segmenter, (dataset[row] for row in rows), progress)
-    settings, quality = choose_settings(slots, truths)
-    chosen = {name: value for name, value in asdict(settings).items() if name in GRID}
-    console.print(f"De-duplication {chosen}: mIoU {quality.miou:.3f}, the right number in {quality.right_count:.0%}")
-    return chosen
+    dataset = open_dataset(data, split)
+    rows = range(len(dataset))[-LABELLED_SCENES:]
+    with progress_bar(doing, len(rows)) as progress:
+        return labelled_slots(segmenter, (dataset[row] for row in rows), progress)

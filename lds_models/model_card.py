@@ -23,6 +23,7 @@ def publish(
     notes: str,
     folder: Path,
     deduplication: dict[str, float] | None = None,
+    perception: dict[str, Any] | None = None,
 ) -> Path:
     """Write trained weights as `folder`/NAME.safetensors with their measured metrics in the card, and NAME.md beside.
 
@@ -31,6 +32,8 @@ def publish(
         evaluations: folders that `lds eval` of these very weights wrote, of the kind of scenes trained on first.
         notes: known failures and other things that a user should know.
         deduplication: settings of perception's de-duplication that suit these weights, in place of its defaults.
+        perception: `data` and number of `images` on which it was measured what perception makes of the weights'
+            `slots`, and the measures (name: value) of these and of its `objects`.
 
     Raises:
         WeightsError: the weights cannot be read, or an evaluation is missing or of other weights.
@@ -40,20 +43,26 @@ def publish(
     for evaluation in evaluations:
         card["metrics"].append(_measured(evaluation, loaded.digest))
     card["domain"] = _domain(evaluations[0]) if evaluations else {}
+    card["perception"] = perception or {}
     path = folder / f"{name}.safetensors"
     save_weights(path, loaded.model, card)
     path.with_suffix(".md").write_text(_page(card, loaded.digest), encoding="utf-8")
     return path
 
 
-def _measured(evaluation: Path, digest: str) -> dict[str, Any]:
-    file = evaluation / "metrics.json"
+def read_evaluation(folder: Path) -> dict[str, Any]:
+    """The metrics.json that `lds eval` wrote to a folder. Raises WeightsError where it cannot be read."""
+    file = folder / "metrics.json"
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{file}: cannot be read ({error}); run `lds eval` first") from error
+
+
+def _measured(evaluation: Path, digest: str) -> dict[str, Any]:
+    document = read_evaluation(evaluation)
     if document["weights_digest"] != digest:
-        raise WeightsError(f"{file}: was measured on other weights; run `lds eval` on these")
+        raise WeightsError(f"{evaluation}: was measured on other weights; run `lds eval` on these")
     kept = ("data", "split", "scenes", "images", "data_digest", "seed", "command")
     metrics = {name: document["metrics"][name] for name in MEASURES if name in document["metrics"]}
     return {key: document[key] for key in kept} | {"metrics": metrics}
@@ -61,8 +70,12 @@ def _measured(evaluation: Path, digest: str) -> dict[str, Any]:
 
 def _domain(evaluation: Path) -> dict[str, float]:
     """What tells images of the kind that the model knows: quantiles of its reconstruction error on unseen ones."""
-    with (evaluation / "per_image.csv").open(encoding="utf-8", newline="") as file:
-        errors = [float(row["mse"]) for row in csv.DictReader(file)]
+    path = evaluation / "per_image.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            errors = [float(row["mse"]) for row in csv.DictReader(file)]
+    except (OSError, KeyError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be read ({error!r}); run `lds eval` again") from error
     return {f"mse_p{percent}": float(np.percentile(errors, percent)) for percent in (50, 99)}
 
 
@@ -93,4 +106,9 @@ def _page(card: dict[str, Any], digest: str) -> str:
             if value is not None:
                 lines.append(f"| {name} | {value['mean']:.4f} | {value['low']:.4f} | {value['high']:.4f} |")
         lines += ["", f"`{measured['command']}`"]
+    if perception := card["perception"]:
+        lines += ["", f"## In perception: {perception['images']} images of {perception['data']}", ""]
+        lines += ["| measure | slots | objects, after de-duplication |", "|---|---|---|"]
+        for name, before in perception["slots"].items():
+            lines.append(f"| {name} | {before:.3f} | {perception['objects'][name]:.3f} |")
     return "\n".join(lines) + "\n"

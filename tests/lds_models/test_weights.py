@@ -112,15 +112,27 @@ def evaluation(folder: Path, digest: str) -> Path:
 
 def test_published_weights_carry_their_metrics(file: Path, tmp_path: Path) -> None:
     measured = evaluation(tmp_path / "eval", load_weights(file).digest)
-    path = publish(file, [measured], "shipped", "Fails on green.", tmp_path / "out", {"min_confidence": 0.7})
+    quality = {"miou": 0.9, "duplicate_rate": 0.01, "right_count": 0.8}
+    perception = {"data": "squares", "images": 4, "slots": quality | {"miou": 0.6}, "objects": quality}
+    path = publish(
+        file, [measured], "shipped", "Fails on green.", tmp_path / "out", {"min_confidence": 0.7}, perception
+    )
     loaded = load_weights(path)
     assert loaded.name == "shipped" and loaded.card["metrics"][0]["metrics"]["miou"]["mean"] == 0.7
     assert loaded.card["deduplication"] == {"min_confidence": 0.7}
     assert loaded.card["domain"] == pytest.approx({"mse_p50": 0.05, "mse_p99": 0.099})
     page = path.with_suffix(".md").read_text()
+    assert "| miou | 0.600 | 0.900 |" in page and loaded.card["perception"] == perception
     assert "| miou | 0.7000 | 0.6000 | 0.8000 |" in page and "Fails on green." in page and loaded.digest in page
 
 
 def test_metrics_of_other_weights_are_not_published(file: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="measured on other weights"):
         publish(file, [evaluation(tmp_path / "eval", "0" * 64)], "shipped", "", tmp_path / "out")
+
+
+def test_an_evaluation_without_its_images_is_refused_in_words(file: Path, tmp_path: Path) -> None:
+    measured = evaluation(tmp_path / "eval", load_weights(file).digest)
+    (measured / "per_image.csv").unlink()
+    with pytest.raises(WeightsError, match=r"per_image.csv: cannot be read .*run `lds eval` again"):
+        publish(file, [measured], "shipped", "", tmp_path / "out")
