@@ -21,6 +21,9 @@ class DeduplicationSettings:
         min_area: share of the image below which nothing is an object.
         part: share of an object's pixels from which on what lies apart from the rest is an object of its own: one slot
             at times shows two objects that look alike. 1: never.
+        chroma: greatest angle in radians between the mean colours (RGB, as vectors) of touching slots that are merged
+            whatever their latents: lit and shaded sides of one thing. 0: never. Two touching things of one colour
+            become one; the background is left alone, or what is grey would be lost on a grey table.
         min_confidence: mean mixing probability, over the pixels that it wins, below which nothing is an object but
             becomes background: shadows and outlines, in which the background shows as well.
     """
@@ -30,6 +33,7 @@ class DeduplicationSettings:
     reach: int = 1
     min_area: float = 0.005
     part: float = 0.2
+    chroma: float = 0.0
     min_confidence: float = 0.5
 
     @classmethod
@@ -65,13 +69,17 @@ class MergedSlots:
 
 
 def merge_duplicates(
-    masks: np.ndarray, latents: np.ndarray, settings: DeduplicationSettings = DeduplicationSettings()
+    masks: np.ndarray,
+    latents: np.ndarray,
+    settings: DeduplicationSettings = DeduplicationSettings(),
+    image: np.ndarray | None = None,
 ) -> MergedSlots:
     """Merge slots that show the same thing: alike in their latents, and at the same place or side by side.
 
     Args:
         masks: float32 [K,H,W], mixing probabilities of the slots.
         latents: float32 [K,D], posterior means.
+        image: uint8 [H,W,3], which they explain; without it, colours say nothing.
     """
     shows = masks >= settings.presence
     min_pixels = max(1, settings.min_area * masks[0].size)
@@ -79,6 +87,8 @@ def merge_duplicates(
     background = _background(masks)
     visible[background] = True
     same = _cosines(latents) >= settings.cosine
+    if image is not None and settings.chroma > 0:
+        same |= _colours_agree(masks, image, settings.chroma) & _neither(background, len(masks))
     same &= _touching(shows, settings.reach) & visible[:, None] & visible
     groups = _connected(same, visible)
     groups.sort(key=lambda group: background not in group)  # the background first, the others by their first slot
@@ -109,6 +119,19 @@ def _cosines(latents: np.ndarray) -> np.ndarray:
     """Cosine similarities [K,K] of latents [K,D]; 0 with a latent of zeros."""
     unit = latents / np.maximum(np.linalg.norm(latents, axis=1, keepdims=True), 1e-8)
     return unit @ unit.T
+
+
+def _colours_agree(masks: np.ndarray, image: np.ndarray, chroma: float) -> np.ndarray:
+    """Which slots [K,K] have mean colours, over the pixels that they win, of about the same direction."""
+    count, winner, pixels = len(masks), masks.argmax(0).ravel(), image.reshape(-1, 3)
+    sums = np.stack([np.bincount(winner, pixels[:, channel], count) for channel in range(3)], axis=1)
+    return (_cosines(sums) >= np.cos(chroma)) & (sums.any(1)[:, None] & sums.any(1))
+
+
+def _neither(slot: int, count: int) -> np.ndarray:
+    """The pairs [count,count] that a slot is not in."""
+    others = np.arange(count) != slot
+    return others[:, None] & others
 
 
 def _touching(shows: np.ndarray, reach: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,13 @@ from lds_models.metrics.segmentation import contingency, miou
 from perception.deduplication import DeduplicationSettings, merge_duplicates
 from perception.segmenter import Segmenter
 
-Slots = tuple[np.ndarray, np.ndarray]  # masks float32 [K,H,W] and latents float32 [K,D] of an image
+
+class Slots(NamedTuple):
+    """What a model makes of an image: masks float32 [K,H,W], latents float32 [K,D], and the image, uint8 [H,W,3]."""
+
+    masks: np.ndarray
+    latents: np.ndarray
+    image: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -52,9 +59,10 @@ def labelled_slots(
             if scene.T_world_camera is None:
                 raise DatasetError(f"{scene.name} has no poses, which {segmenter.name} needs")
             segmenter.memory.reset()
-        for view, image in enumerate(scene.images):
+        for view, whole in enumerate(scene.images):
             pose = None if scene.T_world_camera is None else scene.T_world_camera[view]
-            slots.append(segmenter.slots(square(image, segmenter.image_size), pose))
+            image = square(whole, segmenter.image_size)
+            slots.append(Slots(*segmenter.slots(image, pose), image))
             truths.append(square(scene.masks[view], segmenter.image_size))
         progress(1)
     return slots, np.stack(truths)
@@ -62,14 +70,14 @@ def labelled_slots(
 
 def of_slots(slots: Sequence[Slots], truths: np.ndarray) -> Quality:
     """Of the slots as they are: each wins pixels, and one that wins more than noise is an object or the background."""
-    winners = np.stack([masks.argmax(0) for masks, _ in slots])
-    counts = visible_slots(winners, len(slots[0][0])).sum(1) - 1
+    winners = np.stack([each.masks.argmax(0) for each in slots])
+    counts = visible_slots(winners, len(slots[0].masks)).sum(1) - 1
     return _quality(winners, counts, truths)
 
 
 def of_objects(slots: Sequence[Slots], truths: np.ndarray, settings: DeduplicationSettings) -> Quality:
     """Of the objects that de-duplication makes of the slots."""
-    merged = [merge_duplicates(masks, latents, settings) for masks, latents in slots]
+    merged = [merge_duplicates(each.masks, each.latents, settings, each.image) for each in slots]
     labels = np.stack([each.probabilities.argmax(0) for each in merged])
     return _quality(labels, np.array([len(each.slots) for each in merged]), truths)
 

@@ -9,7 +9,7 @@ Publishes: ~label (sensor_msgs/Image, 32SC1), ~objects (SegmentedScene), ~overla
 Services: ~segment (Segment), one image apart from the stream. Of multi-view models instead: ~query_view (QueryView),
     the scene from elsewhere; ~reset_scene (std_srvs/Trigger), forget it.
 Parameters: ~weights (name, file or run folder), ~threads (of inference; 0: one a core), ~device (auto, cpu, cuda),
-    ~cosine, ~min_area, ~part and ~min_confidence (in place of the model card's; see DeduplicationSettings; changed
+    ~cosine, ~chroma, ~min_area, ~part and ~min_confidence (in place of the model card's; see DeduplicationSettings; changed
     while it runs by dynamic_reconfigure), ~region (x, y, width, height: where to look; else the whole image), ~world
     (the frame in which a scene stands still: to place objects without depth, and for multi-view models; empty: none),
     ~record (folder to keep images and segmentations in; empty: none), ~record_every (seconds between images that are
@@ -57,6 +57,7 @@ from perception.tracking import Tracker
 BUFFER = 2**24  # bytes; a buffer smaller than a frame makes rospy work through old frames
 SETTINGS = {  # that are tuned: what they are, and from where to where they go
     "cosine": ("Least cosine similarity of slots that are merged", 0.0, 1.0),
+    "chroma": ("Angle between colours, radians, up to which touching slots are one; 0: never", 0.0, 0.5),
     "min_area": ("Share of the image below which nothing is an object", 0.0, 0.2),
     "part": ("Share of an object from which on what lies apart is another one; 1: never", 0.0, 1.0),
     "min_confidence": ("Mean mixing probability below which nothing is an object", 0.0, 1.0),

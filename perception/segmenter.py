@@ -161,8 +161,8 @@ class Segmenter:
         if image.size == 0:
             raise ValueError(f"the image is empty: {list(image.shape)}")
         seen = self._square_of(image)
-        masks, latents = self.slots(square(image[seen.window], self.image_size), T_world_camera)
-        merged = merge_duplicates(masks, latents, self.settings)
+        small = square(image[seen.window], self.image_size)
+        merged = merge_duplicates(*self.slots(small, T_world_camera), self.settings, small)
         labels = np.zeros(image.shape[:2], np.int32)
         labels[seen.window] = self._upsample(merged.probabilities, image[seen.window])
         return Segmentation(labels, _describe(labels, merged), merged.duplicates_merged, seen)
@@ -191,8 +191,8 @@ class Segmenter:
                 f"{self.name} sees single images and knows nothing of other views; take a multi-view model"
             )
         masks, picture = self._computed(lambda: self.memory.view_from(T_world_camera))
-        slots = merge_duplicates(masks, self.memory.latents, self.settings)
         image = (255 * picture.transpose(1, 2, 0)).round().clip(0, 255).astype(np.uint8)
+        slots = merge_duplicates(masks, self.memory.latents, self.settings, image)
         return slots.probabilities.argmax(0).astype(np.int32), image
 
     def _computed(self, compute: Callable[[], tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

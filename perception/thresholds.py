@@ -12,7 +12,8 @@ from perception.quality import Quality, Slots, of_objects
 
 GRID = {
     "cosine": (0.8, 0.9, 0.97),
-    "min_area": (0.005, 0.008, 0.012),
+    "chroma": (0.0, 0.1, 0.16),
+    "min_area": (0.005, 0.01),
     "min_confidence": (0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85),
 }
 

@@ -41,6 +41,25 @@ def test_objects_that_touch_but_look_different_stay_two() -> None:
     assert merged.slots == [(1,), (2,)]
 
 
+def test_lit_and_shaded_sides_are_one_object_where_colours_count_and_other_colours_are_not() -> None:
+    image = np.full((64, 64, 3), 220, np.uint8)
+    image[LEFT], image[RIGHT] = (200, 60, 50), (100, 30, 25)
+    masks, latents = slots(LEFT, RIGHT), np.array([TABLE, RED, GREEN])
+    assert merge_duplicates(masks, latents, DeduplicationSettings(), image).slots == [(1,), (2,)]
+    settings = DeduplicationSettings(chroma=0.1)
+    assert merge_duplicates(masks, latents, settings, image).slots == [(1, 2)]
+    assert merge_duplicates(slots(LEFT, FAR), latents, settings, image).slots == [(1,), (2,)]  # they do not touch
+    image[RIGHT] = (60, 100, 25)
+    assert merge_duplicates(masks, latents, settings, image).slots == [(1,), (2,)]
+
+
+def test_what_has_the_tables_colour_is_no_table_for_it() -> None:
+    image = np.full((64, 64, 3), 220, np.uint8)
+    image[LEFT] = 90
+    merged = merge_duplicates(slots(LEFT), np.array([TABLE, RED]), DeduplicationSettings(chroma=0.1), image)
+    assert merged.slots == [(1,)]
+
+
 def test_an_object_that_two_slots_share_half_and_half_is_found_where_neither_beats_the_background() -> None:
     masks = slots(LEFT, strength=0.3)
     masks = np.concatenate([masks - [[[0.0]], [[0.0]]], masks[1:]]).astype(np.float32)
@@ -140,5 +159,5 @@ def test_settings_come_from_the_model_card_and_can_be_replaced() -> None:
 
 
 def test_an_unknown_setting_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'cosin'.*only cosine, presence, reach, min_area, part, min_confidence"):
+    with pytest.raises(ValueError, match="'cosin'.*only cosine, presence, reach, min_area, part, chroma, min_confidence"):
         DeduplicationSettings.from_card({"deduplication": {"cosin": 0.8}}, {})

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from perception.deduplication import DeduplicationSettings
-from perception.quality import of_objects, of_slots
+from perception.quality import Slots, of_objects, of_slots
 from perception.thresholds import choose_settings
 
 TABLE, RED, LIKE_RED = np.eye(3, 8, dtype=np.float32)
 LIKE_RED = (0.85 * RED + np.sqrt(1 - 0.85**2) * LIKE_RED).astype(np.float32)  # cosine 0.85
 
 
-def image(ghost: float) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+def image(ghost: float) -> tuple[Slots, np.ndarray]:
     """Slots and truth: a cube whose halves are in two slots, and a shadow that a slot takes by `ghost`."""
     truth = np.zeros((32, 32), np.int32)
     truth[4:14, 4:14] = 1
@@ -21,7 +21,8 @@ def image(ghost: float) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     masks[1, 4:9, 4:14], masks[2, 9:14, 4:14] = 0.95, 0.95
     masks[3, 20:26, 20:26] = ghost
     masks[0] = 1 - masks[1:].sum(0)
-    return (masks, np.stack([TABLE, RED, LIKE_RED, np.ones(8, np.float32)])), truth
+    slots = Slots(masks, np.stack([TABLE, RED, LIKE_RED, np.ones(8, np.float32)]), np.zeros((32, 32, 3), np.uint8))
+    return slots, truth
 
 
 def test_settings_are_chosen_that_give_the_right_objects() -> None:
