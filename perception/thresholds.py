@@ -21,9 +21,7 @@ GRID = {
 def choose_settings(
     slots: Sequence[Slots], truths: np.ndarray
 ) -> tuple[DeduplicationSettings, Quality]:
-    """The settings of GRID with the best mIoU + share of right numbers of objects, and how good they are.
-
-    A robot needs good masks, and neither ghosts nor gaps.
+    """The settings of GRID with the best score, and how good they are.
 
     Args:
         slots, truths: of the same images, see `quality.labelled_slots`.
@@ -32,5 +30,10 @@ def choose_settings(
         DeduplicationSettings(**dict(zip(GRID, values, strict=True))) for values in itertools.product(*GRID.values())
     ]
     qualities = [of_objects(slots, truths, settings) for settings in options]
-    best = max(range(len(options)), key=lambda i: qualities[i].miou + qualities[i].right_count)
+    best = max(range(len(options)), key=lambda i: _score(qualities[i]))
     return options[best], qualities[best]
+
+
+def _score(quality: Quality) -> float:
+    """A robot needs good masks, neither ghosts nor gaps, and nothing twice."""
+    return quality.miou + quality.right_count - quality.duplicate_rate
