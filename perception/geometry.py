@@ -14,8 +14,8 @@ PLANE_TOLERANCE = 0.006  # how far points of the table may lie from it
 MIN_PLANE_SHARE = 0.4  # of the background that a table must make up
 MIN_HEIGHT = 0.004  # above the table, below which a point is the table's, at the rim of a mask
 MIN_POINTS = 30
-_TRIES = 200  # of planes through three points
-_OF_TABLE, _SAMPLED = 20_000, 2000  # background points that a plane is fitted to, and that planes are tried on
+_TRIES = 100  # of planes through three points: one in a hundred times none is the table's, at MIN_PLANE_SHARE
+_OF_TABLE, _SAMPLED = 5000, 500  # background points that a plane is fitted to, and that planes are tried on
 _OF_OBJECT = 5000  # points of an object
 _SPECK = 0.01  # metres
 _TOP = 99  # percentile of the heights that is an object's: depth is noisy
@@ -49,19 +49,15 @@ class Placement:
 
 
 def points_of_pixels(
-    inside: np.ndarray, depth: np.ndarray, K: np.ndarray, distortion: np.ndarray | None = None, most: int | None = None
+    rows: np.ndarray, columns: np.ndarray, depth: np.ndarray, K: np.ndarray, distortion: np.ndarray | None = None
 ) -> np.ndarray:
-    """float64 [P,3]: the points that some pixels show, in the camera's optical frame; those of unknown depth left out.
+    """float64 [P,3]: the points that pixels show, in the camera's optical frame.
 
     Args:
-        inside: bool [H,W], which pixels.
-        depth: float32 [H,W], metres along the optical axis, 0 where it is unknown.
+        rows, columns: int [P], which pixels.
+        depth: float32 [H,W], metres along the optical axis.
         distortion: float64 [5], OpenCV order; None for an ideal lens.
-        most: take an even selection of about so many.
     """
-    rows, columns = np.nonzero(inside & (depth > 0))
-    every = slice(None, None, 1 if most is None else max(1, len(rows) // most))
-    rows, columns = rows[every], columns[every]
     return pixel_rays(np.column_stack([columns, rows]), K, distortion) * depth[rows, columns, None].astype(np.float64)
 
 
@@ -126,24 +122,43 @@ def place_objects(
             f"depth of {depth.shape[1]} x {depth.shape[0]} pixels does not fit labels of {labels.shape[1]} x "
             f"{labels.shape[0]}: it must be aligned to the colour image"
         )
-    depth = _without_specks(depth)
-    table = find_table(points_of_pixels(labels == 0, depth, K, distortion, _OF_TABLE))
+    table = find_table(points_of_pixels(*_background(labels, depth), depth, K, distortion))
     if table is None:
         return {}
-    placed = {}
-    for id_ in (np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).tolist():
-        inside = cv2.erode((labels == id_).view(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        points = points_of_pixels(inside, depth, K, distortion, _OF_OBJECT)
+    rows, columns = _inner_pixels(labels, depth)
+    ids, placed = labels[rows, columns], {}
+    for id_ in np.unique(ids).tolist():
+        own = np.flatnonzero(ids == id_)
+        own = own[:: max(1, len(own) // _OF_OBJECT)]
+        points = points_of_pixels(rows[own], columns[own], depth, K, distortion)
         points = points[table.heights(points) > MIN_HEIGHT]
         if len(points) >= MIN_POINTS:
             placed[id_] = _boxed(points, table)
     return placed
 
 
-def _without_specks(depth: np.ndarray) -> np.ndarray:
-    """Depth, 0 where a pixel lies off what is around it: such pixels fly in the air."""
-    around = cv2.medianBlur(depth.astype(np.float32, copy=False), 5)
-    return np.where(np.abs(depth - around) < _SPECK, depth, np.float32(0))
+def _background(labels: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of background pixels of known depth, on a grid of about `_OF_TABLE`."""
+    step = max(1, round(np.sqrt(labels.size / _OF_TABLE)))
+    rows, columns = np.nonzero((labels[::step, ::step] == 0) & (depth[::step, ::step] > 0))
+    return step * rows, step * columns
+
+
+def _inner_pixels(labels: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the objects' pixels of known depth: not at the rims of labels, and not flying in the air."""
+    shown = labels > 0
+    window = tuple(_stretch(shown.any(axis)) for axis in (1, 0))
+    labels, depth = labels[window], depth[window].astype(np.float32, copy=False)
+    rims = cv2.morphologyEx(labels.astype(np.float32), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    flying = np.abs(depth - cv2.medianBlur(depth, 5)) >= _SPECK
+    rows, columns = np.nonzero((labels > 0) & (depth > 0) & ~rims & ~flying)
+    return rows + window[0].start, columns + window[1].start
+
+
+def _stretch(shown: np.ndarray) -> slice:
+    """From the first to the last index that is shown, bool [N], and as far beyond as a filter looks."""
+    first, last = np.flatnonzero(shown)[[0, -1]].tolist() if shown.any() else (0, 0)
+    return slice(max(0, first - 2), last + 3)
 
 
 def _boxed(points: np.ndarray, table: Plane) -> Placement:

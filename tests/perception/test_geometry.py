@@ -34,7 +34,7 @@ def test_rays_pass_through_what_projects_to_their_pixels() -> None:
 def test_points_are_where_the_depth_image_says() -> None:
     depth = np.zeros((480, 640), np.float32)
     depth[100, 200], depth[300, 50] = 0.5, 2.0
-    found = points_of_pixels(np.ones((480, 640), bool), depth, K)
+    found = points_of_pixels(np.array([100, 300]), np.array([200, 50]), depth, K)
     np.testing.assert_allclose(project(found, np.eye(4), K), [[200, 100], [50, 300]])
     np.testing.assert_allclose(found[:, 2], [0.5, 2.0])
 
