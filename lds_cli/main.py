@@ -7,12 +7,18 @@ an `exit_code` (such as DatasetError) is shown to the user as its message; all o
 from __future__ import annotations
 
 import sys
+import warnings
+from pathlib import Path
 
 import typer
+from rich.console import Console
 
 from lds_cli import bench, capture, compare, data, demo, evaluate, perceive, reproduce, segment, train, weights
 from lds_cli.console import print_error
 from lds_models.presets import preset_names
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {"capture", "datasets", "lds_cli", "lds_models", "perception"}
 
 app = typer.Typer(
     name="lds",
@@ -38,6 +44,7 @@ app.add_typer(bench.app, name="bench")
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 the data or the run is bad, 2 the command line is."""
+    warnings.showwarning = _show_warning
     try:
         require_own_datasets()
         app()
@@ -47,6 +54,15 @@ def main() -> None:
             raise
         print_error(str(error))
         sys.exit(exit_code)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    """Our own are for people: without the line of code that they came from."""
+    if PACKAGES.intersection(parent.name for parent in Path(filename).parents if parent.parent == ROOT):
+        text = str(message)
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno).strip()
+    Console(stderr=True).print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 class ForeignPackage(Exception):

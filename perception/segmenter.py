@@ -214,7 +214,7 @@ class Segmenter:
 
     def _take_cpu(self, error: DeviceFailed) -> None:
         self._open_runtime("cpu")
-        self.trouble = f"{error}. Segmenting on the CPU from now on; start the node again to try the device again"
+        self.trouble = f"{error}. Segmenting on the CPU from now on; start again to try the device again"
         if self.memory is not None:
             self.memory.runtime = self.runtime
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lds_models.presets import preset_names, presets_folder
 from lds_models.registry import ConfigError
@@ -76,6 +77,8 @@ def load_experiment(name_or_file: str, overrides: list[str]) -> Experiment:
         experiment = OmegaConf.to_object(settings)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{file}: {str(error).splitlines()[0]}") from error
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise ConfigError(f"{file}: cannot be read as an experiment's YAML: {str(error).splitlines()[0]}") from error
     _check(experiment, file)
     return experiment
 

@@ -109,8 +109,11 @@ def _open_folder(experiment: Experiment, run: Path, resume: bool) -> None:
             fixed.append("optimiser.name")
         if fixed:
             raise ConfigError(f"{path}: the run was started with another {', '.join(fixed)}; resume it with the same")
-    run.mkdir(parents=True, exist_ok=True)
-    path.write_text(OmegaConf.to_yaml(OmegaConf.structured(experiment)), encoding="utf-8")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        path.write_text(OmegaConf.to_yaml(OmegaConf.structured(experiment)), encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be written ({error.strerror}); give another --out") from error
 
 
 def _card(experiment: Experiment, run: Path, packed: PackedDataset, trainer: Trainer, command: str) -> dict[str, Any]:

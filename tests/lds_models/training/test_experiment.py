@@ -36,6 +36,13 @@ def test_unknown_experiment_lists_the_presets() -> None:
         load_experiment("paper_monet", [])
 
 
+def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    for content in (b"a: b: c\n", b"\xff\xfe\x00", b"steps: [1\n"):
+        (tmp_path / "odd.yaml").write_bytes(content)
+        with pytest.raises(ConfigError, match="odd.yaml: "):
+            load_experiment(str(tmp_path / "odd.yaml"), [])
+
+
 def test_missing_data_is_asked_for() -> None:
     with pytest.raises(ConfigError, match="data.path must be set"):
         load_experiment("paper_monet_lds", [])
