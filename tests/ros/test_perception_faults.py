@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 import time
@@ -14,6 +15,7 @@ from processes import wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
+import rosgraph
 import rospy
 import tf2_ros
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -136,22 +138,27 @@ class Labels:
         wait_for("labels", lambda: self.count >= before + images)
 
 
-def test_labels_go_on_while_tf_is_silent_and_diagnostics_tell(ros: None, start_node, tiny_weights: Path) -> None:
-    source = TfSource("hall", "seer")
-    start_node("segmentation_node.py", "tf_gaps", weights=tiny_weights, threads=1, world="hall")
-    images = rospy.Publisher("/tf_gaps/image", Image, queue_size=1)
-    infos = rospy.Publisher("/tf_gaps/camera_info", CameraInfo, queue_size=1)
-    statuses, labels = Statuses("tf_gaps"), Labels("/tf_gaps/label")
-    K, picture = pinhole(48, 64, 0.7), np.full((48, 64, 3), 200, np.uint8)
-    ends = threading.Event()
+def show_pictures(node: str, height: int, width: int) -> threading.Event:
+    """Show a node ten grey pictures a second, from where `seer` is, until the event is set."""
+    images = rospy.Publisher(f"/{node}/image", Image, queue_size=1)
+    infos = rospy.Publisher(f"/{node}/camera_info", CameraInfo, queue_size=1)
+    K, picture, ends = pinhole(height, width, 0.7), np.full((height, width, 3), 200, np.uint8), threading.Event()
 
     def show() -> None:
         while not ends.wait(0.1):
             header = Header(stamp=rospy.Time.now(), frame_id="seer")
-            infos.publish(camera_info_message(K, 48, 64, header))
+            infos.publish(camera_info_message(K, height, width, header))
             images.publish(image_message(picture, header))
 
     threading.Thread(target=show, daemon=True).start()
+    return ends
+
+
+def test_labels_go_on_while_tf_is_silent_and_diagnostics_tell(ros: None, start_node, tiny_weights: Path) -> None:
+    source = TfSource("hall", "seer")
+    start_node("segmentation_node.py", "tf_gaps", weights=tiny_weights, threads=1, world="hall")
+    statuses, labels = Statuses("tf_gaps"), Labels("/tf_gaps/label")
+    ends = show_pictures("tf_gaps", 48, 64)
     labels.wait_for_more()
     statuses.wait(DiagnosticStatus.OK, "segmenting")
     source.speaks.clear()
@@ -184,3 +191,30 @@ def test_a_camera_that_is_unplugged_is_told_and_one_that_comes_back_is_seen_agai
     plug_in()
     labels.wait_for_more()
     statuses.wait(DiagnosticStatus.OK, "segmenting")
+
+
+def test_a_listener_that_stops_reading_holds_up_nobody(ros: None, start_node, tiny_weights: Path) -> None:
+    node = start_node("segmentation_node.py", "patient", weights=tiny_weights, threads=1)
+    labels = Labels("/patient/label")
+    ends = show_pictures("patient", 480, 640)
+    labels.wait_for_more()
+    deaf = subprocess.Popen(["rostopic", "echo", "/patient/label"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for("the other listener", lambda: _listeners("/patient/label") == 2)
+        deaf.send_signal(signal.SIGSTOP)
+        labels.wait_for_more(20)  # of 1.2 MB each: what the sockets hold is full by then
+        before = _resident_mb(node.pid)
+        labels.wait_for_more(30)
+        assert _resident_mb(node.pid) < before + 20
+    finally:
+        deaf.kill()
+        ends.set()
+
+
+def _listeners(topic: str) -> int:
+    subscribers = rosgraph.Master("/tests").getSystemState()[1]
+    return len(dict(subscribers).get(topic, []))
+
+
+def _resident_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20
