@@ -22,8 +22,13 @@ def share_files() -> list[tuple[str, list[str]]]:
 setup(
     name="lds_scenes",
     version=xml.etree.ElementTree.parse("package.xml").findtext("version"),
-    packages=find_packages(include=[f"{name}{dots}" for dots in ("", ".*") for name in (
-        "capture", "datasets", "lds_cli", "lds_models", "lds_ros", "perception")]),
+    packages=find_packages(
+        include=[
+            f"{name}{dots}"
+            for dots in ("", ".*")
+            for name in ("capture", "datasets", "lds_cli", "lds_models", "lds_ros", "perception")
+        ]
+    ),
     package_dir={"": "."},
     package_data={"datasets": ["templates/*"], "lds_models": ["kernels.cpp", "templates/*", "weights/*"]},
     data_files=share_files(),

@@ -36,7 +36,8 @@ def convert(
     world: Annotated[
         Text,
         typer.Option(
-            help="Frame that poses are told in: on the table, z up.", show_default="world, or tf's root",
+            help="Frame that poses are told in: on the table, z up.",
+            show_default="world, or tf's root",
             rich_help_panel=TOPICS,
         ),
     ] = None,
@@ -57,9 +58,7 @@ def convert(
     max_speed: Annotated[
         float, typer.Option(min=0, help="Metres a second; a faster camera is not still.", rich_help_panel=VIEWS)
     ] = 0.01,
-    max_turn: Annotated[
-        float, typer.Option(min=0, help="Degrees a second; likewise.", rich_help_panel=VIEWS)
-    ] = 1.0,
+    max_turn: Annotated[float, typer.Option(min=0, help="Degrees a second; likewise.", rich_help_panel=VIEWS)] = 1.0,
     scene_gap: Annotated[
         float, typer.Option(min=0, help="Seconds without an image that end a scene.", rich_help_panel=VIEWS)
     ] = 10.0,

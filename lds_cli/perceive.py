@@ -10,7 +10,9 @@ import typer
 from lds_cli.console import console, print_error, progress_bar
 from lds_cli.picture_options import Inputs, SingleViewWeights, Topic
 
-app = typer.Typer(help="See whether a camera's pictures suit a model, and measure what perception finds.", no_args_is_help=True)
+app = typer.Typer(
+    help="See whether a camera's pictures suit a model, and measure what perception finds.", no_args_is_help=True
+)
 
 
 @app.callback()

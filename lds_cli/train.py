@@ -22,9 +22,7 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The run's folder.", show_default="runs/EXPERIMENT_seedN")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/EXPERIMENT_seedN")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
 ) -> None:
     """Train a model. The run's folder gets its curves, checkpoints and, at the end, weights.safetensors.

@@ -102,6 +102,9 @@ def publish(
             show_default="perception's usual de-duplication",
         ),
     ] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=2, help="Give the model another K.", metavar="K", show_default="as in training")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="the package's own")] = None,
 ) -> None:
     """Put a run's weights, with their measured metrics in the card, among those that come with the package.
@@ -112,16 +115,17 @@ def publish(
     Example: lds weights publish runs/table monet_lds_table --eval runs/table/eval --validation data/table
     """
     from lds_models.model_card import publish as write
-    from lds_models.weights import SHIPPED
+    from lds_models.weights import SHIPPED, load_weights
     from perception.segmenter import Segmenter
     from perception.thresholds import GRID
 
-    segmenter = Segmenter(run, device="cpu", poses=True)
+    loaded = load_weights(run, slots)
+    segmenter = Segmenter(loaded, device="cpu", poses=True)
     if validation is not None:
         segmenter.settings = _chosen_deduplication(segmenter, validation)
     perception = _measured_perception(segmenter, evaluation[0])
     chosen = {} if validation is None else {name: getattr(segmenter.settings, name) for name in GRID}
-    file = write(run, evaluation, name, notes, out or SHIPPED, chosen, perception)
+    file = write(loaded, evaluation, name, notes, out or SHIPPED, chosen, perception)
     console.print(f"[green]Wrote[/] {file} and its card beside it", soft_wrap=True)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lds_models.weights import WeightsError, load_weights, save_weights
+from lds_models.weights import LoadedModel, WeightsError, save_weights
 
 MEASURES = (
     "miou", "miou_unseen", "miou_scene", "miou_greedy", "ari", "fg_ari", "mse", "mse_unseen", "sim", "duplicate_rate"
@@ -17,7 +17,7 @@ MEASURES = (
 
 
 def publish(
-    run: str | Path,
+    loaded: LoadedModel,
     evaluations: list[Path],
     name: str,
     notes: str,
@@ -25,28 +25,28 @@ def publish(
     deduplication: dict[str, float] | None = None,
     perception: dict[str, Any] | None = None,
 ) -> Path:
-    """Write trained weights as `folder`/NAME.safetensors with their measured metrics in the card, and NAME.md beside.
+    """Write loaded weights as `folder`/NAME.safetensors with their measured metrics in the card, and NAME.md beside.
 
     Args:
-        run: a run's folder or a weights file.
-        evaluations: folders that `lds eval` of these very weights wrote, of the kind of scenes trained on first.
+        loaded: trained weights, with the K that they are to have.
+        evaluations: folders that `lds eval` of these very weights with this K wrote, first of the kind of scenes
+            trained on.
         notes: known failures and other things that a user should know.
         deduplication: settings of perception's de-duplication that suit these weights, in place of its defaults.
         perception: `data` and number of `images` on which it was measured what perception makes of the weights'
             `slots`, and the measures (name: value) of these and of its `objects`.
 
     Raises:
-        WeightsError: the weights cannot be read, or an evaluation is missing or of other weights.
+        WeightsError: an evaluation is missing, or of other weights or another K.
     """
-    loaded = load_weights(run)
     card = loaded.card | {"name": name, "notes": notes, "deduplication": deduplication or {}, "metrics": []}
     for evaluation in evaluations:
-        card["metrics"].append(_measured(evaluation, loaded.digest))
+        card["metrics"].append(_measured(evaluation, loaded))
     card["domain"] = _domain(evaluations[0]) if evaluations else {}
     card["perception"] = perception or {}
     path = folder / f"{name}.safetensors"
     save_weights(path, loaded.model, card)
-    path.with_suffix(".md").write_text(_page(card, loaded.digest), encoding="utf-8")
+    path.with_suffix(".md").write_text(_page(card, loaded), encoding="utf-8")
     return path
 
 
@@ -59,10 +59,15 @@ def read_evaluation(folder: Path) -> dict[str, Any]:
         raise WeightsError(f"{file}: cannot be read ({error}); run `lds eval` first") from error
 
 
-def _measured(evaluation: Path, digest: str) -> dict[str, Any]:
+def _measured(evaluation: Path, loaded: LoadedModel) -> dict[str, Any]:
     document = read_evaluation(evaluation)
-    if document["weights_digest"] != digest:
+    if document["weights_digest"] != loaded.digest:
         raise WeightsError(f"{evaluation}: was measured on other weights; run `lds eval` on these")
+    slots = document.get("slots") or loaded.card["training"]["experiment"]["model"]["num_slots"]
+    if slots != loaded.model.num_slots:
+        raise WeightsError(
+            f"{evaluation}: was measured with {slots} slots; run `lds eval --slots {loaded.model.num_slots}`"
+        )
     kept = ("data", "split", "scenes", "images", "data_digest", "seed", "command")
     metrics = {name: document["metrics"][name] for name in MEASURES if name in document["metrics"]}
     return {key: document[key] for key in kept} | {"metrics": metrics}
@@ -79,18 +84,18 @@ def _domain(evaluation: Path) -> dict[str, float]:
     return {f"mse_p{percent}": float(np.percentile(errors, percent)) for percent in (50, 99)}
 
 
-def _page(card: dict[str, Any], digest: str) -> str:
+def _page(card: dict[str, Any], loaded: LoadedModel) -> str:
     training, model = card["training"], card["training"]["experiment"]["model"]
     lines = [
         f"# {card['name']}",
         "",
-        f"{model['name']} with K = {model['num_slots']} slots, "
+        f"{model['name']} with K = {loaded.model.num_slots} slots ({model['num_slots']} in training), "
         + (f"LDS prior of weight {model['lds_weight']}." if model["lds_weight"] else "no LDS prior."),
         "",
         f"- **Trained** on {training['images']} images ({training['data']}, split {training['split']}): "
         f"{training['steps']} steps, {training['hours']} hours.",
         f"- **Command**: `{training['command']}`",
-        f"- **Digest** of the parameters (SHA-256): `{digest}`",
+        f"- **Digest** of the parameters (SHA-256): `{loaded.digest}`",
         f"- **De-duplication** in perception: {json.dumps(card['deduplication'])}",
         f"- **Licence**: {card['licence']}",
         "",

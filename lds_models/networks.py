@@ -48,8 +48,7 @@ class UNet(nn.Module):
         widths = [channels] * 2 + [2 * channels] * (blocks - 2)
         self.patch = patch
         self.down = nn.ModuleList(
-            ConvNormReLU(before, after)
-            for before, after in zip([inputs * patch**2, *widths[:-1]], widths, strict=True)
+            ConvNormReLU(before, after) for before, after in zip([inputs * patch**2, *widths[:-1]], widths, strict=True)
         )
         ups = widths[::-1]
         self.up = nn.ModuleList(

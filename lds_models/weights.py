@@ -76,14 +76,13 @@ def load_weights(name_or_path: str | Path, num_slots: int | None = None) -> Load
             metadata = file.metadata() or {}
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: is damaged or no safetensors file ({error}); fetch or train it again") from error
+        raise WeightsError(f"{path}: is damaged or no safetensors file ({_brief(error)}); fetch or train it again") from error
     if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{path}: are no weights of lds_scenes (format {metadata.get('format')!r})")
+        raise WeightsError(f"{path}: are no weights of lds_scenes (format {str(metadata.get('format'))[:50]!r})")
     try:
-        settings = json.loads(metadata["model"])
+        settings, card = _mapping(metadata, "model"), _mapping(metadata, "card")
         model = build_model(settings if num_slots is None else settings | {"num_slots": num_slots})
         model.load_state_dict(state)
-        card = json.loads(metadata["card"])
     except (KeyError, ValueError, ConfigError, RuntimeError) as error:
         raise WeightsError(f"{path}: its parameters do not fit the model that it names ({_brief(error)})") from error
     digest = state_digest(state)
@@ -109,6 +108,13 @@ def copy_weights(model: SceneModel, name_or_path: str | Path) -> None:
             f"{loaded.path}: {kind} with these settings cannot start from these weights ({_brief(error)}); give it the "
             "settings that they were trained with, or other weights"
         ) from error
+
+
+def _mapping(metadata: dict[str, str], name: str) -> dict[str, Any]:
+    content = json.loads(metadata[name])
+    if not isinstance(content, dict):
+        raise ValueError(f"its '{name}' is no JSON object")
+    return content
 
 
 def _brief(error: Exception) -> str:

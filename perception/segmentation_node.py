@@ -9,10 +9,10 @@ Publishes: ~label (sensor_msgs/Image, 32SC1), ~objects (SegmentedScene), ~overla
 Services: ~segment (Segment), one image apart from the stream. Of multi-view models instead: ~query_view (QueryView),
     the scene from elsewhere; ~reset_scene (std_srvs/Trigger), forget it.
 Parameters: ~weights (name, file or run folder), ~threads (of inference; 0: one a core), ~device (auto, cpu, cuda),
-    ~cosine, ~chroma, ~min_area, ~part and ~min_confidence (in place of the model card's; see DeduplicationSettings; changed
-    while it runs by dynamic_reconfigure), ~region (x, y, width, height: where to look; else the whole image), ~world
-    (the frame in which a scene stands still: to place objects without depth, and for multi-view models; empty: none),
-    ~record (folder to keep images and segmentations in; empty: none), ~record_every (seconds between images that are
+    ~cosine, ~chroma, ~min_area, ~part and ~min_confidence (in place of the model card's; see DeduplicationSettings;
+    changed while it runs by dynamic_reconfigure), ~region (x, y, width, height: where to look; else the whole image),
+    ~world (the frame in which a scene stands still: to place objects without depth, and for multi-view models; empty:
+    none), ~record (folder to keep images and segmentations in; empty: none), ~record_every (seconds between images that are
     kept).
 """
 

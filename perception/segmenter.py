@@ -11,7 +11,7 @@ import numpy as np
 
 from datasets.packing import middle_square, square
 from lds_models.model import MultiViewModel
-from lds_models.weights import WeightsError, load_weights
+from lds_models.weights import LoadedModel, WeightsError, load_weights
 from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates
 from perception.executors import DeviceFailed
 from perception.runtime import open_runtime, open_view_runtime
@@ -105,7 +105,7 @@ class Segmenter:
         trouble: what the user should know of a GPU that failed; empty: nothing.
 
     Args:
-        weights: a name of shipped weights, a file, or a training run's folder.
+        weights: a name of shipped weights, a file, a training run's folder, or what was loaded of one.
         settings: of `DeduplicationSettings`, which replace those of the model card.
         region: where in the image to look; None: everywhere. The model sees the middle square of it.
         device, threads: see `open_runtime`.
@@ -118,14 +118,14 @@ class Segmenter:
 
     def __init__(
         self,
-        weights: str | Path,
+        weights: str | Path | LoadedModel,
         settings: Mapping[str, float] | None = None,
         region: Region | None = None,
         device: str = "auto",
         threads: int = 0,
         poses: bool = False,
     ) -> None:
-        loaded = load_weights(weights)
+        loaded = weights if isinstance(weights, LoadedModel) else load_weights(weights)
         if isinstance(loaded.model, MultiViewModel) and not poses:
             raise WeightsError(
                 f"{loaded.path}: is a multi-view model, which needs the camera's pose with each image: set the node's "

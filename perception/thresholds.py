@@ -18,9 +18,7 @@ GRID = {
 }
 
 
-def choose_settings(
-    slots: Sequence[Slots], truths: np.ndarray
-) -> tuple[DeduplicationSettings, Quality]:
+def choose_settings(slots: Sequence[Slots], truths: np.ndarray) -> tuple[DeduplicationSettings, Quality]:
     """The settings of GRID with the best score, and how good they are.
 
     Args:

@@ -54,7 +54,8 @@ def is_ros(module: str) -> bool:
 def may_import_ros(path: Path) -> bool:
     return (
         path.name.endswith("_node.py")
-        or path in {Path("perception/messages.py"), Path("perception/services.py"), Path("capture/cameras/ros_topic.py")}
+        or path
+        in {Path("perception/messages.py"), Path("perception/services.py"), Path("capture/cameras/ros_topic.py")}
         or path.parts[0] == "lds_ros"
         or (Path("capture/arms") in path.parents and path.name != "arm.py")
     )

@@ -1,10 +1,10 @@
 """What lies where in a folder that is recorded into.
 
-    dataset.json  scene_000000.h5 ...   finished scenes, as datasets.recorded reads them
-    journals/scene_000000.jsonl ...     what happened while each of them was recorded
-    scene_000001.partial/               the scene at work: journal.jsonl, view_000000.npz ...
-    session.json                        what was asked for
-    .recorder.lock                      held by the recorder that is at work
+dataset.json  scene_000000.h5 ...   finished scenes, as datasets.recorded reads them
+journals/scene_000000.jsonl ...     what happened while each of them was recorded
+scene_000001.partial/               the scene at work: journal.jsonl, view_000000.npz ...
+session.json                        what was asked for
+.recorder.lock                      held by the recorder that is at work
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -46,22 +47,34 @@ def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         if metadata.get("format") != FORMAT:
             raise WeightsError(f"{path}: is no checkpoint of this version of lds_scenes")
+        done = int(metadata["step"]), float(metadata["seconds"])
         model.load_state_dict({k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")})
-    except (SafetensorError, OSError, RuntimeError) as error:
+        optimiser.load_state_dict(_optimiser_state(tensors, model, optimiser))
+        torch.set_rng_state(tensors["random/cpu"])
+        if torch.cuda.is_available() and "random/cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random/cuda"])
+    except WeightsError:
+        raise
+    except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"{path}: cannot be resumed from ({reason}); was the model changed since?") from error
+    return done
+
+
+def _optimiser_state(tensors: dict[str, Tensor], model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+    """What the optimiser loads. Raises ValueError where it is of another optimiser or model."""
     parameters = dict(model.named_parameters())
     names = list(parameters)
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimiser/"):
             name, entry = key.removeprefix("optimiser/").rsplit("/", 1)
+            if value.shape not in (parameters[name].shape, torch.Size([])) or not value.is_floating_point():
+                raise ValueError(f"{key} is {value.dtype} {list(value.shape)}")
             state.setdefault(names.index(name), {})[entry] = _laid_out_like(parameters[name], value)
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    torch.set_rng_state(tensors["random/cpu"])
-    if torch.cuda.is_available() and "random/cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random/cuda"])
-    return int(metadata["step"]), float(json.loads(metadata["seconds"]))
+    if len({frozenset(entries) for entries in state.values()}) > 1:
+        raise ValueError("the optimiser's state is not complete")
+    return {"state": state, "param_groups": optimiser.state_dict()["param_groups"]}
 
 
 def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:

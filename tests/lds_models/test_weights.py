@@ -115,7 +115,13 @@ def test_published_weights_carry_their_metrics(file: Path, tmp_path: Path) -> No
     quality = {"miou": 0.9, "duplicate_rate": 0.01, "right_count": 0.8}
     perception = {"data": "squares", "images": 4, "slots": quality | {"miou": 0.6}, "objects": quality}
     path = publish(
-        file, [measured], "shipped", "Fails on green.", tmp_path / "out", {"min_confidence": 0.7}, perception
+        load_weights(file),
+        [measured],
+        "shipped",
+        "Fails on green.",
+        tmp_path / "out",
+        {"min_confidence": 0.7},
+        perception,
     )
     loaded = load_weights(path)
     assert loaded.name == "shipped" and loaded.card["metrics"][0]["metrics"]["miou"]["mean"] == 0.7
@@ -128,11 +134,21 @@ def test_published_weights_carry_their_metrics(file: Path, tmp_path: Path) -> No
 
 def test_metrics_of_other_weights_are_not_published(file: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="measured on other weights"):
-        publish(file, [evaluation(tmp_path / "eval", "0" * 64)], "shipped", "", tmp_path / "out")
+        publish(load_weights(file), [evaluation(tmp_path / "eval", "0" * 64)], "shipped", "", tmp_path / "out")
+
+
+def test_metrics_of_another_k_are_not_published(file: Path, tmp_path: Path) -> None:
+    measured = evaluation(tmp_path / "eval", load_weights(file).digest)
+    with pytest.raises(WeightsError, match=r"measured with \d+ slots; run `lds eval --slots 9`"):
+        publish(load_weights(file, 9), [measured], "shipped", "", tmp_path / "out")
+    metrics = measured / "metrics.json"
+    metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"slots": 9}))
+    path = publish(load_weights(file, 9), [measured], "shipped", "", tmp_path / "out")
+    assert load_weights(path).model.num_slots == 9
 
 
 def test_an_evaluation_without_its_images_is_refused_in_words(file: Path, tmp_path: Path) -> None:
     measured = evaluation(tmp_path / "eval", load_weights(file).digest)
     (measured / "per_image.csv").unlink()
     with pytest.raises(WeightsError, match=r"per_image.csv: cannot be read .*run `lds eval` again"):
-        publish(file, [measured], "shipped", "", tmp_path / "out")
+        publish(load_weights(file), [measured], "shipped", "", tmp_path / "out")

@@ -159,5 +159,7 @@ def test_settings_come_from_the_model_card_and_can_be_replaced() -> None:
 
 
 def test_an_unknown_setting_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'cosin'.*only cosine, presence, reach, min_area, part, chroma, min_confidence"):
+    with pytest.raises(
+        ValueError, match="'cosin'.*only cosine, presence, reach, min_area, part, chroma, min_confidence"
+    ):
         DeduplicationSettings.from_card({"deduplication": {"cosin": 0.8}}, {})

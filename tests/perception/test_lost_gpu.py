@@ -64,7 +64,9 @@ def test_where_the_gpu_fails_the_cpu_goes_on_and_the_user_is_told(
     assert "CUDA error: unspecified launch failure. Segmenting on the CPU from now on" in segmenter.trouble
 
 
-def test_what_a_multi_view_model_knows_of_the_scene_outlives_the_gpu(gpu: Callable[[int], None], tmp_path: Path) -> None:
+def test_what_a_multi_view_model_knows_of_the_scene_outlives_the_gpu(
+    gpu: Callable[[int], None], tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     small = {"image_size": 16, "num_slots": 3, "iterations": 2, "decoder_channels": 4, "hidden": 8}
     save_weights(tmp_path / "views.safetensors", MulMON(MulMONConfig(viewpoint_kind="pose", **small)), {})

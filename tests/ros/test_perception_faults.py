@@ -198,7 +198,9 @@ def test_a_listener_that_stops_reading_holds_up_nobody(ros: None, start_node, ti
     labels = Labels("/patient/label")
     ends = show_pictures("patient", 480, 640)
     labels.wait_for_more()
-    deaf = subprocess.Popen(["rostopic", "echo", "/patient/label"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deaf = subprocess.Popen(
+        ["rostopic", "echo", "/patient/label"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         wait_for("the other listener", lambda: _listeners("/patient/label") == 2)
         deaf.send_signal(signal.SIGSTOP)

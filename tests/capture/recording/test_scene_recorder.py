@@ -43,7 +43,14 @@ class Desk:
         progress = ProgressReporter(1, VIEWS, self.told.append, lambda: self.clock.now)
         progress.scene(1, len(self.scene.stored))
         SceneRecorder(
-            self.scene, VIEWS, approach, self.taker, self.camera, progress, self.interrupted, [],
+            self.scene,
+            VIEWS,
+            approach,
+            self.taker,
+            self.camera,
+            progress,
+            self.interrupted,
+            [],
             SceneLimits(failures, pause=0),
         ).record()
 
