@@ -86,10 +86,12 @@ def _domain(evaluation: Path) -> dict[str, float]:
 
 def _page(card: dict[str, Any], loaded: LoadedModel) -> str:
     training, model = card["training"], card["training"]["experiment"]["model"]
+    slots = loaded.model.num_slots
+    trained_with = "" if slots == model["num_slots"] else f" ({model['num_slots']} in training)"
     lines = [
         f"# {card['name']}",
         "",
-        f"{model['name']} with K = {loaded.model.num_slots} slots ({model['num_slots']} in training), "
+        f"{model['name']} with K = {slots} slots{trained_with}, "
         + (f"LDS prior of weight {model['lds_weight']}." if model["lds_weight"] else "no LDS prior."),
         "",
         f"- **Trained** on {training['images']} images ({training['data']}, split {training['split']}): "
