@@ -62,7 +62,9 @@ def read_dataset_index(root: Path) -> DatasetIndex:
     content = read_json(path, "copy or synthesise it again")
     if not isinstance(content, dict) or content.get("format") != INDEX_FORMAT:
         found = content.get("format") if isinstance(content, dict) else None
-        raise DatasetError(f"{path}: is of format {found!r}; this version of lds_scenes reads {INDEX_FORMAT!r}")
+        raise DatasetError(
+            f"{path}: is of format {repr(found)[:200]}; this version of lds_scenes reads {INDEX_FORMAT!r}"
+        )
     name, kind = (_expect(path, content, key, str) for key in ("name", "kind"))
     listed = _expect(path, content, "scenes", list)
     scenes = dict(_scene(path, entry) for entry in listed)
@@ -73,14 +75,16 @@ def read_dataset_index(root: Path) -> DatasetIndex:
         known = isinstance(files, list) and all(isinstance(file, str) for file in files)
         strangers = [file for file in files if file not in scenes] if known else [files]
         if strangers:
-            raise DatasetError(f"{path}: split '{split}' names {strangers[0]!r}, which is not among its scenes")
+            raise DatasetError(
+                f"{path}: split {repr(split)[:200]} names {repr(strangers[0])[:200]}, which is not among its scenes"
+            )
     return DatasetIndex(name, kind, scenes, splits)
 
 
 def _scene(path: Path, entry: Any) -> tuple[str, int]:
     file, views = (entry.get("file"), entry.get("views")) if isinstance(entry, dict) else (None, None)
     if not isinstance(file, str) or not isinstance(views, int) or views < 1:
-        raise DatasetError(f"{path}: a scene must be {{'file': name, 'views': number}}, got {entry!r}")
+        raise DatasetError(f"{path}: a scene must be {{'file': name, 'views': number}}, got {repr(entry)[:200]}")
     inside(path.parent, file, path)
     return file, views
 

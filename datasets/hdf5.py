@@ -14,6 +14,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from datasets.hdf5_chunks import check_chunks
+from datasets.hdf5_text import check_text
 from datasets.scene import DatasetError
 from datasets.scene_dataset import MAX_ARRAY_BYTES
 
@@ -23,20 +25,28 @@ _DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError)  # what h5py 
 
 
 @contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open a file for reading; whatever goes wrong with it inside `with` becomes a DatasetError that names it."""
+def open_hdf5(path: Path, with_text: bool = False) -> Iterator[h5py.File]:
+    """Open a file for reading; whatever goes wrong with it inside `with` becomes a DatasetError that names it.
+
+    Args:
+        with_text: whether attributes will be read that are text.
+    """
     path = Path(path)
     if not path.exists():
         raise DatasetError(f"{path}: no such file; the dataset is not complete, copy or record it again")
     try:
         # Datasets do not change while they are read, so no lock is needed (network disks often have none).
+        if with_text:
+            check_text(path)
         with h5py.File(path, "r", locking=False) as file:
             yield file
     except DatasetError as error:
         raise DatasetError(f"{path}: {str(error).removeprefix(f'{path.stem}: ')}") from None
     except _DAMAGE as error:
-        reason = str(error).strip("'\"").partition("\n")[0]
+        reason = str(error).strip("'\"").partition("\n")[0][:200]
         raise DatasetError(f"{path}: is truncated, damaged or no HDF5 file ({reason}); copy it again") from error
+    except MemoryError as error:
+        raise DatasetError(f"{path}: takes more memory than there is; the file is damaged, or too large") from error
 
 
 def stored_array(group: h5py.Group, name: str) -> h5py.Dataset:
@@ -58,9 +68,10 @@ def stored_array(group: h5py.Group, name: str) -> h5py.Dataset:
     return stored
 
 
-def read_array(stored: h5py.Dataset) -> np.ndarray:
-    """All of an array. Raises DatasetError where it declares more than MAX_ARRAY_BYTES."""
-    _check_size(stored, stored.shape)
+def read_array(stored: h5py.Dataset, limit: int = MAX_ARRAY_BYTES) -> np.ndarray:
+    """All of an array. Raises DatasetError where it declares more than `limit` bytes, or is damaged."""
+    _check_size(stored, stored.shape, limit)
+    check_chunks(stored)
     return stored[...]
 
 
@@ -77,9 +88,11 @@ def read_row(stored: h5py.Dataset, row: int, kept: KeptRows) -> np.ndarray:
     _check_size(stored, stored.shape[1:])
     together = stored.chunks[0] if stored.chunks else 1
     if together == 1 or together * math.prod(stored.shape[1:]) * stored.dtype.itemsize > MAX_KEPT_BYTES:
+        check_chunks(stored, slice(row, row + 1))
         return stored[row]
     key, first = (stored.file.filename, stored.name), row - row % together
     if key not in kept or kept[key][0] != first:
+        check_chunks(stored, slice(first, first + together))
         kept[key] = first, stored[first : first + together]
     return kept[key][1][row - first]
 
@@ -91,9 +104,9 @@ def _lies_here(group: h5py.Group, name: str) -> bool:
     return all(isinstance(group.get(path, getlink=True), h5py.HardLink) for path in paths)
 
 
-def _check_size(stored: h5py.Dataset, shape: tuple[int, ...]) -> None:
+def _check_size(stored: h5py.Dataset, shape: tuple[int, ...], limit: int = MAX_ARRAY_BYTES) -> None:
     """Also of the chunks, which HDF5 unpacks whole."""
     for declared in (shape, stored.chunks or ()):
-        if math.prod(declared) * stored.dtype.itemsize > MAX_ARRAY_BYTES:
+        if math.prod(declared) * stored.dtype.itemsize > limit:
             name = stored.name.lstrip("/")
             raise DatasetError(f"'{name}' declares an absurd size, {list(stored.shape)}; the file is damaged")

@@ -18,10 +18,13 @@ import h5py
 import numpy as np
 
 from datasets.atomic import whole_file
+from datasets.hdf5 import open_hdf5, read_array, stored_array
 from datasets.loading import find_loader, open_dataset
 from datasets.scene import DatasetError, Scene
 
 FORMAT = "lds_scenes/packed/2"
+GZIP_AT_BEST = 1100  # bytes that one byte unpacks to
+AGAIN = "delete the file and pack again"
 
 
 @dataclass(frozen=True)
@@ -148,21 +151,43 @@ def read_packed(path: Path, with_masks: bool = True) -> PackedDataset:
     """Read a packed file into memory.
 
     Raises:
-        DatasetError: the file is missing, truncated, or no packed dataset.
+        DatasetError: the file is missing, truncated, or no packed dataset, or its parts do not fit together.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
-                raise DatasetError(f"{path}: is no packed dataset of this version; make one with `lds data pack`")
-            masks = file["masks"][:] if with_masks and "masks" in file else None
-            viewpoints = {kind: values[:] for kind, values in file.get("viewpoints", {}).items()}
-            attributes = {key: str(file.attrs[key]) for key in ("source", "split", "digest")}
-            names = json.loads(file.attrs["names"])
-            return PackedDataset(file["images"][:], file["first_view"][:], masks, viewpoints, names, **attributes)
-    except (OSError, KeyError, ValueError) as error:
-        if isinstance(error, DatasetError):
-            raise
-        raise DatasetError(f"{path}: cannot be read as a packed dataset ({error}); delete it and pack again") from error
+    with open_hdf5(path, with_text=True) as file:
+        if file.attrs.get("format") != FORMAT:
+            raise DatasetError("is no packed dataset of this version; make one with `lds data pack`")
+        masks = _array(file, "masks") if with_masks and "masks" in file else None
+        viewpoints = {kind: _array(file, f"viewpoints/{kind}") for kind in file.get("viewpoints", ())}
+        attributes = {key: str(file.attrs[key]) for key in ("source", "split", "digest")}
+        names = json.loads(file.attrs["names"])
+        packed = PackedDataset(
+            _array(file, "images"), _array(file, "first_view"), masks, viewpoints, names, **attributes
+        )  # fmt: skip
+        _check(packed)
+        return packed
+
+
+def _array(file: h5py.File, name: str) -> np.ndarray:
+    """An array of a packed file, which may be large, but not larger than what is stored can unpack to."""
+    stored = stored_array(file, name)
+    return read_array(stored, GZIP_AT_BEST * stored.id.get_storage_size())
+
+
+def _check(packed: PackedDataset) -> None:
+    """Raises DatasetError where the parts of a packed dataset do not fit together."""
+    images, first, names = packed.images, packed.first_view, packed.names
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (images.shape[1], images.shape[1], 3):
+        raise DatasetError(f"images must be uint8 [N,size,size,3], got {images.dtype} {list(images.shape)}; {AGAIN}")
+    rising = first.dtype == np.int64 and first.ndim == 1 and len(first) > 1 and (np.diff(first) > 0).all()
+    if not rising or first[0] != 0 or first[-1] != len(images):
+        raise DatasetError(f"'first_view' must hold whole numbers that rise from 0 to {len(images)}; {AGAIN}")
+    if not isinstance(names, list) or len(names) != len(first) - 1 or not all(isinstance(name, str) for name in names):
+        raise DatasetError(f"its attribute 'names' must be a JSON list of {len(first) - 1} names; {AGAIN}")
+    if packed.masks is not None and (packed.masks.dtype != np.uint8 or packed.masks.shape != images.shape[:3]):
+        raise DatasetError(f"masks must be uint8 {list(images.shape[:3])}, got {list(packed.masks.shape)}; {AGAIN}")
+    for kind, values in packed.viewpoints.items():
+        if values.dtype != np.float32 or values.ndim != 2 or len(values) != len(images):
+            raise DatasetError(f"'viewpoints/{kind}' must be float32 [{len(images)},Dv]; {AGAIN}")
 
 
 def middle_square(image: np.ndarray) -> tuple[slice, slice]:

@@ -60,7 +60,7 @@ def recording_facts(path: Path) -> RecordingFacts:
     try:
         skipped = [{"view": int(s["view"]), "reason": str(s["reason"])} for s in meta.get("skipped_views", [])]
         numbers = [int(number) for number in meta.get("view_numbers", [])]
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:  # the last of an infinite number
         raise DatasetError(f"{path}: skipped_views or view_numbers are not as recorders write them") from error
     return RecordingFacts(facts, quality, skipped, numbers, _read_journal(journal))
 
@@ -89,7 +89,7 @@ def _read_journal(path: Path) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict):
             events.append(event)

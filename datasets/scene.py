@@ -67,7 +67,10 @@ class Scene:
         self._expect("depth", np.float32, (views, height, width))
         self._expect("stamps", np.float64, (views,))
         if self.amodal_masks is not None:
-            self._expect("amodal_masks", np.bool_, (views, self.amodal_masks.shape[1], height, width))
+            objects = self.amodal_masks.shape[1] if self.amodal_masks.ndim == 4 else len(self.objects)
+            self._expect("amodal_masks", np.bool_, (views, objects, height, width))
+        if self.distortion is not None:
+            self._expect("distortion", np.float64, (views, 5) if self.distortion.ndim == 2 else (5,))
         for key in ("T_world_camera", "K", "distortion", "depth", "stamps"):
             value = getattr(self, key)
             if value is not None and not np.isfinite(value).all():

@@ -22,7 +22,7 @@ OWN_ATTRIBUTES = ("format", "objects", "meta")
 @contextmanager
 def open_scene_file(path: Path) -> Iterator[SceneFile]:
     """Open a scene file; whatever goes wrong with it inside `with` becomes a DatasetError that names it."""
-    with open_hdf5(path) as file:
+    with open_hdf5(path, with_text=True) as file:
         yield SceneFile(file)
 
 
@@ -58,9 +58,13 @@ class SceneFile:
         return value
 
     def facts(self) -> dict[str, Any]:
-        """The flat attributes beside the format's own."""
+        """The flat attributes beside the format's own: text, numbers, lists of these."""
         rest = {name: value for name, value in self._file.attrs.items() if name not in OWN_ATTRIBUTES}
-        return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in rest.items()}
+        facts = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in rest.items()}
+        for name, fact in facts.items():
+            if not all(isinstance(part, str | int | float) for part in (fact if isinstance(fact, list) else [fact])):
+                raise DatasetError(f"its attribute '{name}' must be text, a number or a list of these")
+        return facts
 
     def dataset_names(self) -> list[str]:
         names: list[str] = []

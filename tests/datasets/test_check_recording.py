@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
+import h5py
 import numpy as np
 import pytest
 
 from datasets.check import check_dataset
 from datasets.loading import open_dataset
 from datasets.recorded import write_dataset_index, write_scene
+from datasets.recording_facts import recording_facts
 from datasets.scene import DatasetError
 
 GOOD = {"quality/sharpness": np.array([90.0, 100, 110, 95]), "quality/overexposed": np.array([0, 0.01, 0, 0.2])}
@@ -62,6 +65,18 @@ def test_skipped_views_are_told_with_their_reasons(check):
     assert check(meta={"skipped_views": skipped}).notes == [
         "scene_000007: skipped viewpoint 3 (blurred), viewpoint 9 (arm stalled)"
     ]
+
+
+@pytest.mark.parametrize(
+    "meta", [{"view_numbers": [float("inf")]}, {"skipped_views": [{"view": float("inf"), "reason": "x"}]}]
+)
+def test_infinite_numbers_of_views_are_refused(tmp_path, drawn_scene, meta):
+    path = tmp_path / "scene_000000.h5"
+    write_scene(path, drawn_scene)
+    with h5py.File(path, "r+") as file:
+        file.attrs["meta"] = json.dumps(meta)
+    with pytest.raises(DatasetError, match="are not as recorders write them"):
+        recording_facts(path)
 
 
 def test_skipped_views_in_another_form_are_a_problem(check):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,23 @@ def test_no_poses_are_made_up(jaco: Path) -> None:
     assert scene.T_world_camera is None and scene.masks is None and scene.viewpoint_kinds == ("gqn",)
     with pytest.raises(DatasetError, match="viewpoints need camera poses"):
         scene.viewpoints("pose")
+
+
+@pytest.mark.parametrize(
+    "packing",
+    [
+        {"compression": "gzip"}, {"compression": "gzip", "shuffle": True}, {"compression": "lzf"}, {"fletcher32": True},
+        {"compression": "lzf", "shuffle": True, "fletcher32": True}, {"shuffle": True},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("chunks", [(1, 3, 8, 8, 3), (3, 2, 5, 8, 1)])
+def test_packed_images_come_out_as_they_were(jaco: Path, packing: dict, chunks: tuple[int, ...]) -> None:
+    with h5py.File(jaco / "gqn_jaco_train.h5", "r+") as file:
+        images = file["images"][...]
+        images[1] = np.arange(images.shape[3])[:, None]
+        del file["images"]
+        file.create_dataset("images", data=images, chunks=chunks, **packing)
+    np.testing.assert_array_equal(np.stack([scene.images for scene in open_dataset(jaco, "train")]), images)
 
 
 def test_it_travels_to_other_processes(jaco: Path) -> None:
@@ -102,9 +120,31 @@ def _elsewhere(file: h5py.File) -> None:
     file["images"] = h5py.ExternalLink("other.bin", "images")
 
 
+def _piece(content: bytes, **packing: object) -> Callable[[h5py.File], None]:
+    """The first row's piece holds this, as it would lie in the file."""
+
+    def change(file: h5py.File) -> None:
+        del file["images"]
+        stored = file.create_dataset(
+            "images", data=np.ones((4, 3, 8, 8, 3), np.uint8), chunks=(1, 3, 8, 8, 3), **packing
+        )
+        stored.id.write_direct_chunk((0,) * 5, content)
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (_piece(zlib.compress(b"short"), compression="gzip"), "'images' does not unpack to the size that it declares"),
+        (
+            _piece(zlib.compress(bytes(10**7)), compression="gzip"),
+            "'images' does not unpack to the size that it declares",
+        ),
+        (_piece(b"\1ab", compression="lzf"), "'images' does not unpack to the size that it declares"),
+        (_piece(b"x", shuffle=True), "'images' does not unpack to the size that it declares"),
+        (_piece(b"x", fletcher32=True), "'images' does not unpack to the size that it declares"),
+        (_piece(b"x", scaleoffset=0), "'images' is packed by filter 6, .* pack it again: h5repack"),
         (_replace("images", np.full((4, 3, 8, 8, 3), 1.5)), r"'images' holds values from 1.5 to 1.5; float64"),
         (_replace("images", np.full((4, 3, 8, 8, 3), np.nan)), "'images' holds values from nan"),
         (_replace("images", np.full((4, 3, 8, 8, 3), 300)), r"int64 images must be in \[0, 255\]"),

@@ -95,8 +95,45 @@ def test_truncated_packed_file_is_named(tmp_path: Path, keep: int) -> None:
     file = tmp_path / "p.h5"
     write_packed(file, plain_scenes((2, 2)), "here", "train", "d", 8)
     file.write_bytes(file.read_bytes()[:keep])
-    with pytest.raises(DatasetError, match=f"{file}: cannot be read as a packed dataset"):
+    with pytest.raises(DatasetError, match=f"{file}: is truncated, damaged or no HDF5 file"):
         read_packed(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("images", np.zeros((4, 8, 9, 3), np.uint8)),
+        ("images", np.zeros((4, 8, 8, 3))),
+        ("first_view", np.array([0, 4, 2, 4])),
+        ("first_view", np.array([0, 2, 5])),
+        ("first_view", np.array([0, 4])),
+        ("masks", np.zeros((3, 8, 8), np.uint8)),
+        ("viewpoints/clevr", np.zeros((3, 3), np.float32)),
+    ],
+)
+def test_packed_file_whose_parts_do_not_fit_is_named(tmp_path: Path, name: str, value: np.ndarray) -> None:
+    import h5py
+
+    path = tmp_path / "p.h5"
+    write_packed(path, plain_scenes((2, 2)), "here", "train", "d", 8)
+    with h5py.File(path, "r+") as file:
+        if name in file:
+            del file[name]
+        file[name] = value
+    with pytest.raises(DatasetError, match=f"{path}: .*delete the file and pack again"):
+        read_packed(path)
+
+
+def test_packed_file_that_declares_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+    import h5py
+
+    path = tmp_path / "p.h5"
+    write_packed(path, plain_scenes((2, 2)), "here", "train", "d", 8)
+    with h5py.File(path, "r+") as file:
+        del file["images"]
+        file.create_dataset("images", (10**9, 8, 8, 3), np.uint8, chunks=(1, 8, 8, 3))
+    with pytest.raises(DatasetError, match="'images' declares an absurd size"):
+        read_packed(path)
 
 
 def test_other_hdf5_file_is_refused(tmp_path: Path) -> None:

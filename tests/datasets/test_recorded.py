@@ -134,6 +134,15 @@ def test_flipped_bytes_in_the_images_are_noticed(file):
         read_scene(file)
 
 
+def test_damaged_text_is_noticed_and_not_read_for_ever(file):
+    content = bytearray(file.read_bytes())
+    part = content.index(b"GCOL") + 16
+    content[part : part + 16] = bytes(16)
+    file.write_bytes(content)
+    with pytest.raises(DatasetError, match="scene_000007.h5: its text is damaged"):
+        read_scene(file)
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(DatasetError, match="scene_000001.h5: no such file"):
         read_scene(tmp_path / "scene_000001.h5")
@@ -171,6 +180,9 @@ def _link_elsewhere(stored: h5py.File) -> None:
         (lambda f: _change(f, "K", np.zeros((4, 3))), "K must be float64"),
         (lambda f: f["depth"].attrs.modify("depth_scale", -1.0), "depth_scale"),
         (_declare_absurd, "absurd size"),
+        (lambda f: _change(f, "amodal_masks", np.zeros(4, bool)), "amodal_masks must be bool"),
+        (lambda f: _change(f, "distortion", np.zeros((4, 3))), "distortion must be float64"),
+        (lambda f: f.attrs.create("note", np.bytes_(b"x")), "'note' must be text, a number or a list"),
         (_link_elsewhere, "'K' is no array stored in this file"),
     ],
 )
@@ -228,6 +240,7 @@ def test_unfinished_files_are_no_scenes(dataset_folder):
         ({"splits": {"train": ["scene_000009.h5"]}}, "not among its scenes"),
         ({"splits": {"train": [["scene_000000.h5"]]}}, "not among its scenes"),
         ({"splits": []}, "'splits'"),
+        ({"scenes": ["x" * 9000]}, "a scene must be .{0,400}$"),
     ],
 )
 def test_wrong_index_is_named(dataset_folder, change, words):
