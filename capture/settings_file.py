@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from capture.errors import CaptureError
+from datasets.yaml_file import read_yaml
 from lds_models.presets import presets_folder
 
 T = TypeVar("T")
@@ -17,6 +18,9 @@ T = TypeVar("T")
 
 class SettingsError(CaptureError):
     """A settings file is missing or wrong. The message names the file and the key."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split())[:1000])  # one line, whatever stands in the file
 
 
 def settings_file(kind: str, name_or_path: str | Path) -> Path:
@@ -40,14 +44,17 @@ def read_mapping(file: Path) -> DictConfig:
         SettingsError: it cannot be read, or holds no keys.
     """
     try:
-        content = OmegaConf.load(file)
-    except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
-        raise SettingsError(f"{file}: is no valid YAML ({' '.join(str(error).split())})") from error
+        if not isinstance(read_yaml(file), dict):
+            raise SettingsError(f"{file}: holds no 'key: value' lines")
+        content = OmegaConf.load(file)  # with its own mind on what a number is; refuses keys that stand twice
+        OmegaConf.resolve(content)
+        return content
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read ({error.strerror or error})") from error
-    if not OmegaConf.is_dict(content):
-        raise SettingsError(f"{file}: holds no 'key: value' lines")
-    return content
+    except OmegaConfBaseException as error:
+        raise SettingsError(f"{file}: {_brief(error)}") from error
+    except (YAMLError, ValueError) as error:
+        raise SettingsError(f"{file}: {error}") from error
 
 
 def read_settings(schema: type[T], file: Path) -> T:
@@ -70,9 +77,19 @@ def settings_of(schema: type[T], content: DictConfig, file: Path) -> T:
         if missing := sorted(OmegaConf.missing_keys(settings)):
             raise SettingsError(f"{file}: {missing[0]} is missing")
         return OmegaConf.to_object(settings)
-    except (OmegaConfBaseException, ValueError) as error:
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
         key = getattr(error, "full_key", None)
-        raise SettingsError(f"{file}: {f'{key}: ' if key else ''}{str(error).splitlines()[0]}") from error
+        raise SettingsError(f"{file}: {f'{key}: ' if key else ''}{_brief(error)}") from error
+
+
+def are_numbers(values: object, count: int) -> bool:
+    """Whether these are so many numbers, neither NaN nor of a size that no length or angle has."""
+    known = isinstance(values, list | tuple) and len(values) == count
+    return known and all(isinstance(value, int | float) and abs(value) < 1e9 for value in values)
+
+
+def _brief(error: Exception) -> str:
+    return str(error).partition("\n")[0][:400]
 
 
 def require(condition: bool, file: Path, message: str) -> None:

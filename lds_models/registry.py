@@ -31,6 +31,10 @@ class ConfigError(ValueError):
 
     exit_code = 2
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split())[:1000])  # one line, whatever stands in a file
+
+
 MOST = 4096  # of layers, channels, pixels a side, ...
 MOST_BYTES = 2**31  # of a model's parameters
 

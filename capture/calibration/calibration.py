@@ -15,6 +15,7 @@ from capture.cameras.camera import Intrinsics
 from capture.errors import CalibrationError
 from datasets.atomic import whole_file
 from datasets.scene import DatasetError
+from datasets.yaml_file import read_yaml
 
 MAX_AGE = 30.0  # days; mounts loosen, and nobody remembers the knock
 SECONDS_A_DAY = 86400.0
@@ -146,14 +147,12 @@ def load_calibration(path: Path) -> Calibration:
         CalibrationError: there is no such file, it is none, something in it is missing, unknown or not possible, or it
             was changed since it was made.
     """
-    import yaml
-
     try:
-        content = yaml.safe_load(path.read_text())
+        content = read_yaml(path)
     except FileNotFoundError as error:
         raise CalibrationError(f"{path}: there is no such calibration; make it by {COMMAND}") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise CalibrationError(f"{path}: cannot be read as a calibration: {' '.join(str(error).split())}") from error
+    except (OSError, ValueError) as error:
+        raise CalibrationError(f"{path}: cannot be read as a calibration: {error}") from error
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise CalibrationError(f"{path}: is not a calibration: it has no line 'format: {FORMAT}'")
     digest = content.pop("digest", None)

@@ -39,7 +39,7 @@ def from_plain(kind: type[T], data: object, name: str) -> T:
         raise ValueError(f"{name} is not a list of keys and values")
     hints = typing.get_type_hints(kind)
     if unknown := [key for key in data if key not in hints]:
-        raise ValueError(f"{name} has a key that is not known: '{unknown[0]}'")
+        raise ValueError(f"{name} has a key that is not known: {repr(unknown[0])[:100]}")
     return kind(**{key: _content(hint, data.get(key), key, f"'{key}' in {name}") for key, hint in hints.items()})
 
 
@@ -57,7 +57,7 @@ def _content(hint: Any, value: object, key: str, name: str) -> Any:
     if hint is float:
         return _number(value, name)
     if type(value) is not hint:
-        raise ValueError(f"{name} is {value!r} and not {_WORDS[hint]}")
+        raise ValueError(f"{name} is {repr(value)[:100]} and not {_WORDS[hint]}")
     return value
 
 
@@ -65,8 +65,8 @@ _WORDS = {str: "a text", int: "a whole number", datetime: "a date with time and 
 
 
 def _number(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r} and not a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf or abs(value) > 1e300:
+        raise ValueError(f"{name} is {repr(value)[:100]} and not a number")
     return float(value)
 
 

@@ -23,6 +23,7 @@ from capture.calibration.plain_data import from_plain, to_plain
 from capture.calibration.poses import pose
 from capture.cameras.camera import Intrinsics
 from capture.errors import CalibrationError
+from datasets.yaml_file import read_yaml
 
 HEADER = ("image", "x", "y", "z", "qx", "qy", "qz", "qw")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -82,15 +83,13 @@ class ViewFolder:
 
 def read_setup(folder: Path) -> Setup | None:
     """What camera.yaml says; None where there is none. Raises CalibrationError where it is wrong."""
-    import yaml
-
     file = folder / "camera.yaml"
     if not file.exists():
         return None
     try:
-        return from_plain(Setup, yaml.safe_load(file.read_text()), "the file")
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise CalibrationError(f"{file}: {' '.join(str(error).split())}") from error
+        return from_plain(Setup, read_yaml(file), "the file")
+    except (OSError, ValueError) as error:
+        raise CalibrationError(f"{file}: {error}") from error
 
 
 def read_pictures(folder: Path) -> dict[str, np.ndarray]:

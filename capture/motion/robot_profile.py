@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import MISSING
 
-from capture.settings_file import SettingsError, read_settings, require, settings_file
+from capture.settings_file import SettingsError, are_numbers, read_settings, require, settings_file
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,10 @@ def _pose(pose: _Pose, file: Path) -> np.ndarray:
     from scipy.spatial.transform import Rotation
 
     position = _three(pose.position, "T_world_base.position", file)
-    quaternion = np.asarray(pose.quaternion, np.float64)
-    unit = quaternion.shape == (4,) and abs(np.linalg.norm(quaternion) - 1) < 1e-2
+    unit = are_numbers(pose.quaternion, 4) and abs(np.linalg.norm(pose.quaternion) - 1) < 1e-2
     require(unit, file, f"T_world_base.quaternion must be a unit quaternion [x, y, z, w], not {pose.quaternion}")
     T = np.eye(4)
-    T[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
+    T[:3, :3] = Rotation.from_quat(pose.quaternion).as_matrix()
     T[:3, 3] = position
     return T
 
@@ -186,8 +185,7 @@ def _pair(pair: list[str], file: Path) -> tuple[str, str]:
 
 
 def _three(values: list[float], key: str, file: Path) -> tuple[float, ...]:
-    fits = len(values) == 3 and np.isfinite(values).all()
-    require(fits, file, f"{key} must be three numbers [x, y, z] in metres, not {values}")
+    require(are_numbers(values, 3), file, f"{key} must be three numbers [x, y, z] in metres, not {values}")
     return tuple(values)
 
 

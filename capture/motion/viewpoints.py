@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import MISSING
 
-from capture.settings_file import read_mapping, require, settings_file, settings_of
+from capture.settings_file import are_numbers, read_mapping, require, settings_file, settings_of
 from datasets.camera import look_at
 
 ORBITS = ("ring", "hemisphere", "spiral")
@@ -71,7 +71,7 @@ def load_viewpoints(name_or_path: str | Path) -> Pattern:
     file = settings_file("viewpoints", name_or_path)
     content = read_mapping(file)
     kind = content.get("kind")
-    require(kind in _READERS, file, f"kind must be one of {', '.join(_READERS)}, not {kind}")
+    require(isinstance(kind, str) and kind in _READERS, file, f"kind must be one of {', '.join(_READERS)}, not {kind}")
     schema, read = _READERS[kind]
     return read(settings_of(schema, content, file), file)
 
@@ -123,9 +123,13 @@ class _FreehandSettings:
 
 
 def _orbit(settings: _OrbitSettings, file: Path) -> OrbitPattern:
-    require(len(settings.target) == 3, file, f"target must be three numbers [x, y, z] in metres, not {settings.target}")
+    require(
+        are_numbers(settings.target, 3),
+        file,
+        f"target must be three numbers [x, y, z] in metres, not {settings.target}",
+    )
     require(0 <= settings.scatter < 0.5, file, f"scatter must be 0 to 0.5 m, not {settings.scatter:g}")
-    require(settings.turns > 0, file, f"turns must be above 0, not {settings.turns:g}")
+    require(0 < settings.turns <= 1000, file, f"turns must be above 0, and 1000 at most, not {settings.turns:g}")
     azimuth = _range(settings.azimuth, -360, 360, "azimuth", "degrees", file)
     require(azimuth[1] - azimuth[0] <= 360, file, f"azimuth must span 360 degrees or less, not {settings.azimuth}")
     elevation = _range(settings.elevation, 0, 90, "elevation", "degrees", file)
@@ -145,8 +149,11 @@ def _taught(settings: _TaughtSettings, file: Path) -> TaughtPattern:
     names = settings.joint_names
     require(bool(settings.waypoints), file, "waypoints is empty: teach at least one")
     for number, waypoint in enumerate(settings.waypoints, 1):
-        fits = len(waypoint) == len(names) and np.isfinite(waypoint).all()
-        require(fits, file, f"waypoint {number} must be {len(names)} angles in rad, one of each joint, not {waypoint}")
+        require(
+            are_numbers(waypoint, len(names)),
+            file,
+            f"waypoint {number} must be {len(names)} angles in rad, one of each joint, not {waypoint}",
+        )
     return TaughtPattern(file.stem, tuple(names), np.array(settings.waypoints))
 
 
@@ -164,7 +171,7 @@ _READERS = {
 
 
 def _range(values: list[float], low: float, high: float, key: str, unit: str, file: Path) -> tuple[float, float]:
-    fits = len(values) == 2 and low <= values[0] <= values[1] <= high
+    fits = are_numbers(values, 2) and low <= values[0] <= values[1] <= high
     require(fits, file, f"{key} must be [from, to] within {low:g} to {high:g} {unit}, not {values}")
     return values[0], values[1]
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from datasets.yaml_file import read_yaml
 from lds_models.presets import preset_names, presets_folder
 from lds_models.registry import ConfigError
 
@@ -66,21 +67,37 @@ def load_experiment(name_or_file: str, overrides: list[str]) -> Experiment:
         raise ConfigError(f"no experiment '{name_or_file}': give a YAML file or one of {', '.join(preset_names())}")
     for override in overrides:
         if "=" not in override:
-            raise ConfigError(f"'{override}' is no setting; write key=value, for example steps=1000")
+            raise ConfigError(f"{override!r} is no setting; write key=value, for example steps=1000")
     try:
-        settings = OmegaConf.merge(
-            OmegaConf.structured(Experiment), OmegaConf.load(file), OmegaConf.from_dotlist(overrides)
-        )
+        if not isinstance(read_yaml(file), dict):
+            raise ConfigError(f"{file}: holds no 'key: value' lines")
+        settings = OmegaConf.merge(OmegaConf.structured(Experiment), OmegaConf.load(file), _from_dotlist(overrides))
         missing = OmegaConf.missing_keys(settings)
         if missing:
-            raise ConfigError(f"{file}: {', '.join(sorted(missing))} must be set, for example data.path=FOLDER")
+            raise ConfigError(f"{file}: {', '.join(sorted(missing))[:200]} must be set, for example data.path=FOLDER")
         experiment = OmegaConf.to_object(settings)
+    except ConfigError:
+        raise
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{file}: {str(error).splitlines()[0]}") from error
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise ConfigError(f"{file}: {str(error).splitlines()[0][:400]}") from error
+    except (OSError, TypeError, ValueError, YAMLError) as error:
         raise ConfigError(f"{file}: cannot be read as an experiment's YAML: {str(error).splitlines()[0]}") from error
     _check(experiment, file)
     return experiment
+
+
+def _from_dotlist(overrides: list[str]) -> DictConfig:
+    """The settings that `key=value` words say."""
+    for override in overrides:
+        try:
+            OmegaConf.from_dotlist([override])
+        # OmegaConf lets through what its parts raise at words that make no sense.
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigError(
+                f"{override[:100]!r} is no setting ({reason}); write key=value, like steps=1000"
+            ) from error
+    return OmegaConf.from_dotlist(overrides)
 
 
 def _check(experiment: Experiment, file: Path) -> None:
@@ -99,8 +116,9 @@ def _check(experiment: Experiment, file: Path) -> None:
         raise ConfigError(f"{file}: data.views must be 1 or more, or null for all, got {experiment.data.views}")
     if experiment.data.widening < 0:
         raise ConfigError(f"{file}: data.widening must be 0 or more, got {experiment.data.widening}")
-    if len(experiment.lds_warmup) != 2 or experiment.lds_warmup[0] > experiment.lds_warmup[1]:
-        raise ConfigError(f"{file}: lds_warmup must be [first step, last step], got {experiment.lds_warmup}")
+    warmup = experiment.lds_warmup
+    if len(warmup) != 2 or not all(isinstance(step, int) for step in warmup) or warmup[0] > warmup[1]:
+        raise ConfigError(f"{file}: lds_warmup must be [first step, last step], got {str(warmup)[:100]}")
 
 
 def learning_rate(config: OptimiserConfig, step: int, steps: int) -> float:

@@ -75,6 +75,12 @@ def test_zone_over_the_objects_is_read(tmp_path: Path) -> None:
         (PROFILE + "camera_body: {size: [1, 0, 1], position: [0, 0, 0]}\n", "camera_body.size must be lengths above 0"),
         (PROFILE + "allowed_pairs: [[a, b, c]]\n", "allowed_pairs: each is two names"),
         (PROFILE + "urdf: arm.urdf\n", "urdf: there is no file"),
+        (PROFILE.replace("[1, 2, 3]", "[[1], 2, 3]"), "T_world_base.position"),
+        (PROFILE + "speed: " + "[" * 3000 + "]" * 3000, "is no valid YAML .it is nested too deeply"),
+        (PROFILE + "home: &h {a: *h}", "is no valid YAML .it holds itself"),
+        (PROFILE + "joint_states: ${nothing}", ".*nothing"),
+        (PROFILE + "joint_states: !!timestamp 1", "is no valid YAML"),
+        (PROFILE + "tried: twice\n", ".*duplicate key tried"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_key(content: str, message: str, tmp_path: Path) -> None:

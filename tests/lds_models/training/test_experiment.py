@@ -22,6 +22,9 @@ from lds_models.training.experiment import OptimiserConfig, lds_ramp, learning_r
         (["optimiser.name=sgd"], "choose from rmsprop, adam"),
         (["batch_size=0"], "batch_size must be 1 or more"),
         (["lds_warmup=[5,2]"], "lds_warmup must be"),
+        (["lds_warmup=[[1],2]"], "lds_warmup"),
+        (["steps={"], "'steps={' is no setting"),
+        (["data=3"], "yaml"),
         (["data.views=0"], "data.views must be 1 or more, or null for all"),
     ],
 )
