@@ -94,6 +94,8 @@ class ComponentEncoder(nn.Module):
 
     def __init__(self, size: int, latent_dim: int, activation: str = "relu") -> None:
         super().__init__()
+        if size < 16:
+            raise ValueError(f"image size {size} must be 16 or more, which four convolutions halve")
         widths = (4, 32, 32, 64, 64)
         self.convolutions = nn.Sequential(*strided_convolutions(widths, activation))
         self.head = nn.Sequential(

@@ -76,7 +76,9 @@ def load_weights(name_or_path: str | Path, num_slots: int | None = None) -> Load
             metadata = file.metadata() or {}
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: is damaged or no safetensors file ({_brief(error)}); fetch or train it again") from error
+        raise WeightsError(
+            f"{path}: is damaged or no safetensors file ({_brief(error)}); fetch or train it again"
+        ) from error
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{path}: are no weights of lds_scenes (format {str(metadata.get('format'))[:50]!r})")
     try:
@@ -112,8 +114,8 @@ def copy_weights(model: SceneModel, name_or_path: str | Path) -> None:
 
 def _mapping(metadata: dict[str, str], name: str) -> dict[str, Any]:
     content = json.loads(metadata[name])
-    if not isinstance(content, dict):
-        raise ValueError(f"its '{name}' is no JSON object")
+    if not isinstance(content, dict) or not isinstance(content.get("name", ""), str):
+        raise ValueError(f"its '{name}' is no JSON object with a name")
     return content
 
 

@@ -86,16 +86,17 @@ def intrinsics_from_message(info: Any, rectified: bool = False) -> tuple[np.ndar
         None where the camera is not calibrated (its K is zero, as sensor_msgs has it).
 
     Raises:
-        ValueError: a distortion that these five numbers do not express, or a cropped or binned image.
+        ValueError: a distortion that these five numbers do not express, a cropped or binned image, or numbers that no
+            lens has.
     """
     roi = info.roi
     cropped = roi.x_offset or roi.y_offset or roi.width not in (0, info.width) or roi.height not in (0, info.height)
     if cropped or info.binning_x > 1 or info.binning_y > 1:
         raise ValueError("the camera crops or bins its image, which is not taken: set its driver to the full image")
-    if not info.K[0]:
+    if not any(info.K):
         return None
     if rectified:
-        return np.reshape(info.P, (3, 4))[:, :3].astype(np.float64), np.zeros(5)
+        return _lens(np.reshape(info.P, (3, 4))[:, :3], np.zeros(5))
     terms = np.asarray(info.D, np.float64)
     # plumb_bob is the beginning of rational_polynomial (k4 k5 k6 and more follow), which is OpenCV's own order.
     if info.distortion_model not in ("plumb_bob", "rational_polynomial", "") or np.any(terms[5:]):
@@ -105,7 +106,18 @@ def intrinsics_from_message(info: Any, rectified: bool = False) -> tuple[np.ndar
         )
     distortion = np.zeros(5)
     distortion[: len(terms[:5])] = terms[:5]
-    return np.reshape(info.K, (3, 3)).astype(np.float64), distortion
+    return _lens(np.reshape(info.K, (3, 3)), distortion)
+
+
+def _lens(K: np.ndarray, distortion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both, where they can be of a lens. Raises ValueError."""
+    K = K.astype(np.float64)
+    if not (np.isfinite(K).all() and np.isfinite(distortion).all() and K[0, 0] > 0 and K[1, 1] > 0):
+        raise ValueError(
+            f"the camera's camera_info cannot be of a lens (focal lengths {K[0, 0]:g} and {K[1, 1]:g}, distortion "
+            f"{distortion.tolist()}): see to its driver, or calibrate with `lds capture calibrate intrinsics`"
+        )
+    return K, distortion
 
 
 def _in_its_order(message: Any, kind: str) -> np.dtype:

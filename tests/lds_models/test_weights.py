@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from lds_models.model_card import publish
-from lds_models.registry import build_model
+from lds_models.registry import ConfigError, build_model
 from lds_models.weights import WeightsError, find_weights, load_weights, save_weights, shipped_names
 
 SMALL = {"name": "monet", "image_size": 16, "num_slots": 3, "attention_channels": 4, "decoder_channels": 4}
@@ -152,3 +152,19 @@ def test_an_evaluation_without_its_images_is_refused_in_words(file: Path, tmp_pa
     (measured / "per_image.csv").unlink()
     with pytest.raises(WeightsError, match=r"per_image.csv: cannot be read .*run `lds eval` again"):
         publish(load_weights(file), [measured], "shipped", "", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"num_slots": 0}, "num_slots must be 1 to 4096"),
+        ({"decoder_channels": 10**9}, "decoder_channels must be 1 to 4096"),
+        ({"decoder_channels": 4096, "decoder_layers": 100}, r"takes \d+.\d GB"),
+        ({"foreground_std": float("nan")}, "foreground_std must be a finite number"),
+        ({"image_size": 8}, "image size 8 must be 16 or more"),
+        ({"name": ["monet"]}, "unknown model"),
+    ],
+)
+def test_models_that_cannot_be_are_refused_before_memory_is_taken(settings: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        build_model(SMALL | settings)

@@ -245,6 +245,14 @@ def test_an_uncalibrated_camera_says_nothing() -> None:
     assert intrinsics_from_message(info(K=[0.0] * 9)) is None
 
 
+@pytest.mark.parametrize(("index", "value"), [(0, float("nan")), (0, -480.0), (4, 0.0), (2, float("inf"))])
+def test_numbers_that_no_lens_has_are_refused(index: int, value: float) -> None:
+    K = [480.0, 0, 310, 0, 480, 230, 0, 0, 1]
+    K[index] = value
+    with pytest.raises(ValueError, match="camera_info cannot be of a lens"):
+        intrinsics_from_message(info(K=K))
+
+
 @pytest.mark.parametrize("fields", [{"binning_x": 2}, {"roi": RegionOfInterest(x_offset=8, width=320, height=240)}])
 def test_cropped_and_binned_images_are_refused(fields: dict) -> None:
     with pytest.raises(ValueError, match="crops or bins"):
