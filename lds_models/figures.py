@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from datasets.atomic import whole_file
 from lds_models.evaluation import Evaluation, Sweep
 from lds_models.examples import SceneExample
 from lds_models.measures import METRICS
@@ -178,7 +179,8 @@ def charts(evaluation: Evaluation) -> dict[str, Figure]:
 
 def save_png(figure: Figure, path: Path) -> None:
     """Write a PNG on white, 200 dots an inch."""
-    figure.savefig(path, dpi=200, facecolor="white")
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=200, facecolor="white")
 
 
 def themed_svg(figure: Figure, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from datasets.atomic import whole_file
 from datasets.page import page_template
 from lds_models import figures, pictures
 from lds_models.animation import animated_views, gif_uri
@@ -43,13 +44,15 @@ def write_results(evaluation: Evaluation, provenance: Provenance, card: Mapping[
     grids = {"slots": figures.grid(panels)}
     if evaluation.scenes:
         grids["unseen_views"] = figures.views(evaluation.scenes)
-        (folder / "unseen_views.gif").write_bytes(animated_views(evaluation.scenes))
+        with whole_file(folder / "unseen_views.gif") as temporary:
+            temporary.write_bytes(animated_views(evaluation.scenes))
     if evaluation.traversed:
         grids["traversals"] = figures.traversals(evaluation.traversed)
     for name, figure in (charts | grids).items():
         figures.save_png(figure, folder / f"{name}.png")
     page = out / "report.html"
-    page.write_text(_render(evaluation, provenance, card, charts))
+    with whole_file(page) as temporary:
+        temporary.write_text(_render(evaluation, provenance, card, charts))
     return page
 
 

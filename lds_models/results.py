@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from datasets.atomic import whole_file
 from lds_models.evaluation import Evaluation
 from lds_models.metrics.statistics import Interval
 
@@ -65,12 +66,13 @@ def write_metrics(evaluation: Evaluation, provenance: Provenance, path: Path) ->
         "warnings": list(evaluation.warnings),
         "versions": software_versions(),
     }
-    path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def write_rows(evaluation: Evaluation, path: Path) -> None:
     """Write per_image.csv: one line an image; a cell is empty where the measure is not defined."""
-    with path.open("w", newline="") as file:
+    with whole_file(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(evaluation.rows)
         for row in zip(*(column.tolist() for column in evaluation.rows.values()), strict=True):

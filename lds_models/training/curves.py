@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from datasets.atomic import whole_file
+
 
 class Curves:
     """Writes both into the folder `run`. Rows after `step`, of an earlier run that went further, are dropped."""
@@ -14,9 +16,10 @@ class Curves:
 
         path = run / "metrics.csv"
         kept = _rows_until(path, step)
-        self._file = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
+        with whole_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["step", "name", "value"], *kept])
+        self._file = open(path, "a", newline="", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
         self._csv = csv.writer(self._file)
-        self._csv.writerows([["step", "name", "value"], *kept])
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1)
 
     def add(self, step: int, row: dict[str, float]) -> None:

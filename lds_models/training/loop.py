@@ -9,8 +9,13 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
+from datasets.atomic import whole_file
 from datasets.packing import PackedDataset, pack
+from datasets.scene import DatasetError
+from datasets.yaml_file import read_yaml
 from lds_models.precision import training_precision
 from lds_models.registry import ConfigError, build_model
 from lds_models.training.curves import Curves, NoCurves
@@ -102,7 +107,7 @@ def _open_folder(experiment: Experiment, run: Path, resume: bool) -> None:
         raise TrainingError(f"{run}: holds a run already; go on with it by --resume, or give another --out")
     settings = asdict(experiment)
     if started and path.exists():
-        earlier = OmegaConf.to_container(OmegaConf.load(path))
+        earlier = _settings_of(path)
         # More steps, another learning rate or pace of logging are what a resumed run may ask for; these are not.
         fixed = [key for key in ("model", "start_from", "batch_size", "seed") if earlier.get(key) != settings[key]]
         if earlier.get("optimiser", {}).get("name") != experiment.optimiser.name:
@@ -110,10 +115,22 @@ def _open_folder(experiment: Experiment, run: Path, resume: bool) -> None:
         if fixed:
             raise ConfigError(f"{path}: the run was started with another {', '.join(fixed)}; resume it with the same")
     try:
-        run.mkdir(parents=True, exist_ok=True)
-        path.write_text(OmegaConf.to_yaml(OmegaConf.structured(experiment)), encoding="utf-8")
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot be written ({error.strerror}); give another --out") from error
+        with whole_file(path) as temporary:
+            temporary.write_text(OmegaConf.to_yaml(OmegaConf.structured(experiment)), encoding="utf-8")
+    except DatasetError as error:
+        reason = getattr(error.__cause__, "strerror", error)
+        raise TrainingError(f"{path}: cannot be written ({reason}); give another --out") from error
+
+
+def _settings_of(path: Path) -> dict[str, Any]:
+    """What a run's config.yaml says, as it is told to OmegaConf. Raises ConfigError where it is damaged."""
+    try:
+        settings = read_yaml(path) and OmegaConf.to_container(OmegaConf.load(path))
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error}); delete it to go on with the settings given now"
+        ) from error
+    return settings if isinstance(settings, dict) else {}
 
 
 def _card(experiment: Experiment, run: Path, packed: PackedDataset, trainer: Trainer, command: str) -> dict[str, Any]:
