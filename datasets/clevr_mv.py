@@ -142,7 +142,7 @@ def _objects(record: _Record) -> list[dict[str, Any]]:
             raise DatasetError(f"{record}: 'objects' must list dictionaries")
         position = described.get("3d_coords")
         if position is not None and _numbers(position, (3,)) is None:
-            raise DatasetError(f"{record}: '3d_coords' of an object must be three numbers, got {position}")
+            raise DatasetError(f"{record}: '3d_coords' of an object must be three numbers, got {repr(position)[:200]}")
         rest = {key: value for key, value in described.items() if key != "3d_coords"}
         objects.append(rest if position is None else {**rest, "position": position})
     if len(objects) > _MAX_OBJECTS:
@@ -156,7 +156,7 @@ def _camera_positions(record: _Record) -> np.ndarray:
         raise DatasetError(f"{record}: 'camera.location' must be a list of [x, y, z], one a view, none at the origin")
     if record.num_views is not None and record.num_views != len(positions):
         raise DatasetError(
-            f"{record}: 'camera.location' has {len(positions)} views, the index's 'num_views' is {record.num_views}"
+            f"{record}: 'camera.location' has {len(positions)} views, the index's 'num_views' is {repr(record.num_views)[:200]}"
         )
     return positions
 
@@ -177,7 +177,9 @@ def _intrinsics(record: _Record, views: int, height: int, width: int) -> np.ndar
         return None
     fov = _numbers(record.entry["fov"], ())
     if fov is None or not 0 < fov < np.pi:
-        raise DatasetError(f"{record}: 'fov' must be an angle in radians between 0 and pi, got {record.entry['fov']}")
+        raise DatasetError(
+            f"{record}: 'fov' must be an angle in radians between 0 and pi, not {repr(record.entry['fov'])[:200]}"
+        )
     vertical = 2 * np.arctan(np.tan(fov / 2) * height / width)
     return np.broadcast_to(pinhole(height, width, vertical), (views, 3, 3)).copy()
 

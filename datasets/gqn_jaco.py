@@ -39,7 +39,8 @@ class GqnJacoDataset(Hdf5Dataset):
         if told.shape != (*stored.shape[:2], VIEWPOINT_DIM):
             expected = [*stored.shape[:2], VIEWPOINT_DIM]
             raise DatasetError(f"'viewpoints' must be {expected} to match the images, got {list(told.shape)}")
-        viewpoints = read_row(told, row, self._kept).astype(np.float64)
+        with np.errstate(over="ignore"):
+            viewpoints = read_row(told, row, self._kept).astype(np.float32).astype(np.float64)
         refuse_nan("viewpoints", viewpoints)
         meta = {"kind": self.kind, "dataset": self.name, "gqn_viewpoints": viewpoints.tolist()}
         return Scene(name=name, images=as_rgb(read_row(stored, row, self._kept), "images"), meta=meta)

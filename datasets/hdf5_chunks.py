@@ -14,21 +14,23 @@ from h5py import h5z
 
 from datasets.scene import DatasetError
 
-MAX_PIECES = 2**16  # that are read at once
+MAX_PIECES = 2**16  # that are read at once; the library takes 4 kB for each
 _CHECKSUM_BYTES = 4
 _KNOWN = (h5z.FILTER_DEFLATE, h5z.FILTER_LZF, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
 
 
 def check_chunks(stored: h5py.Dataset, rows: slice = slice(None)) -> None:
     """Check the pieces that rows of an array lie in. Raises DatasetError where one is bad, or of unknown packing."""
-    name, steps = stored.name.lstrip("/"), _steps(stored)
-    if not steps:  # no piece of such an array tells its size
+    if stored.chunks is None:
         return
+    name, steps = stored.name.lstrip("/"), _steps(stored)
     corners = _corners(stored, rows)
     if math.prod(map(len, corners)) > MAX_PIECES:
         raise DatasetError(
             f"'{name}' is in more than {MAX_PIECES} pieces; pack it again: h5repack -l CHUNK=... OLD NEW"
         )
+    if not steps:  # no piece of such an array tells its size
+        return
     size = math.prod(stored.chunks) * stored.id.get_type().get_size()
     for corner in product(*corners):
         try:

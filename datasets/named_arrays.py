@@ -48,7 +48,7 @@ def read_named_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]
     except DatasetError as error:
         raise DatasetError(f"{path}: {error}") from None
     except _DAMAGE as error:
-        reason = str(error).partition("\n")[0]  # NumPy goes on with advice to allow pickles
+        reason = str(error).partition("\n")[0][:200]  # NumPy goes on with advice to allow pickles
         raise DatasetError(f"{path}: is truncated or damaged ({reason}); copy or download it again") from error
 
 

@@ -108,6 +108,11 @@ def _absurd_chunks(file: h5py.File) -> None:
     file.create_dataset("images", shape, np.uint8, chunks=(2**22, 3, 8, 8, 3), maxshape=(None, *shape[1:]))
 
 
+def _crumbs(file: h5py.File) -> None:
+    del file["images"]
+    file.create_dataset("images", (4, 3, 256, 256, 3), np.uint8, chunks=(1, 1, 1, 2, 3))
+
+
 def _text(file: h5py.File) -> None:
     del file["images"]
     file.create_dataset("images", (4, 3), h5py.string_dtype())
@@ -155,6 +160,7 @@ def _piece(content: bytes, **packing: object) -> Callable[[h5py.File], None]:
         (_replace("viewpoints", np.full((4, 3, 7), np.inf)), "'viewpoints' holds NaN"),
         (_absurd, "'images' declares an absurd size"),
         (_absurd_chunks, "'images' declares an absurd size"),
+        (_crumbs, "'images' is in more than 65536 pieces"),
         (_text, "'images' holds Python objects or text"),
         (_replace("viewpoints", np.zeros((4, 3), "V7")), "'viewpoints' must hold numbers"),
         (_elsewhere, "'images' is no array stored in this file"),
