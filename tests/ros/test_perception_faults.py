@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,21 @@ from lds_ros.messages import camera_info_message, image_message, transform_messa
 from lds_ros.poses import MAX_GAP, MEMORY, PoseUnknown, TfPoses
 
 PERIOD = 0.03  # seconds between two poses
+
+
+@pytest.fixture
+def start(start_node: Callable[..., subprocess.Popen]) -> Iterator[Callable[..., subprocess.Popen]]:
+    """As `start_node`; the nodes end with the test, since what they tell of themselves would confuse others."""
+    running: list[subprocess.Popen] = []
+
+    def start(*arguments: str, **parameters: object) -> subprocess.Popen:
+        running.append(start_node(*arguments, **parameters))
+        return running[-1]
+
+    yield start
+    for node in running:
+        node.kill()
+        node.wait()
 
 
 class TfSource:
@@ -154,9 +169,9 @@ def show_pictures(node: str, height: int, width: int) -> threading.Event:
     return ends
 
 
-def test_labels_go_on_while_tf_is_silent_and_diagnostics_tell(ros: None, start_node, tiny_weights: Path) -> None:
+def test_labels_go_on_while_tf_is_silent_and_diagnostics_tell(ros: None, start, tiny_weights: Path) -> None:
     source = TfSource("hall", "seer")
-    start_node("segmentation_node.py", "tf_gaps", weights=tiny_weights, threads=1, world="hall")
+    start("segmentation_node.py", "tf_gaps", weights=tiny_weights, threads=1, world="hall")
     statuses, labels = Statuses("tf_gaps"), Labels("/tf_gaps/label")
     ends = show_pictures("tf_gaps", 48, 64)
     labels.wait_for_more()
@@ -171,15 +186,16 @@ def test_labels_go_on_while_tf_is_silent_and_diagnostics_tell(ros: None, start_n
 
 
 def test_a_camera_that_is_unplugged_is_told_and_one_that_comes_back_is_seen_again(
-    ros: None, start_node, tiny_weights: Path, tmp_path: Path
+    ros: None, start, tiny_weights: Path, tmp_path: Path
 ) -> None:
     render_scenes(tmp_path / "scenes", 1)
 
     def plug_in() -> subprocess.Popen:
-        return start_node("player_node.py", "plugged", data=tmp_path / "scenes", rate=10)
+        frames = {"frame": "plugged", "world": "socket"}  # of its own: other tests have their camera in tf
+        return start("player_node.py", "plugged", data=tmp_path / "scenes", rate=10, **frames)
 
     camera = plug_in()
-    start_node(
+    start(
         "segmentation_node.py", "watcher", weights=tiny_weights, threads=1,
         **{"~image": "/plugged/image_raw", "~camera_info": "/plugged/camera_info"},
     )  # fmt: skip
@@ -193,8 +209,8 @@ def test_a_camera_that_is_unplugged_is_told_and_one_that_comes_back_is_seen_agai
     statuses.wait(DiagnosticStatus.OK, "segmenting")
 
 
-def test_a_listener_that_stops_reading_holds_up_nobody(ros: None, start_node, tiny_weights: Path) -> None:
-    node = start_node("segmentation_node.py", "patient", weights=tiny_weights, threads=1)
+def test_a_listener_that_stops_reading_holds_up_nobody(ros: None, start, tiny_weights: Path) -> None:
+    node = start("segmentation_node.py", "patient", weights=tiny_weights, threads=1)
     labels = Labels("/patient/label")
     ends = show_pictures("patient", 480, 640)
     labels.wait_for_more()
