@@ -156,7 +156,8 @@ def _camera_positions(record: _Record) -> np.ndarray:
         raise DatasetError(f"{record}: 'camera.location' must be a list of [x, y, z], one a view, none at the origin")
     if record.num_views is not None and record.num_views != len(positions):
         raise DatasetError(
-            f"{record}: 'camera.location' has {len(positions)} views, the index's 'num_views' is {repr(record.num_views)[:200]}"
+            f"{record}: 'camera.location' has {len(positions)} views, "
+            f"the index's 'num_views' is {repr(record.num_views)[:200]}"
         )
     return positions
 

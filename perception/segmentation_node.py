@@ -12,8 +12,8 @@ Parameters: ~weights (name, file or run folder), ~threads (of inference; 0: one 
     ~cosine, ~chroma, ~min_area, ~part and ~min_confidence (in place of the model card's; see DeduplicationSettings;
     changed while it runs by dynamic_reconfigure), ~region (x, y, width, height: where to look; else the whole image),
     ~world (the frame in which a scene stands still: to place objects without depth, and for multi-view models; empty:
-    none), ~record (folder to keep images and segmentations in; empty: none), ~record_every (seconds between images that are
-    kept).
+    none), ~record (folder to keep images and segmentations in; empty: none), ~record_every (seconds between images that
+    are kept).
 """
 
 from __future__ import annotations

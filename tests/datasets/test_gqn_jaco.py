@@ -158,6 +158,7 @@ def _piece(content: bytes, **packing: object) -> Callable[[h5py.File], None]:
         (_replace("viewpoints", np.zeros((4, 3, 5))), r"'viewpoints' must be \[4, 3, 7\]"),
         (_replace("viewpoints", np.zeros((3, 3, 7))), r"'viewpoints' must be \[4, 3, 7\]"),
         (_replace("viewpoints", np.full((4, 3, 7), np.inf)), "'viewpoints' holds NaN"),
+        (_replace("viewpoints", np.full((4, 3, 7), 1e300)), "'viewpoints' holds NaN or infinite"),
         (_absurd, "'images' declares an absurd size"),
         (_absurd_chunks, "'images' declares an absurd size"),
         (_crumbs, "'images' is in more than 65536 pieces"),

@@ -141,8 +141,8 @@ def _lead_away(rng: Random, root: Path) -> None:
     victim = root / "data/CLEVR_new_000000.npy"
     if rng.random() < 0.5:
         paths = (
-            "../outside.npy", "d/../../outside.npy", "d/../outside.npy", str(outside), f"d/{outside}", "d/", "d", "/", "",
-            "..", "d/data", "a/b", "d/data/../../../outside.npy", str(odd_value(rng)),
+            "../outside.npy", "d/../../outside.npy", "d/../outside.npy", str(outside), f"d/{outside}", "d/", "d", "/",
+            "", "..", "d/data", "a/b", "d/data/../../../outside.npy", str(odd_value(rng)),
         )  # fmt: skip
         content = index((0, 1))
         content["scenes"][0]["data_path"] = rng.choice(paths)

@@ -39,8 +39,8 @@ from lds_models.training.experiment import load_experiment
 
 CONFIG = presets_folder().parent
 TAGS = (
-    "!!python/object/apply:os.open [/tmp/lds_scenes_was_unpickled, 64]", "!!python/name:os.system", "!!binary x", "!x 1",
-    "!!timestamp 1", "2026-13-45", "0x", "1_000", "&a [*a, *a]", "*a", "${", "${a:b}", "? [1]: 2", "- 1", "<<: 3",
+    "!!python/object/apply:os.open [/tmp/lds_scenes_was_unpickled, 64]", "!!python/name:os.system", "!!binary x",
+    "!x 1", "!!timestamp 1", "2026-13-45", "0x", "1_000", "&a [*a, *a]", "*a", "${", "${a:b}", "? [1]: 2", "- 1", "<<: 3",
 )  # fmt: skip
 ALIASES = "".join(f"z{i}: &z{i} [{', '.join([f'*z{i - 1}'] * 9 if i else ['1'])}]\n" for i in range(12))
 
@@ -106,8 +106,8 @@ def write_experiment(rng: Random, folder: Path) -> tuple[Path, list[str]]:
     if rng.random() < 0.6:
         return _written(path, hostile(rng, text)), ["data.path=x"]
     keys = (
-        "steps", "model", "model.name", "model.num_slots", "model.image_size", "model.", "data", "data.views", "seed", "",
-        "optimiser.lr", "lds_warmup", "lds_warmup[1]", "x", ".", "a.b.c", "steps[0]", "precision",
+        "steps", "model", "model.name", "model.num_slots", "model.image_size", "model.", "data", "data.views", "seed",
+        "", "optimiser.lr", "lds_warmup", "lds_warmup[1]", "x", ".", "a.b.c", "steps[0]", "precision",
     )  # fmt: skip
     values = (
         str(odd_value(rng)),

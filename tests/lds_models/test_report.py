@@ -65,6 +65,15 @@ def written(tmp_path_factory):
     return evaluation, out, page.read_text()
 
 
+def test_files_stay_as_they_were_until_the_new_ones_are_whole(written, tmp_path, monkeypatch):
+    evaluation, _, _ = written
+    page = write_results(evaluation, PROVENANCE, CARD, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr("os.replace", lambda source, target: None)  # none of the new ones gets its name
+    write_results(evaluation, dataclasses.replace(PROVENANCE, seed=7), CARD, tmp_path)
+    assert before == {path: path.read_bytes() for path in before} and page in before
+
+
 def test_metrics_json_has_the_promised_form(written):
     evaluation, out, _ = written
     document = json.loads((out / "metrics.json").read_text())

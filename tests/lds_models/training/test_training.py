@@ -19,6 +19,7 @@ from datasets.recorded import write_dataset_index, write_scene
 from datasets.scene import DatasetError
 from lds_models.registry import ConfigError, build_model
 from lds_models.training.checkpoint import load_checkpoint
+from lds_models.training.curves import Curves
 from lds_models.training.errors import TrainingError
 from lds_models.training.experiment import load_experiment
 from lds_models.training.loop import train
@@ -124,6 +125,31 @@ def test_run_is_not_overwritten(tmp_path: Path, experiment: Path) -> None:
     train(loaded, tmp_path / "run")
     with pytest.raises(TrainingError, match="holds a run already.*--resume"):
         train(loaded, tmp_path / "run")
+
+
+def test_settings_and_curves_stay_as_they_were_until_the_new_ones_are_whole(
+    tmp_path: Path, experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    train(load_experiment(str(experiment), ["steps=2"]), run)
+    before = {name: (run / name).read_bytes() for name in ("config.yaml", "metrics.csv")}
+
+    def interrupted(source: object, target: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(load_experiment(str(experiment), []), run, resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        Curves(run, 1)
+    assert before == {name: (run / name).read_bytes() for name in before}
+
+
+def test_damaged_settings_of_a_run_are_told(tmp_path: Path, experiment: Path) -> None:
+    train(load_experiment(str(experiment), ["steps=2"]), tmp_path / "run")
+    (tmp_path / "run" / "config.yaml").write_text("model: [1")
+    with pytest.raises(ConfigError, match="config.yaml: cannot be read .*delete it to go on"):
+        train(load_experiment(str(experiment), []), tmp_path / "run", resume=True)
 
 
 @pytest.mark.parametrize("setting", ["model.num_slots=4", "batch_size=2", "seed=5", "optimiser.name=rmsprop"])
