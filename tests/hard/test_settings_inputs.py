@@ -40,7 +40,8 @@ from lds_models.training.experiment import load_experiment
 CONFIG = presets_folder().parent
 TAGS = (
     "!!python/object/apply:os.open [/tmp/lds_scenes_was_unpickled, 64]", "!!python/name:os.system", "!!binary x",
-    "!x 1", "!!timestamp 1", "2026-13-45", "0x", "1_000", "&a [*a, *a]", "*a", "${", "${a:b}", "? [1]: 2", "- 1", "<<: 3",
+    "!x 1", "!!timestamp 1", "2026-13-45", "0x", "1_000", "&a [*a, *a]", "*a", "${", "${a:b}", "? [1]: 2", "- 1",
+    "<<: 3",
 )  # fmt: skip
 ALIASES = "".join(f"z{i}: &z{i} [{', '.join([f'*z{i - 1}'] * 9 if i else ['1'])}]\n" for i in range(12))
 
