@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from lds_models.model import SceneModel
@@ -58,7 +58,7 @@ def save_weights(path: Path, model: SceneModel, card: dict[str, Any]) -> None:
         "digest": state_digest(state),
     }
     with whole_file(path) as temporary:
-        save_file(state, temporary, metadata)
+        temporary.write_bytes(save(state, metadata))
 
 
 def load_weights(name_or_path: str | Path, num_slots: int | None = None) -> LoadedModel:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from datasets.atomic import whole_file
@@ -29,7 +29,8 @@ def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
     # Parameters laid out channels_last, and those that share memory, are stored plain.
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with whole_file(path) as temporary:
-        save_file(tensors, temporary, {"format": FORMAT, "step": str(step), "seconds": json.dumps(seconds)})
+        # save_file would write under a name of its own first, and leave that behind where it is killed.
+        temporary.write_bytes(save(tensors, {"format": FORMAT, "step": str(step), "seconds": json.dumps(seconds)}))
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
