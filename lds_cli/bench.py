@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lds_cli.bench_perception import MODELS as PERCEIVING
+from lds_cli.bench_perception import perception_rows
 from lds_cli.bench_rows import show
 from lds_cli.bench_train import MODELS, data_rows, train_rows
 
@@ -42,10 +45,7 @@ def train(
 
     Example: lds bench train --against reference --models iodine,mulmon --json train.json
     """
-    chosen = models.split(",")
-    if unknown := set(chosen) - set(MODELS):
-        raise typer.BadParameter(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(MODELS)}")
-    show(list(train_rows(chosen, against is Against.REFERENCE, device.value, rounds)), json)
+    show(list(train_rows(_chosen(models, MODELS), against is Against.REFERENCE, device.value, rounds)), json)
 
 
 @app.command()
@@ -58,14 +58,18 @@ def data(json: JsonFile = None) -> None:
 
 
 @app.command()
-def perception(json: JsonFile = None) -> None:
-    """One image through the model, and through the running node, camera stamp to label message.
+def perception(
+    models: Annotated[str, typer.Option(help="Which, separated by commas.")] = ",".join(PERCEIVING),
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long the node of each is measured.")] = 0.5,
+    json: JsonFile = None,
+) -> None:
+    """One image through each model, and 30 images a second through the running node, camera stamp to label message.
 
-    Example: lds bench perception --json perception.json
+    The reference is the model as the literature writes it, in eager float32 torch.
+
+    Example: lds bench perception --models monet --minutes 10 --json perception.json
     """
-    from lds_cli.bench_perception import perception_rows
-
-    show(perception_rows(), json)
+    show(perception_rows(_chosen(models, PERCEIVING), 60 * minutes), json)
 
 
 @app.command()
@@ -105,6 +109,13 @@ def everything(json: JsonFile = None) -> None:
     Example: lds bench all --json bench.json
     """
     from lds_cli.bench_capture import capture_rows
-    from lds_cli.bench_perception import perception_rows
 
     show([*data_rows(), *train_rows(), *capture_rows(), *perception_rows()], json)
+
+
+def _chosen(models: str, known: Sequence[str]) -> list[str]:
+    """The models of a list such as `monet,iodine`."""
+    chosen = models.split(",")
+    if unknown := set(chosen) - set(known):
+        raise typer.BadParameter(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
+    return chosen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,27 +16,30 @@ if TYPE_CHECKING:
 
 WEIGHTS = {"monet": "monet_lds_table", "iodine": "iodine_lds_table", "mulmon": "mulmon_lds_table"}
 WORLD = {"mulmon": "world"}  # multi-view models need poses
-SECONDS = 30
 SCENES = 2
 SETTLING = 5.0  # seconds until an idle node has done all that it does at its start
 IDLE_SECONDS = 20.0
 
 
-def node_rows() -> list[Row]:
-    """Rows `MODEL/node` (stamp to label received), `node_p99` and `node_rate` of the shipped weights; `monet/idle`."""
+def node_rows(models: Sequence[str], seconds: float) -> list[Row]:
+    """Rows `MODEL/node` (stamp to label received), `node_p99` and `node_rate` of the shipped weights; `monet/idle`.
+
+    Args:
+        seconds: how long each model's node is measured.
+    """
     from lds_cli.bench_scenes import render_scenes
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         render_scenes(out / "scenes", SCENES)
-        rows = [row for model in WEIGHTS for row in _listened(model, out)]
+        rows = [row for model in models for row in _listened(model, seconds, out)]
         return [*rows, Row("monet/idle", 100 * _idle_load(out), "% of a core")]
 
 
-def _listened(model: str, folder: Path) -> list[Row]:
+def _listened(model: str, seconds: float, folder: Path) -> list[Row]:
     import numpy as np
 
-    measured = _measure(model, folder)
+    measured = _measure(model, seconds, folder)
     latency, p99 = 1e3 * np.percentile(measured.latencies, [50, 99])
     rate, of_camera = measured.label_rate, measured.image_rate
     return [
@@ -45,14 +49,14 @@ def _listened(model: str, folder: Path) -> list[Row]:
     ]
 
 
-def _measure(model: str, folder: Path) -> Measured:
+def _measure(model: str, seconds: float, folder: Path) -> Measured:
     from lds_cli.demo import NODES, run_nodes
     from lds_cli.launching import choose_master
     from perception.score import read_measured
 
     score = folder / model
     master, world = choose_master(NODES), WORLD.get(model, "")
-    run_nodes(folder / "scenes", folder / f"{model}.log", WEIGHTS[model], master, score, SECONDS, world)
+    run_nodes(folder / "scenes", folder / f"{model}.log", WEIGHTS[model], master, score, seconds, world)
     return read_measured(score)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lds_cli.bench_node import node_rows
@@ -10,84 +10,100 @@ from lds_cli.bench_rows import Row, interleaved_medians
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     from lds_models.model import SceneModel
+    from lds_models.mulmon import MulMON
+    from perception.executors import Ready
 
+Run = Callable[[], object]
+
+MODELS = ("monet", "iodine", "mulmon")
 WEIGHTS = "monet_lds_table"
-ROUNDS = 60
+ROUNDS = 30
 
 
-def perception_rows() -> list[Row]:
-    """The rows `MODEL/model*`, `MODEL/*` of the shipped weights, and `MODEL/node*`."""
-    return [*_model_rows(), *_iterative_rows(), *_shipped_rows(), *node_rows()]
+def perception_rows(models: Sequence[str] = MODELS, seconds: float = 30) -> list[Row]:
+    """The rows `MODEL/model*` at the paper's size, `monet_lds_table/*` of the shipped weights, and `MODEL/node*`.
+
+    Args:
+        seconds: how long each model's node is measured.
+    """
+    rows = [row for name in models for row in _model_rows(name)]
+    return [*rows, *_shipped_rows(), *node_rows(models, seconds)]
 
 
-def _model_rows() -> list[Row]:
-    """MONet at the paper's size, one image of 64x64: OpenVINO against eager float32 torch."""
-    from lds_models.monet import MONet, MONetConfig
-    from perception.executors import eager, openvino
-    from perception.runtime import SlotRuntime
+def _model_rows(name: str) -> list[Row]:
+    """One image of 64x64 (of MulMON one more view of a scene, and its masks) at the paper's size.
 
-    model = MONet(MONetConfig()).eval()
-    image = _image(64)
-    runtimes = [SlotRuntime(model, openvino()), SlotRuntime(model, openvino("f32")), SlotRuntime(model, eager("cpu"))]
-    fast, f32, eager = (1e3 * t for t in interleaved_medians([_run(r, image) for r in runtimes], ROUNDS))
-    return [
-        Row("monet/model", fast, "ms", eager, eager / fast),
-        Row("monet/model_f32", f32, "ms", eager, eager / f32),
-    ]
-
-
-def _iterative_rows() -> list[Row]:
-    """IODINE (an image) and MulMON (one more view) at the paper's size, all iterations, against eager float32 torch."""
-    import numpy as np
+    The reference is the model as the literature writes it, in eager float32 torch; `model_torch` is our own torch code.
+    """
     import torch
 
-    from lds_models.iodine import IODINE, IODINEConfig
-    from lds_models.mulmon import MulMON, MulMONConfig
+    from lds_models.reference import plain
+    from lds_models.registry import build_model
     from perception.executors import openvino
-    from perception.runtime import SlotRuntime, ViewRuntime
 
-    iodine, mulmon = IODINE(IODINEConfig()).eval(), MulMON(MulMONConfig()).eval()
-    image, viewpoint = _image(64), np.zeros(3, np.float32)
-    picture, from_where = torch.from_numpy(image)[None, None], torch.zeros(1, 1, 3)
-    views = ViewRuntime(mulmon, openvino())
-    functions = [
-        _run(SlotRuntime(iodine, openvino()), image),
-        lambda: iodine.infer(picture),
-        lambda: views.fuse(image, viewpoint, None),
-        lambda: mulmon.fuse(picture, from_where),
-    ]
-    times = [1e3 * seconds for seconds in interleaved_medians(functions, ROUNDS // 4)]
-    return [
-        Row(f"{name}/model", fast, "ms", eager, eager / fast)
-        for name, fast, eager in (("iodine", *times[:2]), ("mulmon", *times[2:]))
-    ]
+    torch.manual_seed(0)
+    model = build_model({"name": name}).eval()
+    image = _image(model.image_size)
+    runs = {
+        "model": _runtime(model, image, openvino()),
+        "model_f32": _runtime(model, image, openvino("f32")),
+        "model_torch": _eager(model, image),
+    }
+    *medians, reference = _milliseconds([*runs.values(), _eager(plain(model), image)])
+    return [_against(reference, f"{name}/{what}", median) for what, median in zip(runs, medians, strict=True)]
 
 
 def _shipped_rows() -> list[Row]:
     """The shipped weights' model, and all that turns an image of 640x480 into labels and objects."""
     import numpy as np
 
+    from lds_models.reference import plain
     from lds_models.weights import load_weights
-    from perception.executors import eager
-    from perception.runtime import SlotRuntime
     from perception.segmenter import Segmenter
 
     segmenter = Segmenter(WEIGHTS, device="cpu")
-    model: SceneModel = load_weights(WEIGHTS).model
+    model = load_weights(WEIGHTS).model
     image = _image(model.image_size)
     frame = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
-    functions = [
-        _run(segmenter.runtime, image),
-        _run(SlotRuntime(model, eager("cpu")), image),
-        lambda: segmenter.segment(frame),
-    ]
-    fast, eager, segment = (1e3 * t for t in interleaved_medians(functions, ROUNDS))
-    return [
-        Row(f"{WEIGHTS}/model", fast, "ms", eager, eager / fast),
-        Row(f"{WEIGHTS}/segment_640x480", segment, "ms"),
-    ]
+    runs = [lambda: segmenter.runtime(image), lambda: segmenter.segment(frame), _eager(plain(model), image)]
+    fast, segment, reference = _milliseconds(runs)
+    return [_against(reference, f"{WEIGHTS}/model", fast), Row(f"{WEIGHTS}/segment_640x480", segment, "ms")]
+
+
+def _runtime(model: SceneModel, image: np.ndarray, ready: Ready) -> Run:
+    from lds_models.model import MultiViewModel
+    from perception.runtime import SlotRuntime
+
+    if isinstance(model, MultiViewModel):
+        return _view_runtime(model, image, ready)
+    runtime = SlotRuntime(model, ready)
+    return lambda: runtime(image)
+
+
+def _view_runtime(model: MulMON, image: np.ndarray, ready: Ready) -> Run:
+    from perception.runtime import ViewRuntime
+
+    runtime, viewpoint = ViewRuntime(model, ready), _viewpoints(model)[0, 0].numpy()
+    return lambda: runtime.render(runtime.fuse(image, viewpoint, None).mean, viewpoint)
+
+
+def _eager(model: SceneModel, image: np.ndarray) -> Run:
+    import torch
+
+    from lds_models.model import MultiViewModel
+
+    images = torch.from_numpy(image)[None, None]
+    viewpoints = _viewpoints(model) if isinstance(model, MultiViewModel) else None
+    return torch.no_grad()(lambda: model.infer(images, viewpoints))
+
+
+def _viewpoints(model: MulMON) -> Tensor:
+    import torch
+
+    return torch.zeros(1, 1, model.viewpoint_encoder[0].in_features)
 
 
 def _image(size: int) -> np.ndarray:
@@ -96,5 +112,9 @@ def _image(size: int) -> np.ndarray:
     return np.random.default_rng(0).random((3, size, size), np.float32)
 
 
-def _run(runtime: Callable, image: np.ndarray) -> Callable[[], object]:
-    return lambda: runtime(image)
+def _milliseconds(runs: list[Run]) -> list[float]:
+    return [1e3 * seconds for seconds in interleaved_medians(runs, ROUNDS)]
+
+
+def _against(reference: float, name: str, median: float) -> Row:
+    return Row(name, median, "ms", reference, reference / median)
