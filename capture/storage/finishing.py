@@ -9,17 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from capture.storage.names import INDEX, kept_journal, partial_folder, scene_file, scene_number
+from capture.storage.disk_errors import explained
+from capture.storage.index import add_to_index
+from capture.storage.names import kept_journal, partial_folder, scene_file
 from capture.storage.partial_scene import PartialScene
 from capture.storage.recorded_view import RecordedView
-from capture.storage.space import explained
 from datasets.atomic import sync
-from datasets.dataset_index import DatasetIndex, read_dataset_index, write_dataset_index
 from datasets.recorded import read_scene, write_scene
-from datasets.scene import DatasetError, Scene
-
-KIND = "recorded"
-TEST_EVERY = 10  # of ten scene numbers in a row the last one is for testing, whatever else is recorded later
+from datasets.scene import Scene
 
 
 def finish_scene(root: Path, scene: PartialScene) -> None:
@@ -54,59 +51,37 @@ def remove_finished(root: Path, name: str) -> None:
         sync(root)
 
 
-def list_unlisted(root: Path) -> list[str]:
-    """List the scene files that dataset.json does not name; what is wrong with those that cannot be read, in words.
-
-    Raises:
-        StorageError: dataset.json is damaged or cannot be written.
-    """
-    with explained(root / INDEX):
-        listed = read_dataset_index(root).scenes if (root / INDEX).exists() else {}
-        found, problems = {}, []
-        for path in sorted(root.glob("scene_*.h5")):
-            if path.name not in listed and scene_number(path.name) is not None:
-                try:
-                    found[path.name] = read_scene(path).num_views
-                except DatasetError as error:
-                    problems.append(f"not listed in {INDEX}: {error}")
-        if found:
-            add_to_index(root, found)
-    return problems
-
-
-def add_to_index(root: Path, scenes: Mapping[str, int]) -> None:
-    """List scene files with their numbers of views. The splits of files that are listed stay. Raises DatasetError."""
-    new = DatasetIndex(root.resolve().name, KIND, {}, {"train": [], "test": []})
-    index = read_dataset_index(root) if (root / INDEX).exists() else new
-    splits = {split: list(files) for split, files in index.splits.items()}
-    for file in sorted(scenes.keys() - index.scenes.keys()):
-        split = "test" if scene_number(file) % TEST_EVERY == TEST_EVERY - 1 else "train"
-        splits.setdefault(split, []).append(file)
-    write_dataset_index(root, index.name, index.kind, dict(sorted({**index.scenes, **scenes}.items())), splits)
-
-
 def _write(file: Path, scene: PartialScene, views: Mapping[int, RecordedView]) -> None:
-    def over_views(name: str) -> np.ndarray | None:
-        values = [getattr(view, name) for view in views.values()]
-        return None if values[0] is None else np.stack(values)
-
+    if scene.final is None:
+        raise ValueError(f"{scene.name} has not been finished")
+    taken = list(views.values())
     skipped = [{"view": index, "reason": reason} for index, reason in sorted(scene.skipped.items())]
     content = Scene(
         name=scene.name,
-        images=over_views("image"),
-        T_world_camera=over_views("T_world_camera"),
-        K=over_views("K"),
-        distortion=over_views("distortion"),
-        masks=over_views("truth"),
-        depth=over_views("depth"),
-        stamps=over_views("stamp"),
+        images=_stack(taken, "image"),
+        T_world_camera=_stack(taken, "T_world_camera"),
+        K=_stack(taken, "K"),
+        distortion=_stack(taken, "distortion"),
+        masks=_stack_known(taken, "truth"),
+        depth=_stack_known(taken, "depth"),
+        stamps=_stack(taken, "stamp"),
         objects=scene.final["objects"],
         meta={**scene.final["meta"], "view_numbers": list(views), "skipped_views": skipped},
     )
-    per_view = _quality(list(views.values()))
-    if (joint_positions := over_views("joint_positions")) is not None:
+    per_view = _quality(taken)
+    if (joint_positions := _stack_known(taken, "joint_positions")) is not None:
         per_view["joint_positions"] = joint_positions
     write_scene(file, content, scene.final["attributes"], per_view)
+
+
+def _stack(views: Sequence[RecordedView], name: str) -> np.ndarray:
+    """An attribute of all views, [V,...]."""
+    return np.stack([getattr(view, name) for view in views])
+
+
+def _stack_known(views: Sequence[RecordedView], name: str) -> np.ndarray | None:
+    """An attribute that all views have, or none; None where they have it not."""
+    return None if getattr(views[0], name) is None else _stack(views, name)
 
 
 def _quality(views: Sequence[RecordedView]) -> dict[str, np.ndarray]:

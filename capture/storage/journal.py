@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from capture.errors import StorageError
-from capture.storage.space import explained
+from capture.storage.disk_errors import explained
 from datasets.json_file import plain
 
 

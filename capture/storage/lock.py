@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from capture.errors import StorageError
-from capture.storage.space import explained
+from capture.storage.disk_errors import explained
 
 
 class FolderLock:
@@ -50,10 +50,10 @@ class FolderLock:
                 f"{path.parent}: cannot be locked ({error.strerror}), so nothing would keep a second recorder out; "
                 f"record to a local disk and copy the dataset afterwards"
             ) from error
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
+        us = {"pid": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
         with explained(path):
             os.ftruncate(self._handle, 0)
-            os.pwrite(self._handle, json.dumps(holder).encode(), 0)
+            os.pwrite(self._handle, json.dumps(us).encode(), 0)
 
 
 def _in_words(holder: str) -> str:

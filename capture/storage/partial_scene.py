@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from capture.errors import StorageError
+from capture.storage.disk_errors import explained
 from capture.storage.journal import Journal
 from capture.storage.names import partial_folder, view_file, view_files
 from capture.storage.recorded_view import RecordedView, read_view, write_view
-from capture.storage.space import explained
 from datasets.atomic import sync
 from datasets.scene import DatasetError
 from datasets.scene_file import OWN_ATTRIBUTES
@@ -150,13 +150,12 @@ class PartialScene:
 
     def _replay(self, event: dict[str, Any], noted: set[int]) -> None:
         """Take in one line of the journal; `noted` becomes the views that it says are stored."""
-        index = event.get("view")
         if event["event"] in ("stored", "adopted"):
-            noted.add(index)
+            noted.add(event["view"])
         elif event["event"] == "lost":
-            noted.discard(index)
+            noted.discard(event["view"])
         elif event["event"] == "skipped":
-            self.skipped[index] = event["reason"]
+            self.skipped[event["view"]] = event["reason"]
         elif event["event"] == "finishing":
             self.final = {name: event[name] for name in ("attributes", "objects", "meta")}
 

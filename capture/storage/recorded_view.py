@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from capture.errors import StorageError
-from capture.storage.space import explained, in_words
+from capture.storage.disk_errors import explained, in_words
 from datasets.atomic import whole_file
 from datasets.named_arrays import read_named_arrays
 from datasets.scene import DatasetError
@@ -84,7 +84,7 @@ def write_view(path: Path, view: RecordedView) -> None:
     arrays["quality"] = np.frombuffer(json.dumps({k: float(v) for k, v in view.quality.items()}).encode(), np.uint8)
     absent = {name: np.empty(0, dtype) for name, dtype in _OPTIONAL.items() if getattr(view, name) is None}
     with explained(path, view.nbytes), whole_file(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays, **absent)
+        np.savez(file, allow_pickle=False, **arrays, **absent)
 
 
 def read_view(path: Path) -> RecordedView:

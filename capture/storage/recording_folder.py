@@ -11,14 +11,14 @@ from typing import Any
 from capture.errors import StorageError
 from capture.storage import space
 from capture.storage.background import BackgroundFinisher
-from capture.storage.finishing import KIND, finish_scene, list_unlisted, remove_finished
+from capture.storage.disk_errors import explained
+from capture.storage.finishing import finish_scene, remove_finished
+from capture.storage.index import KIND, list_unlisted, read_index
 from capture.storage.journal import as_json
 from capture.storage.lock import FolderLock
 from capture.storage.names import INDEX, JOURNALS, LOCK, SESSION, kept_journal, scene_name, scene_number
 from capture.storage.partial_scene import PartialScene
-from capture.storage.space import explained
 from datasets.atomic import sync, whole_file
-from datasets.dataset_index import read_dataset_index
 from datasets.json_file import read_json
 from datasets.loading import LOADERS
 from datasets.recorded import RecordedDataset
@@ -131,8 +131,7 @@ class RecordingFolder:
             else:
                 self._recover_scene(PartialScene(path, self._hand_over))
         self.notices += list_unlisted(self.root)
-        listed = read_dataset_index(self.root).scenes if (self.root / INDEX).exists() else ()
-        numbers = (scene_number(name) for name in (*names, *listed))
+        numbers = (scene_number(name) for name in (*names, *read_index(self.root).scenes))
         self._next_number = 1 + max((number for number in numbers if number is not None), default=-1)
 
     def _recover_scene(self, scene: PartialScene) -> None:
@@ -146,11 +145,10 @@ class RecordingFolder:
 def _refuse_foreign(root: Path) -> None:
     """Raises StorageError where the folder holds a dataset that was not recorded."""
     with explained(root):
-        if (root / INDEX).exists():
-            kind = read_dataset_index(root).kind
-        else:
-            kinds = (name for name, loader in LOADERS.items() if loader is not RecordedDataset)
-            kind = next((name for name in kinds if root.is_dir() and LOADERS[name].recognises(root)), KIND)
+        kind = read_index(root).kind
+        if not (root / INDEX).exists() and root.is_dir():
+            foreign = (name for name, loader in LOADERS.items() if loader is not RecordedDataset)
+            kind = next((name for name in foreign if LOADERS[name].recognises(root)), KIND)
     if kind != KIND:
         raise StorageError(f"{root}: holds a dataset of kind '{kind}', not a recorded one; record into another folder")
 

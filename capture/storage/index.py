@@ -1,0 +1,56 @@
+"""dataset.json of a folder that is recorded into: which scenes there are, and how they split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from capture.storage.disk_errors import explained
+from capture.storage.names import INDEX, scene_number
+from datasets.dataset_index import DatasetIndex, read_dataset_index, write_dataset_index
+from datasets.recorded import read_scene
+from datasets.scene import DatasetError
+
+KIND = "recorded"
+TEST_EVERY = 10  # of ten scene numbers in a row the last one is for testing, whatever else is recorded later
+
+
+def read_index(root: Path) -> DatasetIndex:
+    """What dataset.json says; of no scenes where there is none yet. Raises DatasetError."""
+    if (root / INDEX).exists():
+        return read_dataset_index(root)
+    return DatasetIndex(root.resolve().name, KIND, {}, {"train": [], "test": []})
+
+
+def add_to_index(root: Path, scenes: Mapping[str, int]) -> None:
+    """List scene files with their numbers of views. The splits of files that are listed stay. Raises DatasetError."""
+    index = read_index(root)
+    splits = {split: list(files) for split, files in index.splits.items()}
+    for file in sorted(scenes.keys() - index.scenes.keys()):
+        splits.setdefault(_split(file), []).append(file)
+    listed = sorted({**index.scenes, **scenes}.items())
+    write_dataset_index(root, index.name, index.kind, {file: views for file, views in listed if views}, splits)
+
+
+def list_unlisted(root: Path) -> list[str]:
+    """List the scene files that dataset.json does not name; what is wrong with those that cannot be read, in words.
+
+    Raises:
+        StorageError: dataset.json is damaged or cannot be written.
+    """
+    with explained(root / INDEX):
+        listed, found, problems = read_index(root).scenes, {}, []
+        for path in sorted(root.glob("scene_*.h5")):
+            if path.name not in listed and scene_number(path.name) is not None:
+                try:
+                    found[path.name] = read_scene(path).num_views
+                except DatasetError as error:
+                    problems.append(f"not listed in {INDEX}: {error}")
+        if found:
+            add_to_index(root, found)
+    return problems
+
+
+def _split(file: str) -> str:
+    number = scene_number(file)
+    return "test" if number is not None and number % TEST_EVERY == TEST_EVERY - 1 else "train"
