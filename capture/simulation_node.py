@@ -18,28 +18,19 @@ import os
 import sys
 import threading
 
-import actionlib
 import numpy as np
 import rospy
 import tf2_ros
-from control_msgs.msg import (
-    FollowJointTrajectoryAction,
-    FollowJointTrajectoryFeedback,
-    FollowJointTrajectoryGoal,
-    FollowJointTrajectoryResult,
-)
 from lds_scenes.msg import SceneObjects
 from lds_scenes.srv import RearrangeCubes, RearrangeCubesResponse, SetFault, SetFaultResponse
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, SetBoolResponse
-from trajectory_msgs.msg import JointTrajectoryPoint
 
-from capture.errors import CaptureError, MotionError
-from capture.motion.trajectory import Trajectory
-from capture.simulation.arm import Motion
+from capture.errors import CaptureError
+from capture.simulation.controller import TrajectoryController
 from capture.simulation.faults import FAULTS
-from capture.simulation.rig import Exposure, Eye, Rig
+from capture.simulation.rig import Exposure, Eye, SimulatedRig
 from capture.simulation.truth import T_WORLD_BASE, lens
 from lds_ros.messages import camera_info_message, depth_message, image_message, label_message, transform_message
 from lds_ros.nodes import roscore_answers
@@ -48,63 +39,6 @@ from perception.newest import Newest
 
 WORLD, BASE, CAMERA = "world", "base_link", "camera_optical_frame"
 TICKS_PER_PICTURE = 4
-
-
-class TrajectoryController:
-    """The action server of a rig's arm. Its lock guards the rig."""
-
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-        self._goal: actionlib.ServerGoalHandle | None = None
-        name = "arm_controller/follow_joint_trajectory"
-        self._server = actionlib.ActionServer(name, FollowJointTrajectoryAction, self._accept, self._cancel, False)
-        self.lock = self._server.lock
-
-    def start(self) -> None:
-        self._server.start()
-
-    def update(self, now: rospy.Time) -> None:
-        """Tell the client how it goes."""
-        if self._goal is None:
-            return
-        if self._rig.arm.motion is Motion.MOVING:
-            self._goal.publish_feedback(self._feedback(now))
-        elif self._rig.aborted:
-            why = "the arm does not follow its trajectory: stopped (simulated fault)"
-            self._goal.set_aborted(_result(FollowJointTrajectoryResult.PATH_TOLERANCE_VIOLATED, why), why)
-            self._goal = None
-        else:
-            self._goal.set_succeeded(_result(FollowJointTrajectoryResult.SUCCESSFUL))
-            self._goal = None
-
-    def _accept(self, handle: actionlib.ServerGoalHandle) -> None:
-        with self.lock:
-            try:
-                self._rig.move(_trajectory(handle.get_goal()))
-            except MotionError as error:
-                handle.set_rejected(_result(FollowJointTrajectoryResult.INVALID_GOAL, str(error)), str(error))
-                return
-            if self._goal is not None:
-                self._goal.set_canceled(None, "another trajectory came")
-            self._goal = handle
-            handle.set_accepted()
-
-    def _cancel(self, handle: actionlib.ServerGoalHandle) -> None:
-        with self.lock:
-            if handle == self._goal:
-                self._rig.arm.stop()
-                self._goal.set_canceled(None, "stopped as asked")
-                self._goal = None
-
-    def _feedback(self, now: rospy.Time) -> FollowJointTrajectoryFeedback:
-        arm = self._rig.arm
-        return FollowJointTrajectoryFeedback(
-            header=Header(stamp=now),
-            joint_names=list(arm.limits.names),
-            desired=JointTrajectoryPoint(positions=arm.command.tolist()),
-            actual=JointTrajectoryPoint(positions=arm.positions.tolist(), velocities=arm.velocities.tolist()),
-            error=JointTrajectoryPoint(positions=(arm.command - arm.positions).tolist()),
-        )
 
 
 class SimulationNode:
@@ -116,7 +50,7 @@ class SimulationNode:
         self._noise, light = float(rospy.get_param("~noise", 0.008)), float(rospy.get_param("~light", 1))
         if min(self._rate, *self._size) <= 0 or min(self._noise, light) < 0:
             raise ValueError("~rate, ~width and ~height must be more than 0, ~noise and ~light at least 0")
-        self._rig = Rig(int(rospy.get_param("~seed", 0)), light)
+        self._rig = SimulatedRig(int(rospy.get_param("~seed", 0)), light)
         self._exposures: Newest[Exposure] = Newest()
         self._image = rospy.Publisher("camera/image_raw", Image, queue_size=2)
         self._info = rospy.Publisher("camera/camera_info", CameraInfo, queue_size=2)
@@ -178,9 +112,9 @@ class SimulationNode:
             return
         frame = eye.frame(exposure, depth, masks)
         self._image.publish(image_message(frame.image, header))
-        if depth:
+        if frame.depth is not None:
             self._depth.publish(depth_message(frame.depth, header))
-        if masks:
+        if frame.truth is not None:
             self._masks.publish(label_message(frame.truth.astype(np.int32), header))
 
     def _rearrange(self, request: RearrangeCubes) -> RearrangeCubesResponse:
@@ -214,26 +148,6 @@ class SimulationNode:
         message = scene_objects_message([cube.description() for cube in cubes], header)
         self._objects.publish(message)
         return message
-
-
-def _result(code: int, message: str = "") -> FollowJointTrajectoryResult:
-    return FollowJointTrajectoryResult(error_code=code, error_string=message)
-
-
-def _trajectory(goal: FollowJointTrajectoryGoal) -> Trajectory:
-    """The goal's trajectory; the arm stops at points without velocities. Raises MotionError where sizes do not fit."""
-    points, joints = goal.trajectory.points, len(goal.trajectory.joint_names)
-    positions = [point.positions for point in points]
-    velocities = [point.velocities or (0.0,) * joints for point in points]
-    if any(len(row) != joints for row in (*positions, *velocities)):
-        raise MotionError("a point of the trajectory has not one position and velocity for each joint")
-    times = np.array([point.time_from_start.to_sec() for point in points])
-    return Trajectory(
-        tuple(goal.trajectory.joint_names),
-        times,
-        np.reshape(positions, (len(points), joints)).astype(np.float64),
-        np.reshape(velocities, (len(points), joints)).astype(np.float64),
-    )
 
 
 def main() -> int:

@@ -55,7 +55,12 @@ def may_import_ros(path: Path) -> bool:
     return (
         path.name.endswith("_node.py")
         or path
-        in {Path("perception/messages.py"), Path("perception/services.py"), Path("capture/cameras/ros_topic.py")}
+        in {
+            Path("capture/cameras/ros_topic.py"),
+            Path("capture/simulation/controller.py"),
+            Path("perception/messages.py"),
+            Path("perception/services.py"),
+        }
         or path.parts[0] == "lds_ros"
         or (Path("capture/arms") in path.parents and path.name != "arm.py")
     )

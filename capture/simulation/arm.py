@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from enum import Enum
 
@@ -10,6 +9,7 @@ import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
 from capture.errors import MotionError
+from capture.motion.robot_description import describe_robot
 from capture.motion.trajectory import Trajectory
 from capture.simulation.truth import START, URDF
 
@@ -38,10 +38,9 @@ class JointLimits:
 
 def read_joint_limits() -> JointLimits:
     """Of the simulated arm's moving joints, from base to tool."""
-    joints = [joint for joint in ElementTree.parse(URDF).iter("joint") if joint.get("type") == "revolute"]
-    limits = [joint.find("limit") for joint in joints]
-    values = np.array([[float(limit.get(key)) for key in ("lower", "upper", "velocity")] for limit in limits])
-    return JointLimits(tuple(joint.get("name") for joint in joints), *values.T)
+    robot = describe_robot(URDF.read_text(), "base_link", "tool0")
+    lower, upper, speed = np.array([(joint.lower, joint.upper, joint.max_velocity) for joint in robot.joints]).T
+    return JointLimits(robot.joint_names, lower, upper, speed)
 
 
 class SimulatedArm:
@@ -56,9 +55,9 @@ class SimulatedArm:
         self.limits = read_joint_limits()
         self.positions, self.velocities, self.command = START.copy(), np.zeros(len(START)), START.copy()
         self.motion = Motion.RESTING
-        self._spline: CubicHermiteSpline | None = None
+        self._spline: CubicHermiteSpline | None = None  # of the trajectory, while it is followed
         self._started = 0.0
-        self._time: float | None = None
+        self._time: float | None = None  # of the last step
 
     def start(self, trajectory: Trajectory) -> None:
         """Follow a trajectory from now on, in place of an earlier one.
@@ -79,14 +78,13 @@ class SimulatedArm:
     @property
     def elapsed(self) -> float:
         """Seconds that the trajectory has been followed for."""
-        return self._time - self._started
+        return (self._time or 0.0) - self._started
 
     def step(self, now: float, stalled: bool = False) -> None:
         """Go on to the time `now`. A stalled arm stands, and takes its trajectory up again where it was."""
-        passed = now - self._time if self._time is not None else 0.0
         if self._time is None:
-            self._started = now
-        self._time = now
+            self._time = self._started = now
+        passed, self._time = now - self._time, now
         if passed <= 0:
             return
         if stalled:
@@ -98,12 +96,12 @@ class SimulatedArm:
         # The exact response of a first-order lag to a command that stays the same for the step
         moved = (1 - np.exp(-passed / LAG)) * (self.command - self.positions)
         self.positions, self.velocities = self.positions + moved, moved / passed
-        if self.motion is Motion.MOVING and self._is_there():
+        if self._spline is not None and self._is_at_end_of(self._spline):
             self.motion, self._spline = Motion.ARRIVED, None
 
-    def _is_there(self) -> bool:
-        at_end = self.elapsed >= self._spline.x[-1]
-        return at_end and np.abs(self.command - self.positions).max() < GOAL_TOLERANCE
+    def _is_at_end_of(self, spline: CubicHermiteSpline) -> bool:
+        off = float(np.abs(self.command - self.positions).max())
+        return bool(self.elapsed >= spline.x[-1]) and off < GOAL_TOLERANCE
 
     def _checked(self, trajectory: Trajectory) -> CubicHermiteSpline:
         names = trajectory.joint_names

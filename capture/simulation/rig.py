@@ -34,7 +34,7 @@ class Exposure:
     frozen: bool = False
 
 
-class Rig:
+class SimulatedRig:
     """Times are seconds of one clock that never goes back. All but `Eye` may be used from one thread, or under a lock.
 
     Args:

@@ -14,5 +14,8 @@ def true_calibration() -> Calibration:
     """What `lds capture calibrate` would find without any error; the camera tells its lens itself."""
     made = datetime.now(UTC).replace(microsecond=0)
     verdict = Verdict("good", ("the truth of the simulation",))
-    hand_eye = HandEye(T_TOOL_CAMERA, NAME, NAME, made, 0.0, 0.0, 0.0, 0.0, 0.0, 0, verdict)
+    hand_eye = HandEye(
+        T_TOOL_CAMERA, robot=NAME, camera=NAME, made=made, rms=0.0, solver_deg=0.0, solver_mm=0.0,
+        leave_one_out_deg=0.0, leave_one_out_mm=0.0, views=0, verdict=verdict,
+    )  # fmt: skip
     return Calibration(hand_eye=hand_eye)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,13 +38,13 @@ def rig_model(width: int, height: int) -> mujoco.MjModel:
     return spec.compile()
 
 
-def _give_the_table_a_body(mujoco, spec: mujoco.MjSpec) -> None:
+def _give_the_table_a_body(mujoco: ModuleType, spec: mujoco.MjSpec) -> None:
     """A box in place of the plane, which casts dotted shadows on itself."""
     table = spec.geom("table")
     table.type, table.size, table.pos = mujoco.mjtGeom.mjGEOM_BOX, [3, 3, 0.05], [0, 0, -0.05]
 
 
-def _add_board(mujoco, spec: mujoco.MjSpec) -> None:
+def _add_board(mujoco: ModuleType, spec: mujoco.MjSpec) -> None:
     margin = round(BOARD_MARGIN * 1000 * _PIXELS_PER_MM)
     pattern = np.pad(BOARD.image(_PIXELS_PER_MM), ((margin, margin), (margin, margin), (0, 0)), constant_values=255)
     texture = spec.add_texture(name="board", type=mujoco.mjtTexture.mjTEXTURE_2D, nchannel=3)
@@ -59,7 +60,7 @@ def _add_board(mujoco, spec: mujoco.MjSpec) -> None:
     board.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=half, pos=[0, 0, -half[2]], material="board")
 
 
-def _add_arm(mujoco, spec: mujoco.MjSpec) -> None:
+def _add_arm(mujoco: ModuleType, spec: mujoco.MjSpec) -> None:
     arm = mujoco.MjSpec.from_file(str(URDF))
     arm.compiler.fusestatic = False  # tool0 is fixed to the last link, and a frame that we need
     spec.attach(arm, prefix=ARM, frame=spec.worldbody.add_frame(pos=T_WORLD_BASE[:3, 3]))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from capture.simulation.world import rig_model
-from datasets.synthesis.rendering import import_mujoco
+from datasets.synthesis.rendering import import_mujoco, render_depth, render_geoms
 from datasets.synthesis.table import Cube, Table
+
+if TYPE_CHECKING:
+    import mujoco
 
 _ROOM = 262  # a seed of `Table.light`: mild light nearly from above, a neutral table; the same for all scenes
 _EXPOSURE = 0.9  # leaves the white table some way from clipping
@@ -87,7 +91,8 @@ class WristCamera:
         """How far along the optical axis each pixel's surface is, float32 [H,W], metres."""
         return self._render("depth", view)
 
-    def _renderer(self, samples: int):  # -> mujoco.Renderer, each with the anti-aliasing of its day
+    def _renderer(self, samples: int) -> mujoco.Renderer:
+        """A renderer keeps the anti-aliasing that the model asks for when it is made."""
         self._model.vis.quality.offsamples = samples
         return self._mujoco.Renderer(self._model, *self._size)
 
@@ -104,18 +109,10 @@ class WristCamera:
         return self._colour.render()
 
     def _label(self) -> np.ndarray:
-        self._exact.enable_segmentation_rendering()
-        self._exact.update_scene(self._data, camera="wrist")
-        geoms = self._exact.render()[..., 0]
-        self._exact.disable_segmentation_rendering()
-        return self._table.labels(geoms)
+        return self._table.labels(render_geoms(self._exact, self._data, "wrist"))
 
     def _measure(self) -> np.ndarray:
-        self._exact.enable_depth_rendering()
-        self._exact.update_scene(self._data, camera="wrist")
-        depth = self._exact.render()
-        self._exact.disable_depth_rendering()
-        return depth
+        return render_depth(self._exact, self._data, "wrist")
 
     def _pose(self, view: View) -> None:
         self._table.arrange([] if view.board else list(view.cubes))

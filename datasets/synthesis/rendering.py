@@ -78,16 +78,26 @@ class ViewRenderer:
 
     def geoms(self) -> np.ndarray:
         """int [H,W]: the geom at each pixel's centre, -1 where there is none."""
-        self._exact.enable_segmentation_rendering()
-        self._exact.update_scene(self.data, camera="camera")
-        geoms = self._exact.render()[..., 0]
-        self._exact.disable_segmentation_rendering()
-        return geoms
+        return render_geoms(self._exact, self.data, "camera")
 
     def depth(self) -> np.ndarray:
         """float32 [H,W], metres along the optical axis at each pixel's centre."""
-        self._exact.enable_depth_rendering()
-        self._exact.update_scene(self.data, camera="camera")
-        depth = self._exact.render().astype(np.float32)
-        self._exact.disable_depth_rendering()
-        return depth
+        return render_depth(self._exact, self.data, "camera")
+
+
+def render_geoms(renderer: mujoco.Renderer, data: mujoco.MjData, camera: str) -> np.ndarray:
+    """int [H,W]: the geom at each pixel's centre, -1 where there is none; by a renderer without anti-aliasing."""
+    renderer.enable_segmentation_rendering()
+    renderer.update_scene(data, camera=camera)
+    geoms = renderer.render()[..., 0]
+    renderer.disable_segmentation_rendering()
+    return geoms
+
+
+def render_depth(renderer: mujoco.Renderer, data: mujoco.MjData, camera: str) -> np.ndarray:
+    """float32 [H,W], metres along the optical axis at each pixel's centre; by a renderer without anti-aliasing."""
+    renderer.enable_depth_rendering()
+    renderer.update_scene(data, camera=camera)
+    depth = renderer.render().astype(np.float32)
+    renderer.disable_depth_rendering()
+    return depth
