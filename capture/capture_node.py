@@ -10,6 +10,7 @@ Parameters: ~robot (a name from config/robots, or a YAML file), ~camera (a name 
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from contextlib import ExitStack
@@ -26,9 +27,10 @@ from std_srvs.srv import Trigger, TriggerResponse
 from capture.arms.arm import Interrupted
 from capture.errors import CaptureError
 from capture.motion.viewpoints import load_viewpoints
+from capture.recording.goal import Goal, begin_session, resume_session
 from capture.recording.progress import Progress, ProgressReporter
 from capture.recording.rig import RigSettings, open_rig
-from capture.recording.session import Goal, Outcome, Session, begun_session
+from capture.recording.session import Outcome, Session
 from capture.storage.recording_folder import RecordingFolder
 from lds_ros.nodes import node_lives, roscore_answers
 from lds_ros.objects import scene_objects
@@ -41,9 +43,9 @@ class CaptureNode:
     def __init__(self) -> None:
         self._next_scene = threading.Event()
         self._client_missed = 0  # looks in a row that did not find the client
-        rospy.Timer(rospy.Duration(CLIENT_CHECK), self._look_for_client)
         rospy.Service("~next_scene", Trigger, self._operator_is_ready)
         self._server = actionlib.SimpleActionServer("~record", RecordScenesAction, self._execute, auto_start=False)
+        rospy.Timer(rospy.Duration(CLIENT_CHECK), self._look_for_client)
         self._server.start()
         rospy.loginfo("ready to record: %s", rospy.resolve_name("~record"))
 
@@ -56,12 +58,16 @@ class CaptureNode:
             why = self._why_interrupted() if isinstance(error, Interrupted) else str(error)
             outcome.stopped = "; ".join([why, *getattr(error, "__notes__", ())])
         self._report(outcome)
+        gc.collect()  # each of rospy's topics that were closed has kept a file handle, in a cycle, until now
 
     def _record(self, wanted: RecordScenesGoal, outcome: Outcome) -> None:
+        if not wanted.dataset:
+            raise CaptureError("the goal names no dataset: say into which folder to record")
         asked = Goal(wanted.scenes, wanted.views, wanted.viewpoints, wanted.seed, wanted.auto, wanted.note)
         with ExitStack() as stack:
             folder = stack.enter_context(RecordingFolder(Path(wanted.dataset)))
-            goal = begun_session(folder, None if wanted.resume else asked)
+            session = resume_session(folder) if wanted.resume else begin_session(folder, asked)
+            goal = session.goal
             progress = ProgressReporter(goal.scenes, goal.views, self._publish)
             for notice in folder.notices:
                 rospy.logwarn("%s: %s", folder.root, notice)
@@ -71,7 +77,7 @@ class CaptureNode:
             progress.state("planning", rig.calibration)
             ask = self._ask_service if goal.auto else self._ask_operator
             arrange = partial(ask, progress=progress)
-            Session(folder, goal, rig, arrange, pattern, progress, self._interrupted, outcome).run()
+            Session(folder, session, rig, arrange, pattern, progress, self._interrupted, outcome).run()
 
     def _report(self, outcome: Outcome) -> None:
         message = outcome.stopped or f"{outcome.scenes} scenes with {outcome.views} views were recorded"
@@ -100,7 +106,7 @@ class CaptureNode:
 
     def _why_interrupted(self) -> str:
         if self._server.is_preempt_requested():
-            why = "stopped as asked"
+            why = "stopped, since another goal came" if self._server.is_new_goal_available() else "stopped as asked"
         else:
             why = "the node was shut down" if rospy.is_shutdown() else "stopped, since the client is gone"
         return f"{why}; what was stored is kept: go on with `lds capture resume`"

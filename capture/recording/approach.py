@@ -13,6 +13,16 @@ from capture.motion.planning import Planner
 from datasets.camera import motion_between
 
 
+def drive_to(goal: np.ndarray, arm: Arm, planner: Planner, interrupted: Callable[[], bool]) -> None:
+    """Drive to joint angles [J], over a path that is checked from where the arm is now.
+
+    Raises:
+        MotionError: there is no way, or the arm did not get there.
+        Interrupted: `interrupted()` became true.
+    """
+    arm.follow(planner.plan(arm.positions(), goal), interrupted)
+
+
 class Approach(ABC):
     """Brings the camera from view to view."""
 
@@ -43,8 +53,7 @@ class DrivenApproach(Approach):
             self._drive(view, interrupted)
 
     def _drive(self, view: int, interrupted: Callable[[], bool]) -> None:
-        here = self._arm.joints().positions
-        self._arm.follow(self._planner.plan(here, self._goals[view]), interrupted)
+        drive_to(self._goals[view], self._arm, self._planner, interrupted)
 
 
 class FreehandApproach(Approach):
@@ -52,12 +61,12 @@ class FreehandApproach(Approach):
 
     Args:
         camera_pose: T_world_camera [4,4] at a time; raises PoseError.
-        taken: poses of the views so far; whoever takes a view adds its pose.
+        taken: tells the poses [4,4] of the views so far.
         distance, angle: metres or radians that a view must be away from every other.
     """
 
     def __init__(
-        self, arm: Arm, camera_pose: Callable[[float], np.ndarray], taken: list[np.ndarray],
+        self, arm: Arm, camera_pose: Callable[[float], np.ndarray], taken: Callable[[], Sequence[np.ndarray]],
         distance: float, angle: float,
     ) -> None:  # fmt: skip
         self._arm, self._camera_pose, self._taken = arm, camera_pose, taken
@@ -73,5 +82,5 @@ class FreehandApproach(Approach):
         raise Interrupted
 
     def _is_new(self, pose: np.ndarray) -> bool:
-        moves = [motion_between(pose, other) for other in self._taken]
+        moves = [motion_between(pose, other) for other in self._taken()]
         return all(distance > self._distance or angle > self._angle for distance, angle in moves)

@@ -51,11 +51,21 @@ class ProgressReporter:
         self.now = replace(self.now, view=number)
         self.state("moving")
 
-    def state(self, state: str, detail: str = "", **facts: float) -> None:
-        """What is being done, why where there is a reason, and other fields that have changed."""
+    def stored(self, count: int, sharpness: float, overexposed: float) -> None:
+        """The view at work is stored, with these measures; so many of the scene's are."""
+        self.now = replace(self.now, stored=count, sharpness=sharpness, overexposed=overexposed)
+        self.state("storing", f"view {self.now.view} is stored")
+
+    def skipped(self, count: int, reason: str) -> None:
+        """The view at work is given up; so many of the scene's are."""
+        self.now = replace(self.now, skipped=count)
+        self.state("skipped", f"view {self.now.view}: {reason}")
+
+    def state(self, state: str, detail: str = "") -> None:
+        """What is being done, and why where there is a reason."""
         if state in ("waiting_for_operator", "rearranging", "finishing"):
             self._end_view()
-        self.now = replace(self.now, state=state, detail=detail, **facts)
+        self.now = replace(self.now, state=state, detail=detail)
         self.now = replace(self.now, eta=self._eta())
         self._publish(self.now)
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+from typing import TYPE_CHECKING
+
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as ProgressBars
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from capture.recording.progress import Progress
+    from capture.recording.session import Outcome
 
 WORDS = {
     "planning": "planning the views",
@@ -23,30 +31,32 @@ STYLES = {"planning": "dim", "waiting_for_operator": "bold yellow", "retrying": 
 
 
 class ProgressDisplay:
-    """Shows RecordScenes' feedback (see action/RecordScenes.action) and result. A context manager."""
+    """Shows RecordScenes' feedback and result, whose fields `Progress` and `Outcome` have. A context manager."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
         columns = TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn()
-        self._bars = Progress(*columns, console=self._console)
+        self._bars = ProgressBars(*columns, console=self._console)
         self._scenes = self._bars.add_task("scenes", total=None)
         self._views = self._bars.add_task("views", total=None)
         self._line = Text()
         self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=8)
-        self._last: tuple = ()
+        self._last: tuple[int, int, str, str] | None = None
         self._finished = 0
 
     def __enter__(self) -> ProgressDisplay:
         self._live.__enter__()
         return self
 
-    def __exit__(self, *failure: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._line = Text()
-        self._live.__exit__(*failure)
+        self._live.__exit__(kind, error, trace)
         if not self._console.is_terminal:
             self._console.print()  # there, the bars end without a new line
 
-    def show(self, feedback) -> None:
+    def show(self, feedback: Progress) -> None:
         """Take in new feedback."""
         self._finished = max(self._finished, feedback.scene - (feedback.state != "finishing"))
         self._bars.update(self._scenes, total=feedback.scenes, completed=self._finished)
@@ -63,14 +73,14 @@ class ProgressDisplay:
     def stopping(self) -> None:
         self._line = Text("stopping the arm ...", style="bold yellow")
 
-    def succeed(self, result) -> None:
+    def succeed(self, result: Outcome) -> None:
         skipped = f", {result.skipped} views skipped" if result.skipped else ""
         self._console.print(Text(f"Recorded {result.scenes} scenes, {result.views} views{skipped}.", style="green"))
 
     def fail(self, message: str) -> None:
         self._console.print(Text(f"error: {message}", style="bold red"), soft_wrap=True)
 
-    def _describe(self, feedback) -> str:
+    def _describe(self, feedback: Progress) -> str:
         parts = [f"view {feedback.view}", WORDS.get(feedback.state, feedback.state)]
         if feedback.stored:
             parts.append(f"sharpness {feedback.sharpness:.2f}, {feedback.overexposed:.0%} over-exposed")
@@ -79,7 +89,7 @@ class ProgressDisplay:
         return "   ".join(parts)
 
 
-def _announce(feedback) -> str:
+def _announce(feedback: Progress) -> str:
     if feedback.state == "planning":
         return feedback.detail
     if feedback.state == "waiting_for_operator":
@@ -88,5 +98,5 @@ def _announce(feedback) -> str:
 
 
 def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

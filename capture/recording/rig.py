@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from capture.motion.planning import Planner
 from capture.motion.robot_profile import RobotProfile, load_robot_profile
 from capture.motion.viewpoints import FreehandPattern, Pattern
 from capture.quality import QualityCheck
+from capture.recording.facts import rig_facts
 from capture.recording.view_taking import ViewTaker
 from capture.storage.space import view_bytes
 
@@ -45,12 +45,19 @@ class RigSettings:
 
 
 @dataclass(frozen=True)
+class Planners:
+    """Of a driven arm: `motion` of the motion at hand; `views` for a thread that plans the next scene meanwhile."""
+
+    motion: Planner
+    views: Planner
+
+
+@dataclass(frozen=True)
 class Rig:
     """All that a session needs of the robot.
 
     Attributes:
-        planner: of the motion at hand; None where no arm is driven (freehand).
-        view_planner: another one, for a thread that plans the next scene's views meanwhile.
+        planners: None where no arm is driven (freehand).
         T_tool_camera: float64 [4,4], the camera on the arm's mount.
         bytes_per_view: how much room a stored view takes.
         calibration: how old and how good it is, in words.
@@ -60,8 +67,7 @@ class Rig:
     arm: Arm
     camera: Camera
     taker: ViewTaker
-    planner: Planner | None
-    view_planner: Planner | None
+    planners: Planners | None
     T_tool_camera: np.ndarray
     bytes_per_view: int
     calibration: str
@@ -84,18 +90,17 @@ def open_rig(settings: RigSettings, pattern: Pattern) -> Iterator[Rig]:
         height, width = frame.image.shape[:2]
         lens = _lens(calibration, camera)
         notes = _objections(settings, profile, calibration, camera, (width, height))
-        driven = not isinstance(pattern, FreehandPattern)
-        planner, view_planner = [_planner(profile) if driven else None for _ in range(2)]
-        arm = stack.enter_context(_arm(profile, planner))
+        planners = None if isinstance(pattern, FreehandPattern) else _planners(profile)
+        arm = stack.enter_context(_arm(profile, planners))
         T_tool_camera = np.eye(4) if calibration.hand_eye is None else calibration.hand_eye.T_tool_camera
         taker = ViewTaker(arm, camera, lens, profile.T_world_base, T_tool_camera, QualityCheck(camera_settings.quality))
-        if driven:
+        if planners is not None:
             taker.look(lambda: False)
         room = view_bytes(height, width, frame.depth is not None, frame.truth is not None)
-        facts = _facts(profile, calibration, camera, T_tool_camera, notes)
-        if planner is not None:
-            facts["joint_names"] = list(planner.joint_names)
-        yield Rig(arm, camera, taker, planner, view_planner, T_tool_camera, room, _in_words(calibration), facts)
+        facts = rig_facts(profile, calibration, camera, T_tool_camera, notes)
+        if planners is not None:
+            facts["joint_names"] = list(planners.motion.joint_names)
+        yield Rig(arm, camera, taker, planners, T_tool_camera, room, _in_words(calibration), facts)
 
 
 def _lens(calibration: Calibration, camera: Camera) -> Intrinsics:
@@ -124,20 +129,20 @@ def _objections(
     return found
 
 
-def _planner(profile: RobotProfile) -> Planner:
-    from capture.arms.robot_urdf import find_mesh, robot_urdf
+def _planners(profile: RobotProfile) -> Planners:
+    from capture.arms.robot_urdf import robot_planner
 
-    return Planner(profile, robot_urdf(profile), find_mesh)
+    return Planners(robot_planner(profile), robot_planner(profile))
 
 
-def _arm(profile: RobotProfile, planner: Planner | None) -> Arm:
-    if planner is None:
+def _arm(profile: RobotProfile, planners: Planners | None) -> Arm:
+    if planners is None:
         from capture.arms.freehand import FreehandArm
 
         return FreehandArm(profile)
     from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
 
-    return FollowJointTrajectoryArm(profile, planner.joint_names)
+    return FollowJointTrajectoryArm(profile, planners.motion.joint_names)
 
 
 def _in_words(calibration: Calibration) -> str:
@@ -148,30 +153,3 @@ def _in_words(calibration: Calibration) -> str:
         f"{hand_eye.verdict.grade}: corners {hand_eye.rms:.2f} px off, "
         f"standard error {hand_eye.leave_one_out_mm:.2f} mm"
     )
-
-
-def _facts(
-    profile: RobotProfile, calibration: Calibration, camera: Camera, T_tool_camera: np.ndarray, notes: list[str]
-) -> dict[str, Any]:
-    facts = {
-        "robot": profile.name,
-        "camera": camera.kind,
-        "camera_serial": camera.serial,
-        "software": f"lds_scenes {_own_version()}",
-        "calibration_digest": calibration.digest,
-        "calibration_age_days": calibration.age_days(time.time()),
-        "calibration_objections": "; ".join(notes),
-        "T_world_base": profile.T_world_base.ravel().tolist(),  # so that poses can be put right should one of these
-        "T_tool_camera": T_tool_camera.ravel().tolist(),  # turn out to be wrong
-    }
-    if calibration.hand_eye is not None:
-        facts["hand_eye_rms_px"] = calibration.hand_eye.rms
-        facts["hand_eye_spread_mm"] = calibration.hand_eye.leave_one_out_mm
-    return facts
-
-
-def _own_version() -> str:
-    try:
-        return version("lds_scenes")
-    except PackageNotFoundError:  # catkin installs no metadata for pip
-        return "of an unknown version"

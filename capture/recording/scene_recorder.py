@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from capture.arms.arm import pause
 from capture.cameras.camera import Camera
 from capture.errors import CameraError, CameraLost, CaptureError, MotionError
@@ -36,20 +34,15 @@ class SceneLimits:
 
 
 class SceneRecorder:
-    """Fills a partial scene with views.
-
-    Args:
-        taken: gets the pose [4,4] of every view that is stored.
-    """
+    """Fills a partial scene with views."""
 
     def __init__(
         self, scene: PartialScene, views: int, approach: Approach, taker: ViewTaker, camera: Camera,
-        progress: ProgressReporter, interrupted: Callable[[], bool], taken: list[np.ndarray],
-        limits: SceneLimits = SceneLimits(),
+        progress: ProgressReporter, interrupted: Callable[[], bool], limits: SceneLimits = SceneLimits(),
     ) -> None:  # fmt: skip
         self._scene, self._views, self._approach = scene, views, approach
         self._taker, self._camera, self._progress = taker, camera, progress
-        self._interrupted, self._taken, self._limits = interrupted, taken, limits
+        self._interrupted, self._limits = interrupted, limits
         self._failures = 0
 
     def record(self) -> None:
@@ -75,31 +68,38 @@ class SceneRecorder:
     def _record(self, view: int, give_up: Callable[[int, str], None]) -> bool:
         """Record one view; whether that worked."""
         self._progress.view(view + 1)
-        began = time.monotonic()
         try:
-            self._approach.approach(view, self._note, self._interrupted)
-            there = time.monotonic()
-            self._progress.state("settling")
-            recorded = self._take()
-            taken = time.monotonic()
-            self._scene.store(view, recorded)
+            recorded = self._approach_take_and_store(view)
         except (MotionError, ViewRejected) as error:
             give_up(view, str(error))
-            self._failures += 1
-            if self._failures >= self._limits.failures:
-                raise CaptureError(
-                    f"{self._failures} views in a row failed, the last one because {error}. What was stored is kept: "
-                    "see to the cause, then go on with `lds capture resume`"
-                ) from error
-            pause(self._limits.pause, self._interrupted)
+            self._count_failure(error)
             return False
+        self._failures = 0
+        quality = recorded.quality
+        self._progress.stored(len(self._scene.stored), quality["sharpness"], quality["overexposed"])
+        return True
+
+    def _approach_take_and_store(self, view: int) -> RecordedView:
+        began = time.monotonic()
+        self._approach.approach(view, self._note, self._interrupted)
+        there = time.monotonic()
+        self._progress.state("settling")
+        recorded = self._take()
+        taken = time.monotonic()
+        self._scene.store(view, recorded)
         stored = time.monotonic()
         self._scene.note("timed", view=view, approach=there - began, take=taken - there, store=stored - taken)
-        self._failures = 0
-        self._taken.append(recorded.T_world_camera)
-        measures = {name: recorded.quality[name] for name in ("sharpness", "overexposed")}
-        self._progress.state("storing", f"view {view + 1} is stored", stored=len(self._scene.stored), **measures)
-        return True
+        return recorded
+
+    def _count_failure(self, error: CaptureError) -> None:
+        """Wait a little before the next view. Raises CaptureError where too many in a row have failed."""
+        self._failures += 1
+        if self._failures >= self._limits.failures:
+            raise CaptureError(
+                f"{self._failures} views in a row failed, the last one because {error}. What was stored is kept: "
+                "see to the cause, then go on with `lds capture resume`"
+            ) from error
+        pause(self._limits.pause, self._interrupted)
 
     def _take(self) -> RecordedView:
         try:
@@ -135,4 +135,4 @@ class SceneRecorder:
 
     def _skip(self, view: int, reason: str) -> None:
         self._scene.skip(view, reason)
-        self._progress.state("skipped", f"view {view + 1}: {reason}", skipped=len(self._scene.skipped))
+        self._progress.skipped(len(self._scene.skipped), reason)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from capture.arms.arm import Arm, Interrupted
+from capture.arms.arm import Arm, Interrupted, pause
 from capture.cameras.camera import Camera, Frame, Intrinsics
 from capture.errors import CameraError, CameraLost, CaptureError, MotionError, PoseError
 from capture.quality import QualityCheck
@@ -48,7 +47,6 @@ class ViewTaker:
 
     Args:
         T_world_base, T_tool_camera: float64 [4,4], where the arm stands, and where on its mount the camera sits.
-        note: told of everything that is worth a line in the journal: an event's name, and facts.
     """
 
     def __init__(
@@ -68,9 +66,10 @@ class ViewTaker:
             CameraError, PoseError: there is no frame, or no pose.
             Interrupted: `interrupted()` became true.
         """
-        self._arm.still_since(self._limits.rest, interrupted)
-        now = self._arm.joints().stamp  # tf has only just been connected: it does not know much earlier poses
-        frame = self._camera.frame_after(now, self._limits.frame)
+        still = self._arm.still_since(self._limits.rest, interrupted)
+        joints = self._arm.joints()
+        # tf has only just been connected, and does not know much earlier poses than that of the newest joint angles
+        frame = self._camera.frame_after(still if joints is None else joints.stamp, self._limits.frame)
         self._quality.remember(frame.image, frame.stamp, self.camera_pose(frame.stamp))
 
     def remember(self, views: Iterable[RecordedView]) -> None:
@@ -89,16 +88,18 @@ class ViewTaker:
             CameraLost: the camera is gone.
             Interrupted: `interrupted()` became true.
         """
-        for attempt in range(self._limits.attempts):
+        attempt = 1
+        while True:
             try:
                 return self._attempt(note, interrupted)
             except CameraLost:
                 raise
             except (CameraError, MotionError, PoseError, ViewRejected) as error:
-                reason = str(error)
-                note("retried", attempt=attempt + 1, reason=reason)
-                time.sleep(self._limits.pause)
-        raise ViewRejected(reason)
+                note("retried", attempt=attempt, reason=str(error))
+                if attempt == self._limits.attempts:
+                    raise ViewRejected(str(error)) from error
+            pause(self._limits.pause, interrupted)
+            attempt += 1
 
     def _attempt(self, note: Callable[..., None], interrupted: Callable[[], bool]) -> RecordedView:
         still = self._arm.still_since(self._limits.rest, interrupted)
@@ -125,7 +126,7 @@ class ViewTaker:
     ) -> tuple[Frame, Frame]:
         """The first two frames in a row that show the same: after `still`, and of those that were not looked at yet.
 
-        A camera whose stamps are late still shows motion then (user_pains 9): the picture has to be at rest, too.
+        A camera whose stamps are late still shows motion then: the picture has to be at rest, too.
         """
         since = max(still, self._judged)
         earlier = first = self._camera.frame_after(since, self._limits.frame)

@@ -82,7 +82,7 @@ def test_a_recorded_realsense_becomes_a_scene_with_depth_and_its_own_intrinsics(
         taker = ViewTaker(arm, camera, camera.intrinsics, np.eye(4), np.eye(4), QualityCheck())
         approach = DrivenApproach(arm, StraightPlanner(), [np.array([float(view)]) for view in range(VIEWS)])
         progress = ProgressReporter(1, VIEWS, lambda _: None)
-        SceneRecorder(scene, VIEWS, approach, taker, camera, progress, lambda: False, []).record()
+        SceneRecorder(scene, VIEWS, approach, taker, camera, progress, lambda: False).record()
         scene.finish({"camera": camera.kind, "camera_serial": camera.serial}, truth.objects, {})
 
     recorded = open_dataset(tmp_path / "dataset")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,6 @@ class Desk:
             self.camera,
             progress,
             self.interrupted,
-            [],
             SceneLimits(failures, pause=0),
         ).record()
 
@@ -150,6 +150,18 @@ def test_a_picture_that_rests_only_after_the_first_attempts_is_waited_for(desk: 
     assert len(desk.journal("retried")) == 2
 
 
+def test_who_asks_to_stop_does_not_wait_for_the_next_attempt(desk: Desk) -> None:
+    desk.camera.spoil = lambda image, _: np.full_like(image, 255)
+    asked: list[bool] = []
+    taker = ViewTaker(
+        desk.arm, desk.camera, INTRINSICS, np.eye(4), np.eye(4), QualityCheck(), ViewLimits(pause=60)
+    )  # fmt: skip
+    began = time.monotonic()
+    with pytest.raises(Interrupted):
+        taker.take(lambda *_, **__: asked.append(True), lambda: bool(asked))
+    assert time.monotonic() - began < 30
+
+
 def test_an_arm_that_creeps_while_it_is_photographed_is_noticed(desk: Desk) -> None:
     desk.arm.drift = 0.1
     with pytest.raises(CaptureError, match=r"the arm moved by \d+\.\d mm"):
@@ -216,7 +228,7 @@ def test_the_estimate_of_the_time_left_falls_to_zero(desk: Desk) -> None:
 
 def test_freehand_views_are_taken_where_the_camera_rests_away_from_all_others(desk: Desk) -> None:
     taken: list[np.ndarray] = []
-    approach = FreehandApproach(desk.arm, desk.taker.camera_pose, taken, distance=0.05, angle=10.0)
+    approach = FreehandApproach(desk.arm, desk.taker.camera_pose, lambda: taken, distance=0.05, angle=10.0)
     path = iter([0.0, 0.01, 0.02, 0.2, 0.21, 0.0, 0.5])
 
     def still(*_: object) -> float:
