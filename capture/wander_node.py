@@ -13,32 +13,30 @@ import sys
 
 import rospy
 
-from capture.arms.arm import Interrupted
+from capture.arms.arm import Interrupted, pause
 from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
-from capture.arms.robot_urdf import find_mesh, robot_urdf
+from capture.arms.robot_urdf import robot_planner
 from capture.calibration.finding import find_hand_eye
 from capture.errors import CaptureError
-from capture.motion.planning import Planner
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.view_planning import plan_views
 from capture.motion.viewpoints import load_viewpoints
+from capture.recording.approach import drive_to
 from lds_ros.nodes import roscore_answers
 
 
 def wander() -> None:
-    """Until the node is shut down. Raises CaptureError where the arm cannot."""
+    """Raises Interrupted where the node is shut down, CaptureError where the arm cannot, KeyError for a parameter."""
     profile = load_robot_profile(rospy.get_param("~robot"))
     hand_eye = find_hand_eye(str(rospy.get_param("~calibration")))
-    planner = Planner(profile, robot_urdf(profile), find_mesh)
+    planner = robot_planner(profile)
     pattern = load_viewpoints(rospy.get_param("~viewpoints", "hemisphere"))
+    views, seconds = int(rospy.get_param("~views", 12)), float(rospy.get_param("~pause", 0.5))
     with FollowJointTrajectoryArm(profile, planner.joint_names) as arm:
-        start, views = arm.joints().positions, int(rospy.get_param("~views", 12))
-        plan = plan_views(pattern, views, planner, hand_eye.T_tool_camera, start, seed=0)
+        plan = plan_views(pattern, views, planner, hand_eye.T_tool_camera, arm.positions(), seed=0)
         for view in itertools.cycle(plan.views):
-            if rospy.is_shutdown():
-                return
-            arm.follow(planner.plan(arm.joints().positions, view.joints), rospy.is_shutdown)
-            rospy.sleep(float(rospy.get_param("~pause", 0.5)))
+            drive_to(view.joints, arm, planner, rospy.is_shutdown)
+            pause(seconds, rospy.is_shutdown)
 
 
 def main() -> int:
@@ -54,8 +52,9 @@ def main() -> int:
             return 0  # and everything else with it
         rospy.logfatal("wander_node: %s", error)
         return error.exit_code
-    except rospy.ROSInterruptException:
-        pass  # shut down while it slept
+    except KeyError as error:
+        rospy.logfatal("wander_node: the parameter %s is not set", error)
+        return 2
     return 0
 
 
