@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from geometry_msgs.msg import TransformStamped
+from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -51,14 +52,12 @@ def camera_info_message(K: np.ndarray, height: int, width: int, header: Header) 
     )
 
 
-def transform_message(T_world_camera: np.ndarray, world: str, header: Header) -> TransformStamped:
-    """The camera's pose [4,4] in the frame `world`; the header's frame is the camera's, its stamp the pose's."""
-    from scipy.spatial.transform import Rotation
-
-    message = TransformStamped(header=Header(stamp=header.stamp, frame_id=world), child_frame_id=header.frame_id)
+def transform_message(T_parent_child: np.ndarray, parent: str, child: Header) -> TransformStamped:
+    """A pose [4,4] in the frame `parent`: of the frame that the header `child` names, at its stamp."""
+    message = TransformStamped(header=Header(stamp=child.stamp, frame_id=parent), child_frame_id=child.frame_id)
     translation, rotation = message.transform.translation, message.transform.rotation
-    translation.x, translation.y, translation.z = T_world_camera[:3, 3]
-    rotation.x, rotation.y, rotation.z, rotation.w = Rotation.from_matrix(T_world_camera[:3, :3]).as_quat()
+    translation.x, translation.y, translation.z = T_parent_child[:3, 3]
+    rotation.x, rotation.y, rotation.z, rotation.w = Rotation.from_matrix(T_parent_child[:3, :3]).as_quat()
     return message
 
 
