@@ -47,6 +47,7 @@ def read_mapping(file: Path) -> DictConfig:
         if not isinstance(read_yaml(file), dict):
             raise SettingsError(f"{file}: holds no 'key: value' lines")
         content = OmegaConf.load(file)  # with its own mind on what a number is; refuses keys that stand twice
+        assert isinstance(content, DictConfig)
         OmegaConf.resolve(content)
         return content
     except OSError as error:
@@ -76,7 +77,9 @@ def settings_of(schema: type[T], content: DictConfig, file: Path) -> T:
         settings = OmegaConf.merge(OmegaConf.structured(schema), content)
         if missing := sorted(OmegaConf.missing_keys(settings)):
             raise SettingsError(f"{file}: {missing[0]} is missing")
-        return OmegaConf.to_object(settings)
+        made = OmegaConf.to_object(settings)
+        assert isinstance(made, schema)
+        return made
     except (OmegaConfBaseException, TypeError, ValueError) as error:
         key = getattr(error, "full_key", None)
         raise SettingsError(f"{file}: {f'{key}: ' if key else ''}{_brief(error)}") from error
@@ -84,8 +87,9 @@ def settings_of(schema: type[T], content: DictConfig, file: Path) -> T:
 
 def are_numbers(values: object, count: int) -> bool:
     """Whether these are so many numbers, neither NaN nor of a size that no length or angle has."""
-    known = isinstance(values, list | tuple) and len(values) == count
-    return known and all(isinstance(value, int | float) and abs(value) < 1e9 for value in values)
+    if not isinstance(values, list | tuple) or len(values) != count:
+        return False
+    return all(isinstance(value, int | float) and abs(value) < 1e9 for value in values)
 
 
 def _brief(error: Exception) -> str:
