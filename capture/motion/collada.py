@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from datasets.camera import rigid
+
+if TYPE_CHECKING:
+    from scipy.spatial import ConvexHull
+
+# How many numbers say how a node is placed.
+_PLACEMENTS = {"matrix": 16, "translate": 3, "rotate": 4, "scale": 3}
 
 
 def hull_of_collada(path: Path) -> bytes:
@@ -36,7 +45,7 @@ def hull_of_collada(path: Path) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _outward(hull: object) -> list[np.ndarray]:
+def _outward(hull: ConvexHull) -> list[np.ndarray]:
     """The faces [3] of a hull, counter-clockwise as seen from outside."""
     faces = []
     for face, equation in zip(hull.simplices, hull.equations, strict=True):
@@ -47,26 +56,31 @@ def _outward(hull: object) -> list[np.ndarray]:
 
 def _shown_points(root: ElementTree.Element) -> np.ndarray:
     """Vertices [N,3] of the meshes in the scene, in the file's unit."""
-    geometries = {geometry.get("id"): _vertices(geometry) for geometry in root.iter("geometry")}
-    library = {node.get("id"): node for node in root.iter("node")}
+    geometries = {geometry.get("id", ""): _vertices(geometry) for geometry in root.iter("geometry")}
+    library = {node.get("id", ""): node for node in root.iter("node")}
     points: list[np.ndarray] = [np.empty((0, 3))]
 
     def show(node: ElementTree.Element, T: np.ndarray) -> None:
         T = T @ _placement(node)
         for instance in node.findall("instance_geometry"):
-            points.append(geometries[instance.get("url").removeprefix("#")] @ T[:3, :3].T + T[:3, 3])
+            points.append(geometries[_target(instance)] @ T[:3, :3].T + T[:3, 3])
         for child in node.findall("node"):
             show(child, T)
         for instance in node.findall("instance_node"):
-            show(library[instance.get("url").removeprefix("#")], T)
+            show(library[_target(instance)], T)
 
     try:
         for scene in root.iter("visual_scene"):
             for node in scene.findall("node"):
                 show(node, np.eye(4))
-    except (KeyError, AttributeError, RecursionError) as error:
+    except (KeyError, RecursionError) as error:
         raise ValueError(f"its scene names a part that it does not have ({error})") from error
     return np.concatenate(points)
+
+
+def _target(instance: ElementTree.Element) -> str:
+    """The id of what an instance shows."""
+    return instance.get("url", "").removeprefix("#")
 
 
 def _vertices(geometry: ElementTree.Element) -> np.ndarray:
@@ -82,16 +96,17 @@ def _placement(node: ElementTree.Element) -> np.ndarray:
 
     T = np.eye(4)
     for element in node:
-        if element.tag not in ("matrix", "translate", "rotate", "scale"):
+        if element.tag not in _PLACEMENTS:
             continue
-        values, own = np.array(element.text.split(), np.float64), np.eye(4)
+        values = np.array((element.text or "").split(), np.float64)
+        if len(values) != _PLACEMENTS[element.tag]:
+            raise ValueError(f"a <{element.tag}> has {len(values)} numbers, not {_PLACEMENTS[element.tag]}")
         if element.tag == "matrix":
-            own = values.reshape(4, 4)
+            T = T @ values.reshape(4, 4)
         elif element.tag == "translate":
-            own[:3, 3] = values
+            T = T @ rigid(np.eye(3), values)
         elif element.tag == "rotate":
-            own[:3, :3] = Rotation.from_rotvec(np.deg2rad(values[3]) * values[:3]).as_matrix()
+            T = T @ rigid(Rotation.from_rotvec(np.deg2rad(values[3]) * values[:3]).as_matrix(), np.zeros(3))
         else:
-            own[:3, :3] = np.diag(values)
-        T = T @ own
+            T = T @ rigid(np.diag(values), np.zeros(3))
     return T

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from capture.errors import CaptureError
@@ -9,6 +11,10 @@ from capture.motion.kinematics import Kinematics
 from capture.motion.robot_description import RobotDescription
 from capture.motion.robot_model import compiled, robot_spec
 from capture.motion.robot_profile import RobotProfile
+from datasets.poses import inverse
+
+if TYPE_CHECKING:
+    import mujoco
 
 CAMERA, TABLE, KEEP_OUT = "camera", "table", "keep_out"
 SELF_CLEARANCE = 0.005  # m, between links
@@ -102,10 +108,9 @@ class CollisionChecker:
             return set()
         contact = self._data.contact
         bodies = self._model.geom_bodyid[contact.geom[contact.dist < SELF_CLEARANCE - slack]]
-        pairs = {tuple(self._names[body] for body in pair) for pair in bodies}
-        return {tuple(sorted(pair, key=lambda name: (name in (TABLE, KEEP_OUT), name))) for pair in pairs}
+        return {_ordered(self._names[first], self._names[second]) for first, second in {*map(tuple, bodies.tolist())}}
 
-    def _load(self, spec: object) -> None:
+    def _load(self, spec: mujoco.MjSpec) -> None:
         self._model = compiled(spec)
         self._data = self._mujoco.MjData(self._model)
         self._address = [self._model.joint(name).qposadr[0] for name in self._joint_names]
@@ -125,7 +130,7 @@ class CollisionChecker:
                     pairs.add(frozenset((names[a], names[b])))
         return pairs
 
-    def _exclude(self, spec: object, pairs: set[frozenset[str]]) -> None:
+    def _exclude(self, spec: mujoco.MjSpec, pairs: set[frozenset[str]]) -> None:
         for pair in pairs:
             first, second = sorted(pair)
             spec.add_exclude(bodyname1=first, bodyname2=second)
@@ -147,10 +152,19 @@ class CollisionChecker:
         return np.array([1.0 if slide else size[joint.bodyid[0]] for joint, slide in zip(joints, slides, strict=True)])
 
 
-def _add_surroundings(spec: object, robot: RobotDescription, profile: RobotProfile, kinematics: Kinematics) -> None:
+def _ordered(first: str, second: str) -> tuple[str, str]:
+    """Two names by the alphabet, but the surroundings last."""
+    if (first in (TABLE, KEEP_OUT), first) <= (second in (TABLE, KEEP_OUT), second):
+        return first, second
+    return second, first
+
+
+def _add_surroundings(
+    spec: mujoco.MjSpec, robot: RobotDescription, profile: RobotProfile, kinematics: Kinematics
+) -> None:
     import mujoco
 
-    T_root_world = kinematics.T_root_base() @ np.linalg.inv(profile.T_world_base)
+    T_root_world = kinematics.T_root_base() @ inverse(profile.T_world_base)
     rotation = np.zeros(4)
     mujoco.mju_mat2Quat(rotation, T_root_world[:3, :3].ravel())
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from capture.motion.robot_description import RobotDescription
 from capture.motion.robot_model import compiled, robot_spec
+from datasets.camera import rigid
+from datasets.poses import inverse
 
 POSITION_TOLERANCE = 0.5e-3  # m
 DIRECTION_TOLERANCE = np.deg2rad(0.1)
@@ -55,7 +57,7 @@ class Kinematics:
     def T_base_tool(self, q: np.ndarray) -> np.ndarray:
         """Where the tool is [4,4] at joint angles q [J]."""
         self._set(q)
-        return np.linalg.inv(self._frame(self._base)) @ self._frame(self._tool)
+        return inverse(self._frame(self._base)) @ self._frame(self._tool)
 
     def T_root_base(self) -> np.ndarray:
         """Where the base frame is [4,4] in the frame of the URDF's first link; it does not move."""
@@ -139,10 +141,7 @@ class Kinematics:
         self._mujoco.mj_kinematics(self._model, self._data)
 
     def _frame(self, body: int) -> np.ndarray:
-        T = np.eye(4)
-        T[:3, :3] = self._data.xmat[body].reshape(3, 3)
-        T[:3, 3] = self._data.xpos[body]
-        return T
+        return rigid(self._data.xmat[body].reshape(3, 3), self._data.xpos[body])
 
 
 def _cross_matrix(v: np.ndarray) -> np.ndarray:

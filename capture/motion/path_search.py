@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,7 +15,7 @@ Blocked = Callable[[np.ndarray, np.ndarray], str | None]
 
 def search_path(
     start: np.ndarray, goal: np.ndarray, lower: np.ndarray, upper: np.ndarray, blocked: Blocked, via: np.ndarray
-) -> Sequence[np.ndarray] | None:
+) -> list[np.ndarray] | None:
     """Corners [J] of a free way from start to goal, both included; None where none was found.
 
     Args:
@@ -24,10 +24,9 @@ def search_path(
         via: a position to try the way over first.
     """
     if not blocked(start, via) and not blocked(via, goal):
-        path = [start, via, goal]
+        path: list[np.ndarray] | None = [start, via, goal]
     else:
-        rng = np.random.default_rng(0)
-        path = _connect(start, goal, lower, upper, blocked, rng)
+        path = _connect(start, goal, lower, upper, blocked, np.random.default_rng(0))
     return None if path is None else _shortened(path, blocked, np.random.default_rng(1))
 
 
@@ -52,7 +51,8 @@ class _Tree:
         return True
 
     def path_to_newest(self) -> list[np.ndarray]:
-        path, index = [], len(self.points) - 1
+        path: list[np.ndarray] = []
+        index = len(self.points) - 1
         while index >= 0:
             path.append(self.points[index])
             index = self.parents[index]

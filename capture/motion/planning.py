@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from capture.errors import MotionError
 from capture.motion.collision import CollisionChecker
 from capture.motion.kinematics import Kinematics
+from capture.motion.mujoco_urdf import FindMesh
 from capture.motion.path_search import search_path
 from capture.motion.robot_description import describe_robot
 from capture.motion.robot_profile import RobotProfile
 from capture.motion.timing import duration_of, timed
 from capture.motion.trajectory import Trajectory
+from datasets.poses import inverse
 
 # Where an arm rests is measured, not commanded: it may stand this much outside of its limits or inside a clearance.
 REST_ERROR = 0.02  # rad
 REST_SLACK = 0.01  # m
+
+
+@dataclass(frozen=True)
+class Postures:
+    """How an arm can put the camera at one place: `free`, joint angles [J] each; if none, `reason` says why not."""
+
+    free: list[np.ndarray]
+    reason: str
 
 
 class Planner:
@@ -39,7 +49,7 @@ class Planner:
         CaptureError: profile and URDF do not fit together, or the home position is blocked; says what does not.
     """
 
-    def __init__(self, profile: RobotProfile, urdf: str, find_mesh: Callable[[str], Path] | None = None) -> None:
+    def __init__(self, profile: RobotProfile, urdf: str, find_mesh: FindMesh | None = None) -> None:
         robot = describe_robot(urdf, profile.base_frame, profile.tool_frame, find_mesh)
         self.profile = profile
         self.joint_names = robot.joint_names
@@ -68,6 +78,25 @@ class Planner:
         free = self._free_near(start)
         path = self._path(free, goal)
         return timed(self.joint_names, [start, *path], self.max_velocity, self.max_acceleration)
+
+    def postures(
+        self,
+        T_world_camera: np.ndarray,
+        T_tool_camera: np.ndarray,
+        near: np.ndarray,
+        rng: np.random.Generator,
+        solutions: int = 4,
+    ) -> Postures:
+        """Joint angles that put the camera [4,4] at a place, its roll free, and hit nothing; see Kinematics.inverse."""
+        T_base_camera = inverse(self.profile.T_world_base) @ T_world_camera
+        found = self.kinematics.inverse(T_base_camera, T_tool_camera, near, rng, solutions)
+        reasons = [self.collisions.why_not(q) for q in found]
+        free = [q for q, reason in zip(found, reasons, strict=True) if reason is None]
+        return Postures(free, next(filter(None, reasons), "out of reach"))
+
+    def is_free(self, start: np.ndarray, goal: np.ndarray) -> bool:
+        """Whether the straight way between joint angles [J] hits nothing."""
+        return self.collisions.why_not_path(start, goal) is None
 
     def duration(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Seconds [...] of a straight motion between joint angles [...,J]."""

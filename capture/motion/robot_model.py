@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from capture.motion.robot_description import RobotDescription, RobotDescriptionError
+from capture.motion.robot_description import RobotDescription
+from capture.motion.urdf import RobotDescriptionError
 
 if TYPE_CHECKING:
     import mujoco

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from omegaconf import MISSING
 
 from capture.settings_file import SettingsError, are_numbers, read_settings, require, settings_file
+from datasets.poses import pose_of_numbers
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,8 @@ class CameraBody:
     Both along the axes of the tool frame.
     """
 
-    size: tuple[float, ...]
-    position: tuple[float, ...]
+    size: tuple[float, float, float]
+    position: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -151,15 +153,10 @@ class _RobotSettings:
 
 
 def _pose(pose: _Pose, file: Path) -> np.ndarray:
-    from scipy.spatial.transform import Rotation
-
     position = _three(pose.position, "T_world_base.position", file)
-    unit = are_numbers(pose.quaternion, 4) and abs(np.linalg.norm(pose.quaternion) - 1) < 1e-2
+    unit = are_numbers(pose.quaternion, 4) and abs(math.hypot(*pose.quaternion) - 1) < 1e-2
     require(unit, file, f"T_world_base.quaternion must be a unit quaternion [x, y, z, w], not {pose.quaternion}")
-    T = np.eye(4)
-    T[:3, :3] = Rotation.from_quat(pose.quaternion).as_matrix()
-    T[:3, 3] = position
-    return T
+    return pose_of_numbers(position, pose.quaternion)
 
 
 def _keep_out(zone: _KeepOut | None, file: Path) -> KeepOut | None:
@@ -184,9 +181,10 @@ def _pair(pair: list[str], file: Path) -> tuple[str, str]:
     return pair[0], pair[1]
 
 
-def _three(values: list[float], key: str, file: Path) -> tuple[float, ...]:
+def _three(values: list[float], key: str, file: Path) -> tuple[float, float, float]:
     require(are_numbers(values, 3), file, f"{key} must be three numbers [x, y, z] in metres, not {values}")
-    return tuple(values)
+    x, y, z = values
+    return x, y, z
 
 
 def _within(value: float, low: float, high: float, key: str, unit: str, file: Path) -> float:

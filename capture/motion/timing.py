@@ -60,8 +60,8 @@ def _phases(velocity: np.ndarray, acceleration: np.ndarray) -> tuple[np.ndarray,
     return ramp, 1 / velocity - ramp
 
 
-def _ramped(velocity: float, acceleration: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times [N], the share of the way 0 to 1 [N] and its rate [N]."""
+def _ramped(velocity: np.ndarray, acceleration: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times [N], the share of the way 0 to 1 [N] and its rate [N], of one piece."""
     ramp, cruise = _phases(velocity, acceleration)
     peak = 1 / (ramp + cruise)
     duration = 2 * ramp + cruise

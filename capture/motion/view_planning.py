@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from capture.errors import MotionError
 from capture.motion.planning import Planner
 from capture.motion.view_order import shortest_tour
-from capture.motion.viewpoints import FreehandPattern, Pattern, TaughtPattern, camera_poses
+from capture.motion.viewpoints import FreehandPattern, OrbitPattern, Pattern, TaughtPattern, camera_poses
 
 ROUNDS = 6  # of poses that are tried, as many each as were asked for
 
@@ -62,34 +63,33 @@ def plan_views(
     """
     if isinstance(pattern, FreehandPattern):
         raise MotionError(f"viewpoints {pattern.name}: the operator moves the camera, there is nothing to plan")
-    planning = _ViewPlanning(pattern, count, planner, T_tool_camera, np.asarray(start, np.float64))
-    return planning.taught() if isinstance(pattern, TaughtPattern) else planning.orbit(np.random.default_rng(seed))
+    planning = _ViewPlanning(pattern.name, count, planner, T_tool_camera, np.asarray(start, np.float64))
+    if isinstance(pattern, TaughtPattern):
+        return planning.taught(pattern)
+    return planning.orbit(pattern, np.random.default_rng(seed))
 
 
 class _ViewPlanning:
-    def __init__(
-        self, pattern: Pattern, count: int, planner: Planner, T_tool_camera: np.ndarray, start: np.ndarray
-    ) -> None:
-        self._pattern, self._count, self._planner = pattern, count, planner
+    def __init__(self, name: str, count: int, planner: Planner, T_tool_camera: np.ndarray, start: np.ndarray) -> None:
+        self._name, self._count, self._planner = name, count, planner
         self._T_tool_camera, self._start = T_tool_camera, start
         self._left_out: list[LeftOut] = []
 
-    def orbit(self, rng: np.random.Generator) -> ViewPlan:
+    def orbit(self, pattern: OrbitPattern, rng: np.random.Generator) -> ViewPlan:
         postures: list[np.ndarray] = []  # of each view, joint angles [M,J]
         for _ in range(ROUNDS):
-            for pose in camera_poses(self._pattern, self._count, rng):
+            for pose in camera_poses(pattern, self._count, rng):
                 if len(postures) < self._count and (found := self._postures(pose, rng)) is not None:
                     postures.append(found)
             if len(postures) == self._count:
-                tour = shortest_tour(self._start, postures, self._planner.duration, self._is_free)
-                reached = self._reachable(tour)
+                tour = shortest_tour(self._start, postures, self._planner.duration, self._planner.is_free)
+                reached = self._reachable(tour, self._place)
                 if len(reached) == self._count:
                     return self._plan([joints for _, joints in reached])
                 postures = [postures[stop] for stop, _ in reached]
         raise self._too_few(len(postures))
 
-    def taught(self) -> ViewPlan:
-        pattern = self._pattern
+    def taught(self, pattern: TaughtPattern) -> ViewPlan:
         if set(pattern.joint_names) != set(self._planner.joint_names):
             raise MotionError(
                 f"viewpoints {pattern.name}: taught for the joints {', '.join(pattern.joint_names)}; "
@@ -97,50 +97,47 @@ class _ViewPlanning:
             )
         columns = [pattern.joint_names.index(name) for name in self._planner.joint_names]
         waypoints = list(enumerate(pattern.waypoints[:, columns], 1))
-        reached = self._reachable(waypoints, limit=self._count)
+        reached = self._reachable(waypoints, lambda number, _: f"waypoint {number}", limit=self._count)
         if len(reached) < self._count:
             raise self._too_few(len(reached))
         return self._plan([joints for _, joints in reached])
 
     def _postures(self, pose: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
         """Joint angles [M,J] that put the camera there and hit nothing; None where there are none."""
-        T_base_camera = np.linalg.inv(self._planner.profile.T_world_base) @ pose
         # Near home, not near the start: postures would drift from scene to scene, and motion between them grow.
-        found = self._planner.kinematics.inverse(T_base_camera, self._T_tool_camera, self._planner.home, rng)
-        reasons = [self._planner.collisions.why_not(q) for q in found]
-        free = [q for q, reason in zip(found, reasons, strict=True) if reason is None]
-        if free:
-            return np.stack(free)
-        self._leave_out(f"camera at {_in_words(pose)}", reasons[0] if reasons else "out of reach")
+        postures = self._planner.postures(pose, self._T_tool_camera, self._planner.home, rng)
+        if postures.free:
+            return np.stack(postures.free)
+        self._leave_out(f"camera at {_in_words(pose)}", postures.reason)
         return None
 
-    def _reachable(self, tour: list[tuple[int, np.ndarray]], limit: int | None = None) -> list[tuple[int, np.ndarray]]:
-        """The stops of a tour without those to which no way is found, up to `limit` of them."""
-        here, reached = self._start, []
+    def _reachable(
+        self, tour: list[tuple[int, np.ndarray]], words: Callable[[int, np.ndarray], str], limit: int | None = None
+    ) -> list[tuple[int, np.ndarray]]:
+        """The stops of a tour without those to which no way is found, up to `limit` of them; `words` name a stop."""
+        here = self._start
+        reached: list[tuple[int, np.ndarray]] = []
         for stop, joints in tour:
             if len(reached) == limit:
-                self._leave_out(self._name(stop, joints), "more than were asked for")
+                self._leave_out(words(stop, joints), "more than were asked for")
                 continue
             try:
                 self._planner.plan(here, joints)
             except MotionError as error:
-                self._leave_out(self._name(stop, joints), str(error))
+                self._leave_out(words(stop, joints), str(error))
                 continue
             reached.append((stop, joints))
             here = joints
         return reached
 
     def _plan(self, goals: list[np.ndarray]) -> ViewPlan:
-        views = tuple(View(joints, self._planner.T_world_tool(joints) @ self._T_tool_camera) for joints in goals)
-        return ViewPlan(views, tuple(self._left_out))
+        return ViewPlan(tuple(View(joints, self._camera(joints)) for joints in goals), tuple(self._left_out))
 
-    def _is_free(self, start: np.ndarray, goal: np.ndarray) -> bool:
-        return self._planner.collisions.why_not_path(start, goal) is None
+    def _camera(self, joints: np.ndarray) -> np.ndarray:
+        return self._planner.T_world_tool(joints) @ self._T_tool_camera
 
-    def _name(self, stop: int, joints: np.ndarray) -> str:
-        if isinstance(self._pattern, TaughtPattern):
-            return f"waypoint {stop}"
-        return f"camera at {_in_words(self._planner.T_world_tool(joints) @ self._T_tool_camera)}"
+    def _place(self, _: int, joints: np.ndarray) -> str:
+        return f"camera at {_in_words(self._camera(joints))}"
 
     def _leave_out(self, view: str, reason: str) -> None:
         self._left_out.append(LeftOut(view, reason))
@@ -148,9 +145,7 @@ class _ViewPlanning:
     def _too_few(self, reached: int) -> MotionError:
         reasons = Counter(left.reason for left in self._left_out).most_common(3)
         words = "; ".join(f"{number} x {reason}" for reason, number in reasons) or "there are no more"
-        return MotionError(
-            f"viewpoints {self._pattern.name}: only {reached} of {self._count} views can be taken ({words})"
-        )
+        return MotionError(f"viewpoints {self._name}: only {reached} of {self._count} views can be taken ({words})")
 
 
 def _in_words(pose: np.ndarray) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from capture.settings_file import are_numbers, read_mapping, require, settings_f
 from datasets.camera import look_at
 
 ORBITS = ("ring", "hemisphere", "spiral")
-GOLDEN = (5**0.5 - 1) / 2
+GOLDEN = (5**0.5 - 1) / 2  # turns by it never come back near where one was
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,8 @@ def load_viewpoints(name_or_path: str | Path) -> Pattern:
     file = settings_file("viewpoints", name_or_path)
     content = read_mapping(file)
     kind = content.get("kind")
-    require(isinstance(kind, str) and kind in _READERS, file, f"kind must be one of {', '.join(_READERS)}, not {kind}")
-    schema, read = _READERS[kind]
-    return read(settings_of(schema, content, file), file)
+    require(isinstance(kind, str) and kind in _KINDS, file, f"kind must be one of {', '.join(_KINDS)}, not {kind}")
+    return settings_of(_KINDS[kind], content, file).pattern(file)
 
 
 def camera_poses(pattern: OrbitPattern, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -107,6 +107,20 @@ class _OrbitSettings:
     distance: list[float] = MISSING
     turns: float = 1.0
 
+    def pattern(self, file: Path) -> OrbitPattern:
+        is_place = are_numbers(self.target, 3)
+        require(is_place, file, f"target must be three numbers [x, y, z] in metres, not {self.target}")
+        x, y, z = self.target
+        require(0 <= self.scatter < 0.5, file, f"scatter must be 0 to 0.5 m, not {self.scatter:g}")
+        require(0 < self.turns <= 1000, file, f"turns must be above 0, and 1000 at most, not {self.turns:g}")
+        azimuth = _range(self.azimuth, -360, 360, "azimuth", "degrees", file)
+        require(azimuth[1] - azimuth[0] <= 360, file, f"azimuth must span 360 degrees or less, not {self.azimuth}")
+        elevation = _range(self.elevation, 0, 90, "elevation", "degrees", file)
+        distance = _range(self.distance, 0.05, 5, "distance", "m", file)
+        return OrbitPattern(
+            file.stem, self.kind, (x, y, z), self.scatter, _radians(azimuth), _radians(elevation), distance, self.turns
+        )
+
 
 @dataclass
 class _TaughtSettings:
@@ -114,59 +128,36 @@ class _TaughtSettings:
     joint_names: list[str] = MISSING
     waypoints: list[list[float]] = MISSING
 
+    def pattern(self, file: Path) -> TaughtPattern:
+        names = self.joint_names
+        require(bool(self.waypoints), file, "waypoints is empty: teach at least one")
+        for number, waypoint in enumerate(self.waypoints, 1):
+            require(
+                are_numbers(waypoint, len(names)),
+                file,
+                f"waypoint {number} must be {len(names)} angles in rad, one of each joint, not {waypoint}",
+            )
+        return TaughtPattern(file.stem, tuple(names), np.array(self.waypoints))
+
 
 @dataclass
 class _FreehandSettings:
+    """The keys of a free hand's file; the angle in degrees."""
+
     kind: str = MISSING
     min_distance: float = MISSING
     min_angle: float = MISSING
 
-
-def _orbit(settings: _OrbitSettings, file: Path) -> OrbitPattern:
-    require(
-        are_numbers(settings.target, 3),
-        file,
-        f"target must be three numbers [x, y, z] in metres, not {settings.target}",
-    )
-    require(0 <= settings.scatter < 0.5, file, f"scatter must be 0 to 0.5 m, not {settings.scatter:g}")
-    require(0 < settings.turns <= 1000, file, f"turns must be above 0, and 1000 at most, not {settings.turns:g}")
-    azimuth = _range(settings.azimuth, -360, 360, "azimuth", "degrees", file)
-    require(azimuth[1] - azimuth[0] <= 360, file, f"azimuth must span 360 degrees or less, not {settings.azimuth}")
-    elevation = _range(settings.elevation, 0, 90, "elevation", "degrees", file)
-    return OrbitPattern(
-        file.stem,
-        settings.kind,
-        tuple(settings.target),
-        settings.scatter,
-        tuple(np.deg2rad(azimuth)),
-        tuple(np.deg2rad(elevation)),
-        _range(settings.distance, 0.05, 5, "distance", "m", file),
-        settings.turns,
-    )
+    def pattern(self, file: Path) -> FreehandPattern:
+        require(self.min_distance > 0, file, f"min_distance must be above 0 m, not {self.min_distance:g}")
+        require(self.min_angle > 0, file, f"min_angle must be above 0 degrees, not {self.min_angle:g}")
+        return FreehandPattern(file.stem, self.min_distance, math.radians(self.min_angle))
 
 
-def _taught(settings: _TaughtSettings, file: Path) -> TaughtPattern:
-    names = settings.joint_names
-    require(bool(settings.waypoints), file, "waypoints is empty: teach at least one")
-    for number, waypoint in enumerate(settings.waypoints, 1):
-        require(
-            are_numbers(waypoint, len(names)),
-            file,
-            f"waypoint {number} must be {len(names)} angles in rad, one of each joint, not {waypoint}",
-        )
-    return TaughtPattern(file.stem, tuple(names), np.array(settings.waypoints))
-
-
-def _freehand(settings: _FreehandSettings, file: Path) -> FreehandPattern:
-    require(settings.min_distance > 0, file, f"min_distance must be above 0 m, not {settings.min_distance:g}")
-    require(settings.min_angle > 0, file, f"min_angle must be above 0 degrees, not {settings.min_angle:g}")
-    return FreehandPattern(file.stem, settings.min_distance, float(np.deg2rad(settings.min_angle)))
-
-
-_READERS = {
-    **dict.fromkeys(ORBITS, (_OrbitSettings, _orbit)),
-    "taught": (_TaughtSettings, _taught),
-    "freehand": (_FreehandSettings, _freehand),
+_KINDS: dict[str, type[_OrbitSettings | _TaughtSettings | _FreehandSettings]] = {
+    **dict.fromkeys(ORBITS, _OrbitSettings),
+    "taught": _TaughtSettings,
+    "freehand": _FreehandSettings,
 }
 
 
@@ -174,6 +165,10 @@ def _range(values: list[float], low: float, high: float, key: str, unit: str, fi
     fits = are_numbers(values, 2) and low <= values[0] <= values[1] <= high
     require(fits, file, f"{key} must be [from, to] within {low:g} to {high:g} {unit}, not {values}")
     return values[0], values[1]
+
+
+def _radians(degrees: tuple[float, float]) -> tuple[float, float]:
+    return math.radians(degrees[0]), math.radians(degrees[1])
 
 
 def _between(ends: tuple[float, float] | np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -11,8 +11,9 @@ from arms_for_tests import CRANE, CRANE_URDF, simulated_planner
 from capture.errors import CaptureError
 from capture.motion.collision import STEP, CollisionChecker
 from capture.motion.kinematics import Kinematics
-from capture.motion.robot_description import RobotDescriptionError, describe_robot
+from capture.motion.robot_description import describe_robot
 from capture.motion.robot_profile import CameraBody, RobotProfile
+from capture.motion.urdf import RobotDescriptionError
 
 ABOVE = np.array([0.0, 0.35, 2.1, 0.0, 0.7, 0.0])  # over the middle of the table, looking down
 AMONG_OBJECTS = ABOVE + [0, 0.8, 0.1, 0, 0, 0]
@@ -165,7 +166,21 @@ def test_meshes_collide_like_the_shapes_that_they_show(write: object, tmp_path: 
     assert None in reasons
 
 
-@pytest.mark.parametrize("content", ["<COLLADA/>", "no xml", ""])
+SCENE = "<COLLADA><library_visual_scenes><visual_scene><node>{}</node></visual_scene></library_visual_scenes></COLLADA>"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<COLLADA/>",
+        "no xml",
+        "",
+        SCENE.format("<instance_geometry url='#nothing'/>"),
+        SCENE.format("<instance_geometry/>"),
+        SCENE.format("<rotate>0 0 1</rotate>"),
+        SCENE.format("<matrix/>"),
+    ],
+)
 def test_broken_mesh_is_named(content: str, tmp_path: Path) -> None:
     path = tmp_path / "part.dae"
     path.write_text(content)

@@ -8,7 +8,8 @@ from arms_for_tests import CRANE_URDF, simulated_urdf
 from scipy.spatial.transform import Rotation
 
 from capture.motion.kinematics import Kinematics
-from capture.motion.robot_description import CONTINUOUS_RANGE, RobotDescriptionError, describe_robot
+from capture.motion.robot_description import CONTINUOUS_RANGE, describe_robot
+from capture.motion.urdf import RobotDescriptionError
 from datasets.camera import look_at
 
 ROBOTS = {"simulated": (simulated_urdf, "base_link", "tool0"), "crane": (lambda: CRANE_URDF, "base", "hand")}
@@ -116,6 +117,8 @@ def test_endless_joints_stay_within_reach_of_home() -> None:
         ('<sphere radius="0.03"/>', '<mesh filename="package://a/b.stl"/>', "'slider' has the mesh package://a/b.stl"),
         ('<sphere radius="0.03"/>', '<mesh filename="package://a/b.step"/>', "b.step is of none of the formats"),
         ('<child link="base"/>', '<child link="post"/>', "2 first links"),
+        ('<child link="boom"/>', "", "joint 'lift' needs <child link=>"),
+        ('<parent link="post"/>', "<parent/>", "joint 'lift' needs <parent link=>"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_urdf_is_named(old: str, new: str, message: str) -> None:
