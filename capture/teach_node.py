@@ -17,9 +17,8 @@ from pathlib import Path
 import rospy
 
 from capture.arms.joint_history import JointHistory
-from capture.arms.robot_urdf import find_mesh, robot_urdf
+from capture.arms.robot_urdf import robot_planner
 from capture.errors import CaptureError, MotionError
-from capture.motion.planning import Planner
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.teaching import Lesson
 from lds_ros.nodes import roscore_answers
@@ -69,7 +68,7 @@ def main() -> int:
     rospy.init_node("teach", disable_signals=True)
     try:
         profile = load_robot_profile(rospy.get_param("~robot"))
-        planner = Planner(profile, robot_urdf(profile), find_mesh)
+        planner = robot_planner(profile)
         lesson = Lesson(Path(rospy.get_param("~file")), planner)
         history = JointHistory(profile.joint_states, planner.joint_names)
         history.newest(CONNECTING)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capture.errors import MotionError
 from capture.motion.trajectory import Trajectory
 
 
@@ -38,6 +39,13 @@ class Arm(ABC):
     @abstractmethod
     def joints(self) -> JointState | None:
         """The newest joint angles; None where there are none (an operator's hand). Raises MotionError if stale."""
+
+    def positions(self) -> np.ndarray:
+        """The newest joint angles alone, float64 [J], rad. Raises MotionError where there are none, or stale ones."""
+        joints = self.joints()
+        if joints is None:
+            raise MotionError(f"{self.name}: the operator moves the camera here, and no joint angles are known")
+        return joints.positions
 
     @abstractmethod
     def follow(self, trajectory: Trajectory, interrupted: Callable[[], bool]) -> None:

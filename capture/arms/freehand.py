@@ -51,19 +51,18 @@ class FreehandArm(Arm):
 
     def still_since(self, timeout: float, interrupted: Callable[[], bool]) -> float:
         deadline = time.monotonic() + timeout
-        since, rest, moved = None, None, ""
-        while True:
-            if interrupted():
-                raise Interrupted
+        since, rest = self._newest()
+        moved = ""
+        while not interrupted():
             stamp, pose = self._newest()
-            if rest is None or (motion := _moved(rest, pose)):
-                moved = moved if rest is None else motion
-                since, rest = stamp, pose
+            if motion := _moved(rest, pose):
+                moved, since, rest = motion, stamp, pose
             elif stamp - since >= STILL_TIME:
                 return since
             if time.monotonic() > deadline:
                 raise MotionError(f"the camera did not rest within {timeout:.1f} s: {moved or 'tf has stopped'}")
             time.sleep(POLL)
+        raise Interrupted
 
     def T_base_tool(self, stamp: float) -> np.ndarray:
         return self._pose.at(stamp)

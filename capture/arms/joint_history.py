@@ -68,15 +68,15 @@ class JointHistory:
         newest = self.newest()
         with self._news:
             states = list(self._states)
-        since, disturbance = None, ""
+        still: list[float] = []  # stamps, the newest first
+        disturbance = ""
         for state in reversed(states):
             if disturbance := self._disturbance(state, newest):
                 break
-            since = state.stamp
-        samples = sum(state.stamp >= since for state in states) if since is not None else 0
-        if samples < STILL_SAMPLES or newest.stamp - since < STILL_TIME:
+            still.append(state.stamp)
+        if len(still) < STILL_SAMPLES or newest.stamp - still[-1] < STILL_TIME:
             return None, disturbance or f"{self.topic} has told too little yet"
-        return since, ""
+        return still[-1], ""
 
     def _disturbance(self, state: JointState, newest: JointState) -> str:
         """What tells that the arm was not at rest between two states, empty where nothing does."""
@@ -89,24 +89,32 @@ class JointHistory:
         return ""
 
     def _receive(self, message: JointStateMessage) -> None:
-        place = {name: i for i, name in enumerate(message.name)}
         with self._news:
-            if not place.keys() >= set(self._names):
-                self._others |= place.keys()
+            state = self._ours(message)
+            if state is None:
                 return
-            columns = [place[name] for name in self._names]
-            positions = np.array(message.position)[columns]
-            velocities = np.array(message.velocity)[columns] if message.velocity else np.zeros(len(columns))
-            stamp = message.header.stamp.to_sec()
-            if self._states and stamp <= self._states[-1].stamp:
-                if stamp > self._states[-1].stamp - MEMORY:
+            if self._states and state.stamp <= self._states[-1].stamp:
+                if state.stamp > self._states[-1].stamp - MEMORY:
                     return  # repeated, or overtaken
                 self._states.clear()  # the clock was set back
-            self._states.append(JointState(self._names, positions, velocities, stamp))
-            while self._states[0].stamp < stamp - MEMORY:
+            self._states.append(state)
+            while self._states[0].stamp < state.stamp - MEMORY:
                 self._states.popleft()
             self._arrived = time.monotonic()
             self._news.notify_all()
+
+    def _ours(self, message: JointStateMessage) -> JointState | None:
+        """What a message says of our joints; None where it does not tell all their angles."""
+        place = {name: i for i, name in enumerate(message.name)}
+        if not place.keys() >= set(self._names):
+            self._others |= place.keys()
+            return None
+        if len(message.position) != len(message.name):
+            return None  # a driver may leave them out, as it may the velocities
+        columns = [place[name] for name in self._names]
+        has_velocities = len(message.velocity) == len(message.name)
+        velocities = np.array(message.velocity)[columns] if has_velocities else np.zeros(len(columns))
+        return JointState(self._names, np.array(message.position)[columns], velocities, message.header.stamp.to_sec())
 
     def _silence(self) -> str:
         if self._others:

@@ -1,4 +1,4 @@
-"""The robot's URDF and its meshes, as ROS knows them."""
+"""The robot's URDF and its meshes, as ROS knows them, and the planner of such a robot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import rospkg
 import rospy
 
 from capture.errors import CaptureError
+from capture.motion.planning import Planner
 from capture.motion.robot_profile import RobotProfile
+
+
+def robot_planner(profile: RobotProfile) -> Planner:
+    """Raises CaptureError where there is no URDF, a mesh is missing, or profile and URDF do not fit together."""
+    return Planner(profile, robot_urdf(profile), find_mesh)
 
 
 def robot_urdf(profile: RobotProfile) -> str:
