@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
-import rospy
 from sensor_msgs.msg import CameraInfo, Image
 
 from capture.cameras.camera import Camera, Frame, Intrinsics
 from capture.cameras.settings import RosTopicSettings
 from capture.errors import CameraError, CameraLost
+from lds_ros.arrivals import Arrival, Arrivals
 from lds_ros.messages import depth_from_message, image_from_message, intrinsics_from_message, labels_from_message
-from lds_ros.publishers import Silence, explain_silence
 
-BUFFER = 2**24  # bytes; a buffer smaller than a frame makes rospy work through old frames
-KEPT = 16  # messages of each topic: about a second of a slow camera
 AHEAD = 0.05  # seconds that a stamp may lie in the future: what clocks that agree may differ by
+
+Content = TypeVar("Content")
 
 
 class RosTopicCamera(Camera):
@@ -34,7 +32,7 @@ class RosTopicCamera(Camera):
         self._settings = settings
         self._intrinsics: Intrinsics | None = None
         self._changed = threading.Condition()
-        self._topics: list[_Topic] = []
+        self._topics: list[Arrivals] = []
 
     def __enter__(self) -> RosTopicCamera:
         settings = self._settings
@@ -68,33 +66,34 @@ class RosTopicCamera(Camera):
             raise self._no_frame(stamp, timeout, self._images.count - before)
         return self._frame(*found)
 
-    def _first_complete(self, stamp: float) -> tuple[_Arrival, dict[str, _Arrival]] | None:
+    def _first_complete(self, stamp: float) -> tuple[Arrival, dict[str, Arrival]] | None:
         """The first image after `stamp` that has all its companions, and these."""
-        for image in self._images.arrivals:
+        for image in self._images.newest:
             if image.stamp > stamp and not self._clock_problem(image):
-                parts = {part: self._companion(topic, image) for part, topic in self._companions.items()}
-                if all(parts.values()):
+                found = {part: self._companion(topic, image) for part, topic in self._companions.items()}
+                parts = {part: arrival for part, arrival in found.items() if arrival is not None}
+                if len(parts) == len(found):
                     return image, parts
         return None
 
-    def _subscribe(self, name: str, kind: type) -> _Topic:
-        self._topics.append(_Topic(name, kind, self._changed))
+    def _subscribe(self, name: str, kind: type[Image | CameraInfo]) -> Arrivals:
+        self._topics.append(Arrivals(name, kind, self._changed))
         return self._topics[-1]
 
-    def _companion(self, topic: _Topic, image: _Arrival) -> _Arrival | None:
+    def _companion(self, topic: Arrivals, image: Arrival) -> Arrival | None:
         """The message of `topic` that belongs to an image: of the same stamp, or nearest within half a frame."""
-        if not topic.arrivals:
+        if not topic.newest:
             return None
-        nearest = min(topic.arrivals, key=lambda arrival: abs(arrival.stamp - image.stamp))
+        nearest = min(topic.newest, key=lambda arrival: abs(arrival.stamp - image.stamp))
         return nearest if abs(nearest.stamp - image.stamp) <= self._images.period / 2 else None
 
-    def _frame(self, image: _Arrival, parts: dict[str, _Arrival]) -> Frame:
-        pixels = self._images.read(image, image_from_message)
+    def _frame(self, image: Arrival, parts: dict[str, Arrival]) -> Frame:
+        pixels = _read(self._images, image, image_from_message)
         depth = truth = None
         if "depth" in parts:
-            depth = self._companions["depth"].read(parts["depth"], depth_from_message)
+            depth = _read(self._companions["depth"], parts["depth"], depth_from_message)
         if "masks" in parts:
-            truth = self._companions["masks"].read(parts["masks"], _instance_ids)
+            truth = _read(self._companions["masks"], parts["masks"], _instance_ids)
         for part, picture in (("depth", depth), ("masks", truth)):
             if picture is not None and picture.shape != pixels.shape[:2]:
                 height, width = picture.shape
@@ -104,23 +103,24 @@ class RosTopicCamera(Camera):
                 )
         return Frame(pixels, image.stamp, depth, truth)
 
-    def _read_intrinsics(self, topic: _Topic, width: int, height: int) -> Intrinsics | None:
+    def _read_intrinsics(self, topic: Arrivals, width: int, height: int) -> Intrinsics | None:
         with self._changed:
-            if not self._changed.wait_for(lambda: topic.arrivals, self._settings.startup):
+            if not self._changed.wait_for(lambda: topic.newest, self._settings.startup):
                 reason = topic.silence().reason
                 raise CameraError(f"{topic.name}: no camera_info: {reason}; or leave camera_info out of the settings")
-        info = topic.arrivals[-1].message
-        lens = topic.read(topic.arrivals[-1], lambda info: intrinsics_from_message(info, self._settings.rectified))
+        newest = topic.newest[-1]
+        lens = _read(topic, newest, partial(intrinsics_from_message, rectified=self._settings.rectified))
         if lens is None:
             return None
+        info, (K, distortion) = newest.message, lens
         if (info.width, info.height) != (width, height):
             raise CameraError(
                 f"{topic.name}: is of images of {info.width} x {info.height} pixels, and those on "
                 f"{self._images.name} have {width} x {height}: calibrate again at this size"
             )
-        return Intrinsics(*lens, width, height)
+        return Intrinsics(K, distortion, width, height)
 
-    def _clock_problem(self, image: _Arrival) -> str | None:
+    def _clock_problem(self, image: Arrival) -> str | None:
         """Why an image's stamp cannot be the time of its exposure, on this computer's clock."""
         if not image.stamp:
             return "its images have no stamp (0): set the driver to stamp them, or use another driver"
@@ -144,7 +144,7 @@ class RosTopicCamera(Camera):
             silence = images.silence()
             kind = CameraError if silence.has_publisher else CameraLost
             return kind(f"{images.name}: {asked}{silence.reason}")
-        newest = images.arrivals[-1]
+        newest = images.newest[-1]
         if problem := self._clock_problem(newest):
             return CameraError(f"{images.name}: {asked}{problem}")
         if newest.stamp <= stamp:
@@ -154,12 +154,12 @@ class RosTopicCamera(Camera):
             )
         return CameraError(f"{images.name}: {asked}{self._missing_companion(newest)}")
 
-    def _missing_companion(self, image: _Arrival) -> str:
+    def _missing_companion(self, image: Arrival) -> str:
         for part, topic in self._companions.items():
-            if not topic.arrivals:
+            if not topic.newest:
                 return f"its {part} is missing: {topic.name}: {topic.silence().reason}"
             if self._companion(topic, image) is None:
-                apart = topic.arrivals[-1].stamp - image.stamp
+                apart = topic.newest[-1].stamp - image.stamp
                 return (
                     f"its {part} is missing: the newest on {topic.name} is stamped {apart:+.3f} s from the newest "
                     "image; they must be of one exposure (realsense2_camera: enable_sync)"
@@ -167,55 +167,12 @@ class RosTopicCamera(Camera):
         return "the last frame was completed too late; ask for more time"
 
 
-@dataclass(frozen=True)
-class _Arrival:
-    """A message, its stamp, and how long after it the message came (seconds)."""
-
-    message: Any
-    stamp: float
-    delay: float
-
-
-class _Topic:
-    """The newest messages of a topic, oldest first; `count` of them came so far."""
-
-    def __init__(self, name: str, kind: type, changed: threading.Condition) -> None:
-        self.name = rospy.resolve_name(name)
-        self._arrivals: deque[_Arrival] = deque(maxlen=KEPT)
-        self.count = 0
-        self._type, self._changed = kind._type, changed
-        self._subscriber = rospy.Subscriber(self.name, kind, self._receive, queue_size=1, buff_size=BUFFER)
-
-    def _receive(self, message: Any) -> None:
-        stamp = message.header.stamp.to_sec()
-        with self._changed:
-            self._arrivals.append(_Arrival(message, stamp, rospy.get_time() - stamp))
-            self.count += 1
-            self._changed.notify_all()
-
-    @property
-    def arrivals(self) -> tuple[_Arrival, ...]:
-        return tuple(self._arrivals)
-
-    @property
-    def period(self) -> float:
-        """Seconds between two frames; 0 while it is unknown."""
-        stamps = [arrival.stamp for arrival in self.arrivals]
-        return float(np.median(np.diff(stamps))) if len(stamps) > 2 else 0.0
-
-    def read(self, arrival: _Arrival, convert: Callable[[Any], Any]) -> Any:
-        """The content of a message. Raises CameraError where it does not do."""
-        try:
-            return convert(arrival.message)
-        except ValueError as error:
-            raise CameraError(f"{self.name}: {error}") from error
-
-    def silence(self) -> Silence:
-        """Why nothing comes, and what to do."""
-        return explain_silence(self.name, self._type)
-
-    def close(self) -> None:
-        self._subscriber.unregister()
+def _read(topic: Arrivals, arrival: Arrival, convert: Callable[[Any], Content]) -> Content:
+    """The content of a topic's message. Raises CameraError where it does not do."""
+    try:
+        return convert(arrival.message)
+    except ValueError as error:
+        raise CameraError(f"{topic.name}: {error}") from error
 
 
 def _instance_ids(message: Image) -> np.ndarray:

@@ -111,7 +111,9 @@ class RealSenseSettings:
 
 
 CameraSettings = RosTopicSettings | WebcamSettings | RealSenseSettings
-KINDS: dict[str, type] = {kind.kind: kind for kind in (RosTopicSettings, WebcamSettings, RealSenseSettings)}
+KINDS: dict[str, type[CameraSettings]] = {
+    kind.kind: kind for kind in (RosTopicSettings, WebcamSettings, RealSenseSettings)
+}
 
 
 def load_camera(name_or_path: str) -> CameraSettings:
@@ -125,7 +127,7 @@ def load_camera(name_or_path: str) -> CameraSettings:
     kind = str(given.pop("kind", None))
     require(kind in KINDS, file, f"kind is '{kind}'; choose from {', '.join(KINDS)}")
     known = [entry.name for entry in fields(KINDS[kind])]
-    for key in given:
+    for key in map(str, given):
         require(key in known, file, f"a {kind} camera has no setting '{key}'; there are {', '.join(known)}")
     return settings_of(KINDS[kind], given, file)
 

@@ -56,7 +56,7 @@ def open_device(path: Path, settings: WebcamSettings) -> cv2.VideoCapture:
     """
     capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2)
     for key, value in (
-        (cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*"MJPG")),
+        (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
         (cv2.CAP_PROP_FRAME_WIDTH, settings.width),
         (cv2.CAP_PROP_FRAME_HEIGHT, settings.height),
         (cv2.CAP_PROP_FPS, settings.fps),

@@ -1,0 +1,69 @@
+"""The newest messages of a topic, and when they came."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rospy
+
+from lds_ros.publishers import Silence, explain_silence
+
+BUFFER = 2**24  # bytes; a buffer smaller than a frame makes rospy work through old frames
+KEPT = 16  # messages of each topic: about a second of a slow camera
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A message (of a type that rospy generated), its stamp, and how long after it the message came, seconds."""
+
+    message: Any
+    stamp: float
+    delay: float
+
+
+class Arrivals:
+    """The newest messages of a topic, oldest first. Listens from its beginning until `close`.
+
+    Args:
+        kind: of message, one with a header.
+        changed: notified of every message.
+
+    Attributes:
+        name: of the topic, in full.
+        count: of the messages that came so far.
+    """
+
+    def __init__(self, topic: str, kind: Any, changed: threading.Condition) -> None:
+        self.name = rospy.resolve_name(topic)
+        self.count = 0
+        self._newest: deque[Arrival] = deque(maxlen=KEPT)
+        self._type, self._changed = kind._type, changed
+        self._subscriber = rospy.Subscriber(self.name, kind, self._receive, queue_size=1, buff_size=BUFFER)
+
+    def _receive(self, message: Any) -> None:
+        stamp = message.header.stamp.to_sec()
+        with self._changed:
+            self._newest.append(Arrival(message, stamp, rospy.get_time() - stamp))
+            self.count += 1
+            self._changed.notify_all()
+
+    @property
+    def newest(self) -> tuple[Arrival, ...]:
+        return tuple(self._newest)
+
+    @property
+    def period(self) -> float:
+        """Seconds between two messages; 0 while it is unknown."""
+        stamps = [arrival.stamp for arrival in self.newest]
+        return float(np.median(np.diff(stamps))) if len(stamps) > 2 else 0.0
+
+    def silence(self) -> Silence:
+        """Why nothing comes, and what to do."""
+        return explain_silence(self.name, self._type)
+
+    def close(self) -> None:
+        self._subscriber.unregister()
