@@ -9,7 +9,7 @@ from typing import Any
 
 from datasets.browse_scene import COPIED, describe, write_scene_page
 from datasets.page import TEMPLATES, page_template
-from datasets.recording_facts import RecordingFacts, readable, recording_facts, unfinished_scenes
+from datasets.recording_facts import RecordingFacts, readable, recorded_files, recording_facts, unfinished_scenes
 from datasets.scene import DatasetError, Scene
 from datasets.scene_dataset import SceneDataset, spread
 
@@ -43,7 +43,7 @@ def _write(dataset: SceneDataset, out: Path, progress: Callable[[int], None]) ->
     out.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         shutil.copyfile(TEMPLATES / name, out / name)
-    recorded = dataset.files() if dataset.format == "recorded" else []
+    recorded = recorded_files(dataset)
     names = [f"{index:06d}" for index in range(len(dataset))]  # whatever the scenes are called
     cards, unreadable = [], []
     for index, name in enumerate(names):

@@ -10,6 +10,7 @@ from datasets.checks.objects import check_masks, check_positions
 from datasets.checks.pictures import check_pictures
 from datasets.checks.poses import check_poses
 from datasets.checks.recording import check_folder, check_recording
+from datasets.recording_facts import recorded_files
 from datasets.scene import DatasetError, Scene
 from datasets.scene_dataset import SceneDataset
 
@@ -25,7 +26,7 @@ def check_dataset(dataset: SceneDataset, progress: Callable[[int], None] = lambd
     findings = Findings()
     seen: dict[bytes, str] = {}
     epipolar = EpipolarCheck(findings)
-    recorded = dataset.files() if dataset.format == "recorded" else []
+    recorded = recorded_files(dataset)
     if recorded:
         check_folder(findings, dataset, recorded)
     for index in range(len(dataset)):

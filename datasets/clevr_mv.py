@@ -18,11 +18,8 @@ import numpy as np
 from datasets.camera import look_at, pinhole
 from datasets.json_file import read_json
 from datasets.named_arrays import read_named_arrays
-from datasets.scene import DatasetError, Scene, refuse_nan
-from datasets.scene_dataset import SceneDataset, inside
-
-_SPLITS = ("train", "val", "test")
-_MAX_OBJECTS = 254  # instance ids are uint8 and 0 is the background
+from datasets.scene import MAX_ID, DatasetError, Scene, refuse_nan
+from datasets.scene_dataset import SPLITS, SceneDataset, inside
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class ClevrMvDataset(SceneDataset):
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
-        return any(any(root.glob(f"*_{split}.json")) for split in _SPLITS)
+        return any(any(root.glob(f"*_{split}.json")) for split in SPLITS)
 
     def files(self) -> list[Path]:
         return self._indices + [self._data_file(record) for record in self._records]
@@ -100,7 +97,7 @@ class ClevrMvDataset(SceneDataset):
 
 def _index_files(root: Path) -> dict[str, Path]:
     indices = {}
-    for split in _SPLITS:
+    for split in SPLITS:
         found = sorted(root.glob(f"*_{split}.json"))
         if len(found) > 1:
             names = ", ".join(path.name for path in found)
@@ -145,8 +142,8 @@ def _objects(record: _Record) -> list[dict[str, Any]]:
             raise DatasetError(f"{record}: '3d_coords' of an object must be three numbers, got {repr(position)[:200]}")
         rest = {key: value for key, value in described.items() if key != "3d_coords"}
         objects.append(rest if position is None else {**rest, "position": position})
-    if len(objects) > _MAX_OBJECTS:
-        raise DatasetError(f"{record}: has {len(objects)} objects, more than {_MAX_OBJECTS}")
+    if len(objects) > MAX_ID:
+        raise DatasetError(f"{record}: has {len(objects)} objects, more than {MAX_ID}")
     return objects
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datasets.atomic import whole_file
-from datasets.palette import object_colours
+from datasets.palette import INK, MUTED, PAGE, object_colours
 from datasets.scene import Scene
 from datasets.scene_dataset import SceneDataset, spread
 
@@ -22,7 +22,7 @@ TILE = 120  # pixels that a view is wide
 MARGIN, GAP, TIGHT = 28, 22, 4  # around the sheet, between scenes, between tiles
 GUTTER = 168  # for the scene's name and its objects, left of the tiles
 ABREAST = 4  # scenes of one view in a row
-INK, MUTED, LINE, PAGE = "#1f2530", "#68707d", "#d3d8e0", "#eef0f4"  # the page is tinted, as tables can be white
+LINE = "#d3d8e0"
 _FINE = 3  # masks are drawn this much finer, for smooth outlines
 
 
@@ -84,7 +84,7 @@ def _label(pen: ImageDraw.ImageDraw, scene: Scene, left: int, top: int, height: 
     room = max(0, (height - 26) // line)
     objects = [scene.object_name(i) for i in range(scene.num_objects)]
     if len(objects) > room:
-        objects = [*objects[: room - 1], f"and {len(objects) - room + 1} more"]
+        objects = [*objects[: room - 1], f"and {len(objects) - room + 1} more"] if room else []
     colours = object_colours(max(scene.num_objects, 1))
     for i, text in enumerate(objects):
         y = top + 26 + i * line

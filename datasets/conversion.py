@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from datasets.dataset_index import write_dataset_index
 from datasets.loading import open_dataset
-from datasets.recorded import RecordedDataset, refuse_scenes, write_dataset_index, write_scene
+from datasets.recorded import RecordedDataset, refuse_scenes, write_scene
 from datasets.scene import DatasetError
 
 

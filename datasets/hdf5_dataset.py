@@ -14,9 +14,7 @@ import numpy as np
 
 from datasets.hdf5 import KeptRows, open_hdf5, stored_array
 from datasets.scene import DatasetError, Scene
-from datasets.scene_dataset import SceneDataset
-
-SPLITS = ("train", "val", "test")
+from datasets.scene_dataset import SPLITS, SceneDataset
 
 
 @dataclass(frozen=True)

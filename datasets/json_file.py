@@ -15,7 +15,7 @@ def read_json(path: Path, remedy: str) -> Any:
     """What a JSON file holds.
 
     Args:
-        remedy: what the user is to do where it is no valid JSON.
+        remedy: what the user is to do where that fails.
 
     Raises:
         DatasetError: the file cannot be read, or is no valid JSON.
@@ -23,7 +23,7 @@ def read_json(path: Path, remedy: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: is not valid JSON ({error}); {remedy}") from error
 

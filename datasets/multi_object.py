@@ -19,11 +19,11 @@ import h5py
 import numpy as np
 
 from datasets.hdf5 import read_row, stored_array
-from datasets.hdf5_dataset import SPLITS, Hdf5Dataset, as_rgb, is_array, split_of
-from datasets.scene import DatasetError, Scene, refuse_nan
+from datasets.hdf5_dataset import Hdf5Dataset, as_rgb, is_array, split_of
+from datasets.scene import MAX_ID, DatasetError, Scene, refuse_nan
+from datasets.scene_dataset import SPLITS
 
 _MASKS = {"imgs": "masks", "image": "mask"}  # by the name of the images
-_MAX_ID = 254  # instance ids are uint8
 
 
 class MultiObjectDataset(Hdf5Dataset):
@@ -72,6 +72,6 @@ def _instance_ids(mask: np.ndarray, size: tuple[int, int], name: str) -> np.ndar
             f"'{name}' must be [N,O,H,W,1], [N,O,1,H,W], [N,H,W,1] or [N,1,H,W] with H, W = {list(size)}, "
             f"a row has {list(mask.shape)}"
         )
-    if not (0 <= numbers.min() and numbers.max() <= _MAX_ID) or (numbers != np.rint(numbers)).any():
-        raise DatasetError(f"'{name}' must hold whole numbers from 0 to {_MAX_ID}, the entities'")
+    if not (0 <= numbers.min() and numbers.max() <= MAX_ID) or (numbers != np.rint(numbers)).any():
+        raise DatasetError(f"'{name}' must hold whole numbers from 0 to {MAX_ID}, the entities'")
     return numbers.astype(np.uint8)

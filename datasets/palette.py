@@ -1,4 +1,4 @@
-"""The colours that objects have in every picture: the same id, the same colour."""
+"""The colours of pictures: paper, words, and objects, of which one id has one colour everywhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import colorsys
 
 import numpy as np
 
+INK, MUTED, PAGE = "#1f2530", "#68707d", "#eef0f4"  # words; words of less weight; tinted, as tables can be white
 # Told apart by colour-blind eyes too (after Okabe and Ito) and seen well on light tables; ids above go on by hue.
 _FIRST = ("#0072b2", "#e07b00", "#009e73", "#cc79a7", "#56b4e9", "#a83232", "#7a5fd0", "#8a6d3b")
 _GOLDEN_RATIO = 0.618034

@@ -9,7 +9,7 @@ import numpy as np
 
 from datasets.atomic import whole_file
 from datasets.camera import frusta
-from datasets.palette import object_colours
+from datasets.palette import INK, MUTED, PAGE, object_colours
 from datasets.scene import Scene
 from datasets.scene_dataset import SceneDataset, spread
 from datasets.table_grid import grid_lines, grid_step
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mpl_toolkits.mplot3d import Axes3D
 
-INK, MUTED, LINE, PAGE, TABLE = "#1f2530", "#68707d", "#c9ced7", "#eef0f4", "#ffffff"
+LINE, TABLE = "#c9ced7", "#ffffff"
 PANEL = 4.6  # inches
 COLUMNS = 3
 
@@ -61,7 +61,7 @@ def _draw(name: str, scenes: list[Scene]) -> Figure:
 def _draw_scene(axes: Axes3D, scene: Scene) -> None:
     from matplotlib import colormaps
 
-    poses = scene.T_world_camera
+    poses = scene.known_poses
     centres = poses[:, :3, 3]
     reach = float(np.linalg.norm(centres[:, :2], axis=1).max()) or 1.0
     top = max(float(centres[:, 2].max()), reach / 2)

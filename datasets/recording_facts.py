@@ -11,6 +11,7 @@ import numpy as np
 
 from datasets.recorded import read_per_view
 from datasets.scene import DatasetError
+from datasets.scene_dataset import SceneDataset
 from datasets.scene_file import open_scene_file
 
 QUALITY = "quality/"
@@ -63,6 +64,11 @@ def recording_facts(path: Path) -> RecordingFacts:
     except (TypeError, ValueError, KeyError, OverflowError) as error:  # the last of an infinite number
         raise DatasetError(f"{path}: skipped_views or view_numbers are not as recorders write them") from error
     return RecordingFacts(facts, quality, skipped, numbers, _read_journal(journal))
+
+
+def recorded_files(dataset: SceneDataset) -> list[Path]:
+    """The files that have such facts, one for each scene in order; none where scenes were not recorded by lds."""
+    return dataset.files() if dataset.format == "recorded" else []
 
 
 def readable(facts: dict[str, Any]) -> dict[str, str]:

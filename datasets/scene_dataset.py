@@ -16,6 +16,7 @@ from datasets.scene import DatasetError, Scene
 # No array of a scene may declare more than this; files that do are damaged or hostile (a 100-view recording in full HD
 # takes 0.6 GB). Checked before any memory is taken.
 MAX_ARRAY_BYTES = 2**30
+SPLITS = ("train", "val", "test")  # as published datasets call them in the names of files and groups
 HASHED_BLOCK = 2**20  # bytes
 HASHED_BLOCKS = 256  # of a file; those of many scenes have 10 GB and more, and each training asks for the digest
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from datasets.recorded import write_dataset_index, write_scene
+from datasets.dataset_index import write_dataset_index
+from datasets.recorded import write_scene
 from datasets.rosbag.bag import Bag, Topics
 from datasets.rosbag.messages import depth_from_message, image_from_message
 from datasets.scene import Scene

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from datasets.camera import rigid
 from datasets.rosbag.bag import TF, Bag
 
 
@@ -98,6 +99,4 @@ def _pose(translation: np.ndarray, quaternion: np.ndarray) -> np.ndarray:
     """The matrix [4,4] of a translation and a quaternion xyzw."""
     from scipy.spatial.transform import Rotation
 
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = Rotation.from_quat(quaternion).as_matrix(), translation
-    return pose
+    return rigid(Rotation.from_quat(quaternion).as_matrix(), translation)

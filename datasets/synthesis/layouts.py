@@ -42,7 +42,7 @@ class RecordedLayout:
         write_scene(path, scene)
 
     def finish(self, out: Path, kind: str, views: int, splits: Mapping[str, Sequence[int]]) -> None:
-        from datasets.recorded import write_dataset_index
+        from datasets.dataset_index import write_dataset_index
 
         files = {split: [self.scene_file(out, i).name for i in indices] for split, indices in splits.items()}
         scenes = {name: views for part in files.values() for name in part}

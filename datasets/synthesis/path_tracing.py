@@ -14,7 +14,7 @@ import numpy as np
 
 from datasets.scene import DatasetError
 from datasets.synthesis.clevr_objects import ClevrObject, Family
-from datasets.synthesis.clevr_textures import horizon_tone
+from datasets.synthesis.clevr_textures import FLOOR_HALF, horizon_tone
 from datasets.synthesis.clevr_world import CUBE, form_mesh
 from datasets.synthesis.surface import SignedDistance
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 96  # a pixel
 _BOUNCES = 5
-_FLOOR_HALF, _FLOOR = 150.0, 0.6  # metres; reflectance
+_FLOOR = 0.6  # reflectance
 _DOME = 0.531  # radiance of the sky from so many degrees above the horizon on
 _DOME_BEGINS = 16
 # Square lamps: where they hang, metres; the radiance of each, RGB. They look at a point between them and the origin.
@@ -130,7 +130,7 @@ def _surroundings() -> dict[str, Any]:
     at = mitsuba.ScalarTransform4f()
     floor = {"type": "diffuse", "reflectance": _rgb([_FLOOR] * 3)}
     parts = {
-        "floor": {"type": "rectangle", "to_world": at.scale([_FLOOR_HALF, _FLOOR_HALF, 1]), "bsdf": floor},
+        "floor": {"type": "rectangle", "to_world": at.scale([FLOOR_HALF, FLOOR_HALF, 1]), "bsdf": floor},
         "sky": {"type": "envmap", "bitmap": mitsuba.Bitmap(_sky()), "to_world": at.rotate([1, 0, 0], 90)},
     }
     for i, (place, radiance) in enumerate(_LAMPS):
