@@ -13,6 +13,13 @@ TYPICAL_VIEW = np.deg2rad(42)  # vertical, where a scene does not tell its intri
 FRUSTUM_LENGTH = 0.12  # of the cameras' mean distance from the world's origin
 
 
+def rigid(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    """The transform [4,4] of a rotation matrix [3,3] and a translation [3]."""
+    transform = np.eye(4)
+    transform[:3, :3], transform[:3, 3] = rotation, translation
+    return transform
+
+
 def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.ndarray:
     """The pose [4,4] of a camera at `position` that looks at `target`, world z up, rolled about its axis (radians)."""
     forward = np.asarray(target, np.float64) - position
@@ -23,12 +30,7 @@ def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.n
     right /= np.linalg.norm(right)
     down = np.cross(forward, right)
     cos, sin = np.cos(roll), np.sin(roll)
-    pose = np.eye(4)
-    pose[:3, 0] = cos * right + sin * down
-    pose[:3, 1] = cos * down - sin * right
-    pose[:3, 2] = forward
-    pose[:3, 3] = position
-    return pose
+    return rigid(np.column_stack([cos * right + sin * down, cos * down - sin * right, forward]), position)
 
 
 def motion_between(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
@@ -65,12 +67,21 @@ def project(
     return np.where(depth > 0, pixels, np.nan)
 
 
+def project_into(scene: Scene, view: int, points: np.ndarray) -> np.ndarray:
+    """Project world points [N,3] to pixels [N,2] of a scene's view; NaN for points behind the camera.
+
+    Raises:
+        DatasetError: the scene has no poses or no K.
+    """
+    return project(points, scene.known_poses[view], scene.known_K[view], scene.distortion_of(view))
+
+
 def frusta(scene: Scene) -> np.ndarray:
     """World points [V,5,3] to draw cameras by: each one's centre, and its picture's corners in order around it."""
     height, width = scene.image_size
     K = np.broadcast_to(pinhole(height, width, TYPICAL_VIEW), (scene.num_views, 3, 3)) if scene.K is None else scene.K
     pixels = np.array([[0, 0, 1], [width - 1, 0, 1], [width - 1, height - 1, 1], [0, height - 1, 1]], np.float64)
-    poses = scene.T_world_camera
+    poses = scene.known_poses
     length = FRUSTUM_LENGTH * float(np.linalg.norm(poses[:, :3, 3], axis=1).mean())
     rays = length * np.einsum("vij,cj->vci", np.linalg.inv(K), pixels)
     corners = np.concatenate([np.zeros((len(poses), 1, 3)), rays], axis=1)

@@ -64,7 +64,7 @@ def _centres(scene: Scene) -> np.ndarray:
     """float64 [V,N,3]: where the objects' centres are seen, x and y in pixels, and their depth in metres."""
     positions = np.array([described["position"] for described in scene.objects])
     views = []
-    for pose, K in zip(scene.T_world_camera, scene.K, strict=True):
+    for pose, K in zip(scene.known_poses, scene.known_K, strict=True):
         depth = (positions - pose[:3, 3]) @ pose[:3, 2:3]
         views.append(np.concatenate([project(positions, pose, K), depth], axis=1))
     return np.stack(views)
@@ -74,7 +74,7 @@ def _packed_masks(scene: Scene, orders: np.ndarray) -> np.ndarray:
     """uint8 [V,H,W,1+N]: the visible map, in which i is the i-th nearest object of the view, then whole silhouettes."""
     ranks = np.zeros((scene.num_views, scene.num_objects + 1), np.uint8)
     np.put_along_axis(ranks, orders + 1, np.arange(1, scene.num_objects + 1, dtype=np.uint8)[None], axis=1)
-    visible = np.stack([ranks[view][ids] for view, ids in enumerate(scene.masks)])
+    visible = np.stack([ranks[view][ids] for view, ids in enumerate(scene.known_masks)])
     silhouettes = scene.amodal_masks.transpose(0, 2, 3, 1).astype(np.uint8)
     return np.concatenate([visible[..., None], silhouettes], axis=-1)
 
@@ -88,9 +88,9 @@ def _entry(scene: Scene, path: Path, orders: np.ndarray) -> dict[str, Any]:
     return {
         "image_filename": f"{path.stem}.png",
         "depth_orders": orders,
-        "camera": {"location": scene.T_world_camera[:, :3, 3]},
+        "camera": {"location": scene.known_poses[:, :3, 3]},
         "objects": objects,
-        "fov": 2 * np.arctan(scene.image_size[1] / 2 / scene.K[0, 0, 0]),
+        "fov": 2 * np.arctan(scene.image_size[1] / 2 / scene.known_K[0, 0, 0]),
     }
 
 

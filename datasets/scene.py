@@ -9,6 +9,8 @@ import numpy as np
 
 from datasets.viewpoints import clevr_viewpoints, pose_viewpoints
 
+MAX_ID = 254  # of an object in a mask: masks are uint8, and 0 is background
+
 
 class DatasetError(ValueError):
     """A dataset, scene or file is bad. The message names the file, what is wrong and what to do."""
@@ -84,6 +86,25 @@ class Scene:
                 f"got {value.dtype} {list(value.shape)}"
             )
 
+    def _known(self, key: str) -> np.ndarray:
+        value: np.ndarray | None = getattr(self, key)
+        if value is None:
+            raise DatasetError(f"{self.name}: has no {key}, which is needed here")
+        return value
+
+    @property
+    def known_poses(self) -> np.ndarray:
+        """`T_world_camera`, where the scene must have it. Raises DatasetError where it has none; so do the next two."""
+        return self._known("T_world_camera")
+
+    @property
+    def known_K(self) -> np.ndarray:
+        return self._known("K")
+
+    @property
+    def known_masks(self) -> np.ndarray:
+        return self._known("masks")
+
     @property
     def num_views(self) -> int:
         return self.images.shape[0]
@@ -134,9 +155,9 @@ class Scene:
         if kind == "gqn":
             return self._gqn_viewpoints()
         if kind == "clevr":
-            return clevr_viewpoints(self.T_world_camera)
-        distances = np.linalg.norm(self.T_world_camera[:, :3, 3], axis=1)
-        return pose_viewpoints(self.T_world_camera, float(distances.mean()))
+            return clevr_viewpoints(self.known_poses)
+        distances = np.linalg.norm(self.known_poses[:, :3, 3], axis=1)
+        return pose_viewpoints(self.known_poses, float(distances.mean()))
 
     def _gqn_viewpoints(self) -> np.ndarray:
         try:

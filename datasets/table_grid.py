@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.camera import project
+from datasets.camera import project_into
 from datasets.scene import Scene
 
 TABLE_STEP = 0.1  # metres between lines
@@ -37,9 +37,8 @@ def picture_path(scene: Scene, view: int, lines: np.ndarray) -> str:
     height, width = scene.image_size
     along = np.linspace(0, 1, SAMPLES)[:, None]
     parts = []
-    camera = scene.T_world_camera[view], scene.K[view], scene.distortion_of(view)
     for start, end in lines:
-        pixels = project(start + along * (end - start), *camera)
+        pixels = project_into(scene, view, start + along * (end - start))
         near = (np.abs(pixels - [width / 2, height / 2]) < [width, height]).all(1)  # False for NaN: behind the camera
         pen = "M"
         for (x, y), shown in zip(pixels, near, strict=True):
@@ -51,4 +50,4 @@ def picture_path(scene: Scene, view: int, lines: np.ndarray) -> str:
 
 def _reach(scene: Scene) -> float:
     """How far out the cameras stand, metres from the world's z axis."""
-    return max(float(np.linalg.norm(scene.T_world_camera[:, :2, 3], axis=1).max()), 0.15)
+    return max(float(np.linalg.norm(scene.known_poses[:, :2, 3], axis=1).max()), 0.15)

@@ -101,7 +101,7 @@ def find_correspondences(scene: Scene) -> Correspondences:
     greys = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in scene.images]
     features = [sift.detectAndCompute(grey, None) for grey in greys]
     rays = [_rays(scene, view, keypoints) for view, (keypoints, _) in enumerate(features)]
-    focal = float(scene.K[0, 0, 0])
+    focal = float(scene.known_K[0, 0, 0])
     found = [(np.empty(0, int), np.empty(0, int), np.empty(0, bool), np.empty((0, 3)), np.empty((0, 3)))]
     for first, second in _neighbours(scene):
         matched = _mutual_matches(features[first][1], features[second][1])
@@ -113,12 +113,12 @@ def find_correspondences(scene: Scene) -> Correspondences:
             p, q, verified = p[verified], q[verified], verified[verified]
         found.append((np.full(len(p), first), np.full(len(p), second), verified, p, q))
     parts = (np.concatenate(part) for part in zip(*found, strict=True))
-    return Correspondences(*parts, focal * 640 / scene.image_size[1], scene.T_world_camera)
+    return Correspondences(*parts, focal * 640 / scene.image_size[1], scene.known_poses)
 
 
 def _neighbours(scene: Scene) -> list[tuple[int, int]]:
     """Pairs of views that follow each other or look the same way; without those from nearly the same place."""
-    forward, position = scene.T_world_camera[:, :3, 2], scene.T_world_camera[:, :3, 3]
+    forward, position = scene.known_poses[:, :3, 2], scene.known_poses[:, :3, 3]
     alike = forward @ forward.T
     pairs = {(view, view + span) for span in SPANS for view in range(scene.num_views - span)}
     for view in range(scene.num_views):
@@ -135,7 +135,7 @@ def _rays(scene: Scene, view: int, keypoints: tuple) -> np.ndarray:
         return np.empty((0, 3))
     pixels = np.array([point.pt for point in keypoints], np.float64)
     distortion = scene.distortion_of(view)
-    ideal = cv2.undistortPoints(pixels, scene.K[view], np.zeros(5) if distortion is None else distortion)[:, 0]
+    ideal = cv2.undistortPoints(pixels, scene.known_K[view], np.zeros(5) if distortion is None else distortion)[:, 0]
     return np.column_stack([ideal, np.ones(len(ideal))])
 
 

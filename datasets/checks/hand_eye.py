@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from datasets.camera import rigid
 from datasets.checks.correspondences import NEAR, Correspondences, robust
 
 PLACE, ANGLE = 0.01, np.deg2rad(1)  # metres, radians; smaller corrections are not worth telling
@@ -82,6 +83,4 @@ def _errors(scenes: Sequence[Correspondences], x: np.ndarray) -> np.ndarray:
 def _transform(x: np.ndarray) -> np.ndarray:
     from scipy.spatial.transform import Rotation
 
-    transform = np.eye(4)
-    transform[:3, :3], transform[:3, 3] = Rotation.from_rotvec(x[:3]).as_matrix(), x[3:]
-    return transform
+    return rigid(Rotation.from_rotvec(x[:3]).as_matrix(), x[3:])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from datasets.camera import project
+from datasets.camera import project_into
 from datasets.checks.findings import Findings, listed
 from datasets.scene import Scene
 
@@ -20,11 +18,12 @@ CORNERS = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3), axis=-1).reshape(8, 3)
 
 def check_masks(findings: Findings, scene: Scene) -> None:
     """Ids belong to objects, and every object's mask lies within its own silhouette."""
-    largest = int(scene.masks.max())
+    masks = scene.known_masks
+    largest = int(masks.max())
     if largest > scene.num_objects:
         findings.problems.append(f"{scene.name}: masks hold id {largest}, the scene has {scene.num_objects} objects")
     for i in range(scene.num_objects):
-        visible = scene.masks == i + 1
+        visible = masks == i + 1
         pixels = visible.sum((1, 2))
         findings.visible_pixels += pixels[pixels > 0].tolist()
         findings.hidden += int((pixels == 0).sum())
@@ -42,26 +41,15 @@ def check_masks(findings: Findings, scene: Scene) -> None:
 
 def check_positions(findings: Findings, scene: Scene) -> None:
     """Project the objects: they must fall on their own masks."""
-    known = [o.get("position") for o in scene.objects]
-    if scene.T_world_camera is None or scene.K is None or not known or None in known:
+    if scene.T_world_camera is None or scene.K is None or not scene.objects:
         return
-    positions, width = np.array(known, np.float64), scene.image_size[1]
-    cubes = all(o.get("shape") == "cube" and {"size", "yaw"} <= set(o) for o in scene.objects)
-    by_view, swapped = _errors(scene, _cube_errors if cubes else _centre_errors), []
-    if cubes and not any(by_view):  # grossly wrong poses make no cube look whole
-        cubes, by_view = False, _errors(scene, _centre_errors)
+    if any(o.get("position") is None for o in scene.objects):
+        return
+    cubes, by_view = _errors_by_view(scene)
     errors = [error for of_view in by_view for error in of_view]
-    for view in range(scene.num_views):
-        centres = project(positions, scene.T_world_camera[view], scene.K[view], scene.distortion_of(view))
-        visible = [i for i in range(len(known)) if (scene.masks[view] == i + 1).any() and np.isfinite(centres[i]).all()]
-        if len(visible) > 1:
-            findings.identity_views += 1
-            if _swap_gain(scene.masks[view], centres, visible) > SWAP_GAIN * width:
-                swapped.append(view)
-            else:
-                findings.identity_agrees += 1
     findings.centre_errors += errors
-    limit = (CUBE_CENTRE_ERROR if cubes else CENTRE_ERROR) * width
+    swapped = _swapped_views(findings, scene)
+    limit = (CUBE_CENTRE_ERROR if cubes else CENTRE_ERROR) * scene.image_size[1]
     stray = [view for view, of_view in enumerate(by_view) if cubes and any(error > limit for error in of_view)]
     if stray and len(stray) < scene.num_views / 2:
         findings.problems.append(
@@ -79,14 +67,35 @@ def check_positions(findings: Findings, scene: Scene) -> None:
         )
 
 
-def _errors(scene: Scene, of_view: Callable[[Scene, int], list[float]]) -> list[list[float]]:
-    return [of_view(scene, view) for view in range(scene.num_views)]
+def _errors_by_view(scene: Scene) -> tuple[bool, list[list[float]]]:
+    """By how many pixels masks lie off in each view, and whether that is told by cubes' outlines."""
+    views = range(scene.num_views)
+    if all(o.get("shape") == "cube" and {"size", "yaw"} <= set(o) for o in scene.objects):
+        by_view = [_cube_errors(scene, view) for view in views]
+        if any(by_view):  # grossly wrong poses make no cube look whole
+            return True, by_view
+    return False, [_centre_errors(scene, view) for view in views]
+
+
+def _swapped_views(findings: Findings, scene: Scene) -> list[int]:
+    """The views whose masks lie at other objects' places; those that tell are counted in the findings."""
+    positions, swapped = np.array([o["position"] for o in scene.objects], np.float64), []
+    for view, mask in enumerate(scene.known_masks):
+        centres = project_into(scene, view, positions)
+        visible = [i for i in range(len(positions)) if (mask == i + 1).any() and np.isfinite(centres[i]).all()]
+        if len(visible) > 1:
+            findings.identity_views += 1
+            if _swap_gain(mask, centres, visible) > SWAP_GAIN * scene.image_size[1]:
+                swapped.append(view)
+            else:
+                findings.identity_agrees += 1
+    return swapped
 
 
 def _centre_errors(scene: Scene, view: int) -> list[float]:
     """Pixels from each projected position to its silhouette's centroid; a few even where all is right."""
     positions = np.array([o["position"] for o in scene.objects], np.float64)
-    centres = project(positions, scene.T_world_camera[view], scene.K[view], scene.distortion_of(view))
+    centres = project_into(scene, view, positions)
     silhouettes = _silhouettes(scene, view)
     whole = [i for i, region in enumerate(silhouettes) if region.any() and not _touches_border(region)]
     return [float(np.linalg.norm(_centroid(silhouettes[i]) - centres[i])) for i in whole]
@@ -101,8 +110,8 @@ def _cube_errors(scene: Scene, view: int) -> list[float]:
 
     errors = []
     for i, cube in enumerate(scene.objects):
-        region = scene.masks[view] == i + 1
-        corners = project(_corners(cube), scene.T_world_camera[view], scene.K[view], scene.distortion_of(view))
+        region = scene.known_masks[view] == i + 1
+        corners = project_into(scene, view, _corners(cube))
         if not region.any() or _touches_border(region) or not np.isfinite(corners).all():
             continue
         outline = cv2.moments(cv2.convexHull(corners.astype(np.float32)))
@@ -122,7 +131,7 @@ def _corners(cube: dict) -> np.ndarray:
 def _silhouettes(scene: Scene, view: int) -> list[np.ndarray]:
     if scene.amodal_masks is not None:
         return list(scene.amodal_masks[view])
-    return [scene.masks[view] == i + 1 for i in range(scene.num_objects)]
+    return [scene.known_masks[view] == i + 1 for i in range(scene.num_objects)]
 
 
 def _swap_gain(mask: np.ndarray, centres: np.ndarray, visible: list[int]) -> float:

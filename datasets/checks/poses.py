@@ -30,14 +30,14 @@ def _rigid(scene: Scene) -> list[str]:
 
 def _under_the_table(scene: Scene) -> list[str]:
     """The world's origin is on the table, z up."""
-    under = np.flatnonzero(scene.T_world_camera[:, 2, 3] <= 0)
+    under = np.flatnonzero(scene.known_poses[:, 2, 3] <= 0)
     if not len(under):
         return []
     return [f"the camera is in or under the table (z <= 0) in views {listed(under)}; is the world frame on the table?"]
 
 
 def _repeated(scene: Scene) -> list[str]:
-    position, rotation = scene.T_world_camera[:, :3, 3], scene.T_world_camera[:, :3, :3]
+    position, rotation = scene.known_poses[:, :3, 3], scene.known_poses[:, :3, :3]
     apart = np.linalg.norm(position[:, None] - position, axis=-1)
     cosine = (np.einsum("iab,jab->ij", rotation, rotation) - 1) / 2
     same = (apart < SAME_PLACE) & (np.arccos(cosine.clip(-1, 1)) < SAME_ANGLE)
