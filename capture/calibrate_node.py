@@ -17,24 +17,21 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-import numpy as np
 import rospy
-from scipy.spatial.transform import Rotation
 from std_srvs.srv import SetBool
 
 from capture.arms.arm import Interrupted
 from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
 from capture.arms.freehand import FreehandArm
-from capture.arms.robot_urdf import find_mesh, robot_urdf
-from capture.calibration.driving import drive_around_board, drive_through_waypoints
-from capture.calibration.poses import pose
+from capture.arms.robot_urdf import robot_planner
+from capture.calibration.driving import Driver
 from capture.calibration.session import Request, start_collecting
 from capture.cameras.opening import open_camera
 from capture.cameras.settings import load_camera
 from capture.errors import CaptureError
-from capture.motion.planning import Planner
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.viewpoints import load_viewpoints
+from datasets.poses import pose_of_numbers
 from lds_ros.nodes import roscore_answers
 
 SHOW_BOARD = "/simulation/show_board"
@@ -48,19 +45,18 @@ def take_views(request: Request, interrupted: Callable[[], bool]) -> None:
             stack.enter_context(_board_shown())
         camera = stack.enter_context(open_camera(load_camera(request.camera)))
         if not request.auto:
-            arm = None if request.for_lens else stack.enter_context(FreehandArm(load_robot_profile(request.robot)))
-            start_collecting(request, camera, arm, interrupted).by_hand()
+            hand = None if request.for_lens else stack.enter_context(FreehandArm(load_robot_profile(request.robot)))
+            start_collecting(request, camera, hand, interrupted).by_hand()
             return
         profile = load_robot_profile(request.robot)
-        planner = Planner(profile, robot_urdf(profile), find_mesh)
+        planner = robot_planner(profile)
         arm = stack.enter_context(FollowJointTrajectoryArm(profile, planner.joint_names))
-        collector = start_collecting(request, camera, arm, interrupted)
-        if request.waypoints:
-            drive_through_waypoints(collector, planner, load_viewpoints(request.waypoints))
-            return
-        position, quaternion = np.split(np.array(request.camera_on_tool), [3])
-        T_tool_camera = pose(Rotation.from_quat(quaternion).as_matrix(), position)
-        drive_around_board(collector, planner, T_tool_camera, request.views, request.for_lens)
+        driver = Driver(start_collecting(request, camera, arm, interrupted), arm, planner)
+        if request.waypoints or request.camera_on_tool is None:
+            driver.through_waypoints(load_viewpoints(request.waypoints))
+        else:
+            T_tool_camera = pose_of_numbers(request.camera_on_tool[:3], request.camera_on_tool[3:])
+            driver.around_board(T_tool_camera, request.views, request.for_lens)
 
 
 @contextmanager

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capture.calibration.poses import difference, inverse, mean_pose
+from capture.calibration.fitting import Fit, fit_without_outliers
+from capture.calibration.poses import difference, mean_pose
 from capture.calibration.solvers import solve_all
 from capture.errors import CalibrationError
+from datasets.poses import inverse
 
-MAX_DROPPED = 0.2  # of all views
 OUTLIER = 4.0  # times the median disagreement of the views
 OUTLIER_FLOOR = (0.6, 6.0)  # degrees, millimetres; what a far or half-seen board alone can make of a view
 
@@ -24,44 +25,22 @@ class Start:
     solutions: dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
-class Agreeing:
-    """The views that agree.
-
-    Attributes:
-        kept: their indices, rising.
-        dropped: index, degrees and millimetres of the others, in the order in which they were left out.
-        more: whether some of those kept do not agree either, but too many would be gone without them.
-        start: the answer of those kept.
-    """
-
-    kept: list[int]
-    dropped: list[tuple[int, float, float]]
-    more: bool
-    start: Start
-
-
-def agreeing_views(T_base_tool: np.ndarray, T_camera_board: np.ndarray, least: int) -> Agreeing:
-    """Solve, leave out the view that agrees least, solve again, until all agree or too many would be gone.
+def agreeing_views(T_base_tool: np.ndarray, T_camera_board: np.ndarray) -> Fit[Start]:
+    """The answer of those views that agree; the errors of the others are degrees and millimetres.
 
     Args:
         T_base_tool, T_camera_board: float64 [N,4,4], row i of both from the same view; N >= 3.
-        least: as many views are kept in any case.
 
     Raises:
         CalibrationError: no solver finds an answer.
     """
-    kept, dropped = list(range(len(T_base_tool))), []
-    while True:
+
+    def fit(kept: list[int]) -> tuple[Start, np.ndarray]:
         tools, boards = T_base_tool[kept], T_camera_board[kept]
         start = _start(tools, boards)
-        errors = disagreement(tools, boards, start.T_tool_camera, start.T_base_board)
-        excess = (errors / np.maximum(OUTLIER * np.median(errors, axis=0), OUTLIER_FLOOR)).max(1)
-        worst = int(excess.argmax())
-        too_many = len(dropped) + 1 > MAX_DROPPED * len(T_base_tool) or len(kept) <= least
-        if excess[worst] <= 1 or too_many:
-            return Agreeing(kept, dropped, bool(excess[worst] > 1), start)
-        dropped.append((kept.pop(worst), *errors[worst]))
+        return start, disagreement(tools, boards, start.T_tool_camera, start.T_base_board)
+
+    return fit_without_outliers(len(T_base_tool), fit, OUTLIER, OUTLIER_FLOOR)
 
 
 def disagreement(

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 MIN_CORNERS = 6  # that a picture must show to say where the board is
+MAX_SQUARE = 10.0  # metres
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,11 @@ class Detection:
         if len(self.ids) < MIN_CORNERS:
             return False
         plane = self.object_points[:, :2]
-        return np.linalg.matrix_rank(plane - plane.mean(0), tol=1e-4) == 2
+        return bool(np.linalg.matrix_rank(plane - plane.mean(0), tol=1e-4) == 2)
+
+    def homography(self) -> np.ndarray:
+        """float64 [3,3], from the board's plane (x, y, metres) to the picture; the detection must be usable."""
+        return cv2.findHomography(self.object_points[:, :2], self.corners)[0]
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ class Board:
     Attributes:
         square, marker: sides of a square and of a marker, metres.
         dictionary: of the markers, by its name in cv2.aruco.
+
+    Raises:
+        ValueError: there can be no such board.
     """
 
     columns: int = 7
@@ -54,6 +62,14 @@ class Board:
     square: float = 0.030
     marker: float = 0.022
     dictionary: str = "DICT_4X4_50"
+
+    def __post_init__(self) -> None:
+        if not (min(self.columns, self.rows) >= 3 and 0 < self.marker < self.square < MAX_SQUARE):
+            raise ValueError("a board has 3 x 3 squares or more, and its markers are smaller than its squares")
+        if not (self.dictionary.startswith("DICT_") and hasattr(cv2.aruco, self.dictionary)):
+            raise ValueError(f"'{self.dictionary}' is none of OpenCV's dictionaries of markers: DICT_4X4_50, ...")
+        if (needed := self.columns * self.rows // 2) > (known := len(self._markers.bytesList)):
+            raise ValueError(f"{self.dictionary} has {known} markers, and a board of this size needs {needed}")
 
     @property
     def width(self) -> float:
@@ -64,6 +80,11 @@ class Board:
     def height(self) -> float:
         """Of the pattern without its white margin, metres."""
         return self.rows * self.square
+
+    @property
+    def middle(self) -> np.ndarray:
+        """Of the pattern, float64 [3], metres in the board's frame."""
+        return np.array([self.width / 2, self.height / 2, 0.0])
 
     @property
     def object_points(self) -> np.ndarray:
@@ -86,9 +107,12 @@ class Board:
         return Detection(found, pixels, self.object_points[found], width, height)
 
     @cached_property
+    def _markers(self) -> cv2.aruco.Dictionary:
+        return cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, self.dictionary))
+
+    @cached_property
     def _charuco(self) -> cv2.aruco.CharucoBoard:
-        markers = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, self.dictionary))
-        return cv2.aruco.CharucoBoard((self.columns, self.rows), self.square, self.marker, markers)
+        return cv2.aruco.CharucoBoard((self.columns, self.rows), self.square, self.marker, self._markers)
 
     @cached_property
     def _detector(self) -> cv2.aruco.CharucoDetector:

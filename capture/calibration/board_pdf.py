@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from capture.calibration.board import Board
 from capture.errors import CalibrationError
 from datasets.atomic import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PAGE = (297.0, 210.0)  # mm, A4 landscape
 MARGIN = 10.0  # mm that a printer leaves white, and that the pattern needs around it
@@ -44,7 +48,7 @@ def write_board_pdf(path: Path, board: Board) -> None:
         FigureCanvasPdf(figure).print_pdf(temporary, metadata={"Title": "lds_scenes calibration board"})
 
 
-def _draw_ruler(axes) -> None:
+def _draw_ruler(axes: Axes) -> None:
     left, y = (PAGE[0] - RULER) / 2, 23.0
     axes.plot([left, left + RULER], [y, y], color="black", linewidth=0.6, solid_capstyle="butt")
     for mm in range(0, RULER + 1, 10):
@@ -55,7 +59,7 @@ def _draw_ruler(axes) -> None:
             axes.text(left + mm, y - 3.8, f"{mm}{unit}", ha="center", va="top", fontsize=7)
 
 
-def _draw_words(axes, board: Board) -> None:
+def _draw_words(axes: Axes, board: Board) -> None:
     square, marker = 1000 * board.square, 1000 * board.marker
     text = (
         "Print at 100 % (\u201cactual size\u201d), never \u201cfit to page\u201d. Then measure: the bar above is "

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
-from capture.calibration.poses import inverse, pose
 from capture.errors import MotionError
 from capture.motion.planning import Planner
 from capture.motion.view_order import shortest_tour
+from capture.motion.viewpoints import GOLDEN
+from datasets.camera import look_at
 
 TILT = np.deg2rad(35)  # between the line of sight and the board's normal, at most
 DISTANCE = (0.30, 0.48)  # metres from the board's middle
@@ -27,15 +30,11 @@ def camera_poses_around(
     """
     poses = []
     for i in range(count):
-        azimuth = 2 * np.pi * (i + rng.uniform()) * 0.6180339887  # golden ratio: all around for any count
+        azimuth = 2 * np.pi * (i + rng.uniform()) * GOLDEN  # all around, for any count
         tilt = TILT * np.sqrt(rng.uniform(0.05, 1))
         away = np.array([np.sin(tilt) * np.cos(azimuth), np.sin(tilt) * np.sin(azimuth), -np.cos(tilt)])
         target = middle + np.array([*rng.normal(0, aim, 2), 0])
-        sight = -away
-        right = np.cross([0.0, 1.0, 0.0], sight)
-        right /= np.linalg.norm(right)
-        rotation = np.column_stack([right, np.cross(sight, right), sight])
-        poses.append(T_world_board @ pose(rotation, target + rng.uniform(*DISTANCE) * away))
+        poses.append(T_world_board @ look_at(target + rng.uniform(*DISTANCE) * away, target))
     return np.array(poses)
 
 
@@ -53,28 +52,22 @@ def plan_board_views(
         MotionError: fewer than half of them can be reached without hitting something; says why.
     """
     rng = np.random.default_rng(seed)
-    T_base_world = inverse(planner.profile.T_world_base)
-    postures: list[np.ndarray] = []
-    reasons: list[str] = []
+    reached: list[np.ndarray] = []  # of each view, joint angles [1,J]
+    reasons: Counter[str] = Counter()
     for T_world_camera in camera_poses_around(T_world_board, middle, ATTEMPTS * count, rng, aim):
         rolled = start.copy()
         rolled[-1] += rng.uniform(-ROLL, ROLL)
-        found = planner.kinematics.inverse(T_base_world @ T_world_camera, T_tool_camera, rolled, rng, solutions=2)
-        blocked = [planner.collisions.why_not(q) for q in found]
-        free = [q for q, reason in zip(found, blocked, strict=True) if reason is None]
-        reasons += [reason for reason in blocked if reason] or ([] if found else ["out of reach"])
-        if free:
-            postures.append(np.stack(free[:1]))
-        if len(postures) == count:
+        postures = planner.postures(T_world_camera, T_tool_camera, rolled, rng, solutions=2)
+        if postures.free:
+            reached.append(np.stack(postures.free[:1]))
+        else:
+            reasons[postures.reason] += 1
+        if len(reached) == count:
             break
-    if len(postures) < count / 2:
-        common = max(set(reasons), key=reasons.count) if reasons else "no reason"
+    if len(reached) < count / 2:
         raise MotionError(
-            f"only {len(postures)} of {count} poses around the board can be reached (mostly: {common}): put the board "
-            "in the middle of the arm's reach, or guide the arm by hand, without --auto"
+            f"only {len(reached)} of {count} poses around the board can be reached (mostly: "
+            f"{reasons.most_common(1)[0][0]}): put the board in the middle of the arm's reach, or guide the arm by "
+            "hand, without --auto"
         )
-
-    def is_free(here: np.ndarray, there: np.ndarray) -> bool:
-        return planner.collisions.why_not_path(here, there) is None
-
-    return [joints for _, joints in shortest_tour(start, postures, planner.duration, is_free)]
+    return [joints for _, joints in shortest_tour(start, reached, planner.duration, planner.is_free)]

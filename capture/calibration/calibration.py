@@ -1,4 +1,4 @@
-"""What a calibration is, how it is kept in a file, and whether it may be trusted."""
+"""What a calibration is, and whether it may be trusted."""
 
 from __future__ import annotations
 
@@ -6,47 +6,17 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
-from capture.calibration.plain_data import from_plain, to_plain
+from capture.calibration.plain_data import to_plain
+from capture.calibration.verdict import Verdict
 from capture.cameras.camera import Intrinsics
-from capture.errors import CalibrationError
-from datasets.atomic import whole_file
-from datasets.scene import DatasetError
-from datasets.yaml_file import read_yaml
 
 MAX_AGE = 30.0  # days; mounts loosen, and nobody remembers the knock
 SECONDS_A_DAY = 86400.0
 
 COMMAND = "lds capture calibrate"
-FORMAT = "lds_scenes calibration 1"
-HEADER = f"""\
-# Made by `{COMMAND}`. Lengths are metres, image sizes and errors pixels, unless a name says otherwise.
-# T_tool_camera: the camera's optical frame (x right, y down, z forward) in the arm's tool frame.
-# Not to be edited by hand: the digest would no longer fit, and the file would be refused.
-"""
-GRADES = ("good", "usable", "bad")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the numbers of a calibration say in words.
-
-    Attributes:
-        grade: good, usable (recording takes it; a better one is worth the minutes) or bad (recording refuses it).
-        reasons: why it is not better, and what to do about each; notes on what was left out. May be empty.
-    """
-
-    grade: str
-    reasons: tuple[str, ...] = ()
-
-    @staticmethod
-    def of(findings: list[tuple[str, str]]) -> Verdict:
-        """The worst grade among findings (grade, reason); a finding of grade `good` is a note."""
-        worst = max((grade for grade, _ in findings), key=GRADES.index, default="good")
-        return Verdict(worst, tuple(reason for _, reason in findings))
 
 
 @dataclass(frozen=True)
@@ -126,64 +96,6 @@ class Calibration:
         return (now - min(made)) / SECONDS_A_DAY if made else 0.0
 
 
-def save_calibration(path: Path, calibration: Calibration) -> None:
-    """Write a calibration, whole or not at all; missing folders are made. Raises CalibrationError where it cannot."""
-    import yaml
-
-    content = {"format": FORMAT, "digest": calibration.digest, **to_plain(calibration)}
-    dumper = type("Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})  # the same date twice, in full
-    text = HEADER + yaml.dump(content, Dumper=dumper, sort_keys=False, default_flow_style=None, width=120)
-    try:
-        with whole_file(path) as temporary:
-            temporary.write_text(text)
-    except DatasetError as error:
-        raise CalibrationError(str(error)) from error
-
-
-def load_calibration(path: Path) -> Calibration:
-    """Read a calibration.
-
-    Raises:
-        CalibrationError: there is no such file, it is none, something in it is missing, unknown or not possible, or it
-            was changed since it was made.
-    """
-    try:
-        content = read_yaml(path)
-    except FileNotFoundError as error:
-        raise CalibrationError(f"{path}: there is no such calibration; make it by {COMMAND}") from error
-    except (OSError, ValueError) as error:
-        raise CalibrationError(f"{path}: cannot be read as a calibration: {error}") from error
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-        raise CalibrationError(f"{path}: is not a calibration: it has no line 'format: {FORMAT}'")
-    digest = content.pop("digest", None)
-    try:
-        calibration = from_plain(Calibration, content, "the file")
-        _check(calibration)
-    except ValueError as error:
-        raise CalibrationError(f"{path}: {error}; run {COMMAND} again") from error
-    if calibration.digest != digest:
-        raise CalibrationError(f"{path}: was changed since it was made (its digest differs); run {COMMAND} again")
-    return calibration
-
-
-def _check(calibration: Calibration) -> None:
-    """Raises ValueError where numbers are of the right kind, but cannot be."""
-    for part in (calibration.intrinsics, calibration.hand_eye):
-        if part is not None and part.made.tzinfo is None:
-            raise ValueError("'made' has no time zone")
-        if part is not None and part.verdict.grade not in GRADES:
-            raise ValueError(f"the verdict is '{part.verdict.grade}' and none of {', '.join(GRADES)}")
-    if calibration.intrinsics is not None:
-        K = calibration.intrinsics.lens.K
-        if K[0, 0] <= 0 or K[1, 1] <= 0 or not np.array_equal(K[2], [0, 0, 1]):
-            raise ValueError("'K' is not a camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]")
-    if (hand_eye := calibration.hand_eye) is not None:
-        T = hand_eye.T_tool_camera
-        rigid = np.allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-6) and np.linalg.det(T[:3, :3]) > 0
-        if not rigid or not np.array_equal(T[3], [0, 0, 0, 1]):
-            raise ValueError("'T_tool_camera' is not a pose (a rotation and a translation)")
-
-
 def problems(
     calibration: Calibration,
     robot: str | None,
@@ -207,8 +119,8 @@ def problems(
     if robot is not None:
         found += _hand_eye_problems(calibration.hand_eye, robot, camera, now)
     intrinsics, hand_eye = calibration.intrinsics, calibration.hand_eye
-    both_matter = intrinsics is not None and hand_eye is not None and robot is not None and not camera_tells_intrinsics
-    if both_matter and intrinsics.made > hand_eye.made:
+    both_matter = robot is not None and not camera_tells_intrinsics
+    if both_matter and intrinsics is not None and hand_eye is not None and intrinsics.made > hand_eye.made:
         found.append(f"the intrinsics were made anew after the hand-eye calibration: run {COMMAND} handeye again")
     return found
 

@@ -28,13 +28,14 @@ class Collector:
     """What taking views needs, by hand or by arm.
 
     Attributes:
-        arm: None where only the lens is calibrated, and poses do not matter.
+        T_base_tool: tells where the tool was at a stamp, [4,4], or raises PoseError; None where only the lens is
+            calibrated, and poses do not matter.
         tell: takes one line for the operator; the same one may come again and again.
         interrupted: whether somebody asked to stop.
     """
 
     camera: Camera
-    arm: Arm | None
+    T_base_tool: Callable[[float], np.ndarray] | None
     board: Board
     guide: Guide
     folder: ViewFolder
@@ -65,8 +66,8 @@ class Collector:
             reason = self._why_not(frame, detection) or stillness.why_not(frame, detection)
             self.tell(f"{self.guide.status}  [{reason or self._take(frame, detection)}]")
 
-    def by_arm(self, trajectory_to: Callable[[np.ndarray], Trajectory], goals: Sequence[np.ndarray]) -> None:
-        """Drive to joint angles [J] one after the other, and take a view at each where the board is seen.
+    def by_arm(self, arm: Arm, trajectory_to: Callable[[np.ndarray], Trajectory], goals: Sequence[np.ndarray]) -> None:
+        """Drive an arm to joint angles [J] one after the other, and take a view at each where the board is seen.
 
         Args:
             trajectory_to: the motion from where the arm is to a goal; may raise MotionError.
@@ -79,9 +80,8 @@ class Collector:
             if self.guide.done:
                 return
             try:
-                self.arm.follow(trajectory_to(goal), self.interrupted)
-                still = self.arm.still_since(SETTLE_TIMEOUT, self.interrupted)
-                frame = self.camera.frame_after(still, FRAME_TIMEOUT)
+                arm.follow(trajectory_to(goal), self.interrupted)
+                frame = self.frame_at_rest(arm)
             except CameraLost:
                 raise
             except (MotionError, CameraError) as error:
@@ -91,6 +91,10 @@ class Collector:
             detection = self.board.detect(frame.image)
             reason = self._why_not(frame, detection) or self._take(frame, detection)
             self.tell(f"{self.guide.status}  [{reason}]")
+
+    def frame_at_rest(self, arm: Arm) -> Frame:
+        """A frame that was exposed after the arm came to rest. Raises MotionError, CameraError, Interrupted."""
+        return self.camera.frame_after(arm.still_since(SETTLE_TIMEOUT, self.interrupted), FRAME_TIMEOUT)
 
     def _why_not(self, frame: Frame, detection: Detection) -> str:
         if not detection.usable:
@@ -102,7 +106,7 @@ class Collector:
 
     def _take(self, frame: Frame, detection: Detection) -> str:
         try:
-            pose = None if self.arm is None else self.arm.T_base_tool(frame.stamp)
+            pose = None if self.T_base_tool is None else self.T_base_tool(frame.stamp)
         except PoseError as error:
             return str(error)
         if not self.guide.is_new(detection, pose):

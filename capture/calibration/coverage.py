@@ -40,9 +40,8 @@ class ViewMeasures:
 
 def measure_view(detection: Detection, board: Board) -> ViewMeasures:
     """How the board lies in a picture; the detection must be usable. Works where only a part of it is seen."""
-    homography, _ = cv2.findHomography(detection.object_points[:, :2], detection.corners)
-    ends = np.array([[0, 0], [board.width, 0], [board.width, board.height], [0, board.height]])
-    outline = cv2.perspectiveTransform(ends[None], homography)[0]
+    ends = np.array([[0.0, 0.0], [board.width, 0.0], [board.width, board.height], [0.0, board.height]])
+    outline = cv2.perspectiveTransform(ends[None], detection.homography())[0]
     middle = detection.corners.mean(0) / [detection.width, detection.height]
     area = abs(cv2.contourArea(outline.astype(np.float32))) / (detection.width * detection.height)
     sides = np.linalg.norm(outline - np.roll(outline, 1, axis=0), axis=1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from capture.calibration.calibration import Calibration, HandEye, load_calibration
+from capture.calibration.calibration import Calibration, HandEye
+from capture.calibration.calibration_file import load_calibration
 from capture.errors import CalibrationError
 from capture.simulation.true_calibration import NAME, true_calibration
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from capture.calibration.board import Board, Detection
 from capture.calibration.coverage import Coverage
-from capture.calibration.motion import GOOD_SECOND_AXIS, motion_finding, rotation_spread
 from capture.calibration.poses import difference
+from capture.calibration.rotation_spread import GOOD_SECOND_AXIS, rotation_spread, spread_finding
 
 MOST = 2.0  # times the views asked for, after which no further ones are waited for
 NEW_ANGLE = 8.0  # degrees from every other view, or
@@ -67,25 +67,35 @@ class HandEyeGuide:
         self._poses: list[np.ndarray] = []
 
     def is_new(self, _: Detection, T_base_tool: np.ndarray | None) -> bool:
-        apart = [difference(T_base_tool, other) for other in self._poses]
+        apart = [difference(_known(T_base_tool), other) for other in self._poses]
         return all(angle > NEW_ANGLE or distance > NEW_DISTANCE for angle, distance in apart)
 
     def add(self, _: Detection, T_base_tool: np.ndarray | None) -> None:
-        self._poses.append(T_base_tool)
+        self._poses.append(_known(T_base_tool))
 
     @property
     def done(self) -> bool:
         count = len(self._poses)
-        varied = motion_finding(rotation_spread(np.array(self._poses))) is None if count > 1 else False
+        varied = spread_finding(self._spread) is None
         return (count >= self._wanted and varied) or count >= MOST * self._wanted
 
     @property
     def status(self) -> str:
-        spread = rotation_spread(np.array(self._poses)) if len(self._poses) > 1 else np.zeros(3)
-        finding = motion_finding(spread)
+        spread = self._spread
+        finding = spread_finding(spread)
         advice = "tilt the camera in several directions, and roll it" if finding else "go on, from anywhere else"
         turned = f"turned {spread[0]:.0f} and {spread[1]:.0f} deg {_bar(spread[1] / GOOD_SECOND_AXIS)}"
         return f"{len(self._poses):2d}/{self._wanted}  {turned}  {advice}"
+
+    @property
+    def _spread(self) -> np.ndarray:
+        return rotation_spread(np.array(self._poses).reshape(-1, 4, 4))
+
+
+def _known(T_base_tool: np.ndarray | None) -> np.ndarray:
+    if T_base_tool is None:
+        raise ValueError("a hand-eye calibration needs to know where the tool is")
+    return T_base_tool
 
 
 def _bar(share: float) -> str:

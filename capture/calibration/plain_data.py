@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-T = TypeVar("T")
+Record = TypeVar("Record")
 
 SHAPES = {"K": (3, 3), "distortion": (5,), "T_tool_camera": (4, 4)}
 
@@ -26,7 +26,7 @@ def to_plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def from_plain(kind: type[T], data: object, name: str) -> T:
+def from_plain(kind: type[Record], data: object, name: str) -> Record:
     """The dataclass `kind` from what `to_plain` made of one.
 
     Args:
@@ -48,7 +48,7 @@ def _content(hint: Any, value: object, key: str, name: str) -> Any:
         return None if value is None else _content(typing.get_args(hint)[0], value, key, name)
     if value is None:
         raise ValueError(f"{name} is missing")
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return from_plain(hint, value, name)
     if hint is np.ndarray:
         return _array(value, SHAPES[key], name)

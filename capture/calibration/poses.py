@@ -1,4 +1,4 @@
-"""Small arithmetic of poses, float64 [4,4]."""
+"""What calibration asks of poses, float64 [4,4]: how far apart they are, their mean, and where the board is seen."""
 
 from __future__ import annotations
 
@@ -8,25 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from capture.calibration.board import Detection
 from capture.cameras.camera import Intrinsics
-from datasets.camera import motion_between
-
-
-def pose(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """A pose from a rotation, as a matrix [3,3] or a rotation vector [3] in rad, and a translation of 3 numbers."""
-    T = np.eye(4)
-    T[:3, :3] = rotation if np.shape(rotation) == (3, 3) else cv2.Rodrigues(np.ravel(rotation))[0]
-    T[:3, 3] = np.ravel(translation)
-    return T
-
-
-def inverse(T: np.ndarray) -> np.ndarray:
-    """Of a pose [4,4]."""
-    return pose(T[:3, :3].T, -T[:3, :3].T @ T[:3, 3])
-
-
-def rotation_vector(T: np.ndarray) -> np.ndarray:
-    """Rotation vector float64 [3] of a pose, or [N,3] of N poses [N,4,4], rad."""
-    return Rotation.from_matrix(np.asarray(T)[..., :3, :3]).as_rotvec()
+from datasets.camera import motion_between, rigid
 
 
 def difference(T: np.ndarray, other: np.ndarray) -> tuple[float, float]:
@@ -37,7 +19,7 @@ def difference(T: np.ndarray, other: np.ndarray) -> tuple[float, float]:
 
 def mean_pose(poses: np.ndarray) -> np.ndarray:
     """Of N poses [N,4,4] that lie near one another: the chordal mean of the rotations, the mean of the origins."""
-    return pose(Rotation.from_matrix(poses[:, :3, :3]).mean().as_matrix(), poses[:, :3, 3].mean(0))
+    return rigid(Rotation.from_matrix(poses[:, :3, :3]).mean().as_matrix(), poses[:, :3, 3].mean(0))
 
 
 def board_pose(detection: Detection, lens: Intrinsics) -> np.ndarray:
@@ -45,10 +27,15 @@ def board_pose(detection: Detection, lens: Intrinsics) -> np.ndarray:
     points, corners = detection.object_points, detection.corners
     _, rotation, translation = cv2.solvePnP(points, corners, lens.K, lens.distortion, flags=cv2.SOLVEPNP_IPPE)
     rotation, translation = cv2.solvePnPRefineLM(points, corners, lens.K, lens.distortion, rotation, translation)
-    return pose(rotation, translation)
+    return rigid(cv2.Rodrigues(rotation)[0], translation[:, 0])
+
+
+def board_residuals(detection: Detection, lens: Intrinsics) -> np.ndarray:
+    """How far the corners of a picture lie from where the board's best pose puts them, float64 [N,2], pixels."""
+    return project(board_pose(detection, lens), detection.object_points, lens) - detection.corners
 
 
 def project(T_camera_board: np.ndarray, points: np.ndarray, lens: Intrinsics) -> np.ndarray:
-    """Where points [N,3] of the board appear, float64 [N,2], pixels."""
+    """Where points [N,3] of the board appear, float64 [N,2], pixels; also behind the camera, where a fit may stray."""
     rotation, _ = cv2.Rodrigues(T_camera_board[:3, :3])
     return cv2.projectPoints(points, rotation, T_camera_board[:3, 3], lens.K, lens.distortion)[0][:, 0]

@@ -16,18 +16,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from scipy.optimize import least_squares
 
 from capture.calibration.board import Detection
-from capture.calibration.poses import inverse, pose, project
+from capture.calibration.poses import project
 from capture.cameras.camera import Intrinsics
+from datasets.camera import rigid
+from datasets.poses import inverse
 
 POSE_SIGMA = np.array([np.deg2rad(0.1)] * 3 + [0.0005] * 3)  # of an arm's pose about and along each axis: rad, metres
 PIXEL_SIGMA = 0.1  # of a corner's place in the picture
 ROUNDS = 2  # of weighing anew at the better estimate
 MAX_STEPS = 30  # of the solver; good views need about 4
 STEP = 1e-5  # of the numerical derivatives: rad, metres
+
+Weights = list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def refine(
         weights = problem.weights(T_tool_camera, T_base_board)
         x, z = T_tool_camera, T_base_board
 
-        def weighted(step: np.ndarray, x: np.ndarray = x, z: np.ndarray = z, weights: list = weights) -> np.ndarray:
+        def weighted(step: np.ndarray, x: np.ndarray = x, z: np.ndarray = z, weights: Weights = weights) -> np.ndarray:
             return problem.weighted(_moved(x, step[:6]), _moved(z, step[6:]), weights)
 
         fit = least_squares(weighted, np.zeros(12), x_scale="jac", max_nfev=MAX_STEPS)
@@ -90,8 +95,9 @@ class _Problem:
         self.rows = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
     def residuals(
-        self, view: int, T_tool_camera: np.ndarray, T_base_board: np.ndarray, nudge: np.ndarray | None = None, scale=1.0
-    ) -> np.ndarray:
+        self, view: int, T_tool_camera: np.ndarray, T_base_board: np.ndarray, nudge: np.ndarray | None = None,
+        scale: float = 1.0,
+    ) -> np.ndarray:  # fmt: skip
         """Pixels [2N] of one view, its tool moved by `nudge` (rad, metres, in the tool's frame)."""
         T_tool_base, detection = self._T_tool_base[view], self._detections[view]
         if nudge is not None:
@@ -100,7 +106,7 @@ class _Problem:
         seen = project(T_camera_board, detection.object_points * scale, self._lens)
         return (seen - detection.corners).ravel()
 
-    def weights(self, T_tool_camera: np.ndarray, T_base_board: np.ndarray) -> list[np.ndarray]:
+    def weights(self, T_tool_camera: np.ndarray, T_base_board: np.ndarray) -> Weights:
         """For each view a matrix [2N,2N] that makes its residuals independent and of unit variance."""
         nudges = STEP * np.eye(6)
         matrices = []
@@ -113,7 +119,7 @@ class _Problem:
         return matrices
 
     def weighted(
-        self, T_tool_camera: np.ndarray, T_base_board: np.ndarray, weights: list[np.ndarray], scale: float = 1.0
+        self, T_tool_camera: np.ndarray, T_base_board: np.ndarray, weights: Weights, scale: float = 1.0
     ) -> np.ndarray:
         """Residuals of all views, each by its weight; the board is `scale` times as large as it says."""
         residuals = [self.residuals(view, T_tool_camera, T_base_board, scale=scale) for view in range(len(weights))]
@@ -121,7 +127,7 @@ class _Problem:
 
 
 def _moved(T: np.ndarray, step: np.ndarray) -> np.ndarray:
-    return T @ pose(step[:3], step[3:])
+    return T @ rigid(cv2.Rodrigues(step[:3])[0], step[3:])
 
 
 def _leave_one_out(jacobian: np.ndarray, residuals: np.ndarray, rows: list[slice]) -> np.ndarray:

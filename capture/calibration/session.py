@@ -60,10 +60,10 @@ def board_of(square: float) -> Board:
 def start_collecting(request: Request, camera: Camera, arm: Arm | None, interrupted: Callable[[], bool]) -> Collector:
     """All that taking views needs, of an open camera and arm; makes the folder. Raises CalibrationError."""
     board = board_of(request.square)
-    robot = None if arm is None else arm.name
+    robot, where = (None, None) if arm is None else (arm.name, arm.T_base_tool)
     folder = ViewFolder(Path(request.folder), Setup(camera.serial, board, robot, camera.intrinsics))
     guide = LensGuide(board, request.views) if request.for_lens else HandEyeGuide(request.views)
-    return Collector(camera, arm, board, guide, folder, Teller(), interrupted)
+    return Collector(camera, where, board, guide, folder, Teller(), interrupted)
 
 
 class Teller:

@@ -22,7 +22,7 @@ def edge_width(image: np.ndarray, detection: Detection, board: Board) -> float:
         image: uint8 [H,W,3] RGB, in which `detection` was found; it must be usable.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    homography, _ = cv2.findHomography(detection.object_points[:, :2], detection.corners)
+    homography = detection.homography()
     points, half = detection.object_points[:, :2], np.array([board.square, 0.0]) / 2
     return max(_median_width(grey, homography, points, along) for along in (half, half[::-1]))
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from capture.calibration.poses import inverse, pose
+from datasets.camera import rigid
+from datasets.poses import inverse
 
 HAND_EYE_METHODS = {
     "Tsai": cv2.CALIB_HAND_EYE_TSAI,
@@ -24,22 +28,24 @@ def solve_all(T_base_tool: np.ndarray, T_camera_board: np.ndarray) -> dict[str, 
     Returns:
         Only those that gave a pose; a solver that fails on these views is left out.
     """
-    attempts = {name: lambda method=method: _hand_eye(T_base_tool, T_camera_board, method)
-                for name, method in HAND_EYE_METHODS.items()}  # fmt: skip
-    attempts["Shah"] = lambda: _robot_world(T_base_tool, T_camera_board)
+    solvers: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+        name: partial(_hand_eye, method=method) for name, method in HAND_EYE_METHODS.items()
+    }
+    solvers["Shah"] = _robot_world
     solutions = {}
-    for name, attempt in attempts.items():
+    for name, solver in solvers.items():
         try:
-            solution = attempt()
+            solution = solver(T_base_tool, T_camera_board)
         except cv2.error:  # OpenCV's checks and its linear algebra fail on some degenerate sets
             continue
         if _is_pose(solution):
-            solutions[name] = pose(Rotation.from_matrix(solution[:3, :3]).as_matrix(), solution[:3, 3])
+            solutions[name] = rigid(Rotation.from_matrix(solution[:3, :3]).as_matrix(), solution[:3, 3])
     return solutions
 
 
 def _hand_eye(T_base_tool: np.ndarray, T_camera_board: np.ndarray, method: int) -> np.ndarray:
-    return pose(*cv2.calibrateHandEye(*_split(T_base_tool), *_split(T_camera_board), method=method))
+    rotation, translation = cv2.calibrateHandEye(*_split(T_base_tool), *_split(T_camera_board), method=method)
+    return rigid(rotation, translation[:, 0])
 
 
 def _robot_world(T_base_tool: np.ndarray, T_camera_board: np.ndarray) -> np.ndarray:
@@ -47,7 +53,7 @@ def _robot_world(T_base_tool: np.ndarray, T_camera_board: np.ndarray) -> np.ndar
     _, _, rotation, translation = cv2.calibrateRobotWorldHandEye(
         *_split(T_camera_board), *_split(T_tool_base), method=cv2.CALIB_ROBOT_WORLD_HAND_EYE_SHAH
     )
-    return inverse(pose(rotation, translation))
+    return inverse(rigid(rotation, translation[:, 0]))
 
 
 def _split(poses: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -15,14 +15,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from capture.calibration.board import Board
 from capture.calibration.hand_eye import View
 from capture.calibration.plain_data import from_plain, to_plain
-from capture.calibration.poses import pose
 from capture.cameras.camera import Intrinsics
 from capture.errors import CalibrationError
+from datasets.atomic import sync, whole_file
+from datasets.poses import numbers_of_pose, pose_of_numbers
+from datasets.scene import DatasetError
 from datasets.yaml_file import read_yaml
 
 HEADER = ("image", "x", "y", "z", "qx", "qy", "qz", "qw")
@@ -55,30 +56,34 @@ class ViewFolder:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise CalibrationError(f"{path}: is not empty: name another folder for the views")
-            (path / "camera.yaml").write_text(yaml.safe_dump(to_plain(setup), sort_keys=False, default_flow_style=None))
+            with whole_file(path / "camera.yaml") as temporary:
+                temporary.write_text(yaml.safe_dump(to_plain(setup), sort_keys=False, default_flow_style=None))
             self._append(HEADER)
+        except DatasetError as error:
+            raise CalibrationError(str(error)) from error
         except OSError as error:
             raise CalibrationError(f"{path}: cannot be written: {error.strerror}") from error
 
     def add(self, image: np.ndarray, T_base_tool: np.ndarray | None = None) -> None:
         """Keep a picture, uint8 [H,W,3] RGB, and where the tool was, float64 [4,4]. Raises CalibrationError."""
         name = f"view_{self.count:03d}.png"
-        written, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        assert written
-        numbers = ("",) * 7
-        if T_base_tool is not None:
-            quaternion = Rotation.from_matrix(T_base_tool[:3, :3]).as_quat()
-            numbers = tuple(repr(float(number)) for number in (*T_base_tool[:3, 3], *quaternion))
+        _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        numbers = ("",) * 7 if T_base_tool is None else map(repr, numbers_of_pose(T_base_tool))
         try:
-            (self.path / name).write_bytes(data.tobytes())
+            with whole_file(self.path / name) as temporary:
+                temporary.write_bytes(data.tobytes())
             self._append((name, *numbers))
+        except DatasetError as error:
+            raise CalibrationError(str(error)) from error
         except OSError as error:
             raise CalibrationError(f"{self.path}: a view cannot be written: {error.strerror}") from error
         self.count += 1
 
     def _append(self, row: tuple[str, ...]) -> None:
-        with (self.path / "views.csv").open("a", newline="") as file:
+        table = self.path / "views.csv"
+        with table.open("a", newline="") as file:
             csv.writer(file).writerow(row)
+        sync(table)
 
 
 def read_setup(folder: Path) -> Setup | None:
@@ -134,16 +139,22 @@ def _read_poses(file: Path) -> dict[str, np.ndarray]:
             f"{file}: is missing: hand-eye calibration needs it, with the columns {','.join(HEADER)} (where the tool "
             "was in the arm's base frame, metres and quaternion)"
         )
-    with file.open(newline="") as opened:
-        rows = csv.DictReader(opened, strict=True)
-        if tuple(rows.fieldnames or ()) != HEADER:
-            raise CalibrationError(f"{file}: the first line is not {','.join(HEADER)}")
-        poses: dict[str, np.ndarray] = {}
-        for row in rows:
-            name = row["image"]
-            if name in poses:
-                raise CalibrationError(f"{file}, line {rows.line_num}: a second pose for {name}")
-            poses[name] = _pose_from(row, f"{file}, line {rows.line_num}")
+    try:
+        with file.open(newline="") as opened:
+            return _poses_from(csv.DictReader(opened, strict=True), file)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CalibrationError(f"{file}: is no readable table: {error}") from error
+
+
+def _poses_from(rows: csv.DictReader[str], file: Path) -> dict[str, np.ndarray]:
+    if tuple(rows.fieldnames or ()) != HEADER:
+        raise CalibrationError(f"{file}: the first line is not {','.join(HEADER)}")
+    poses: dict[str, np.ndarray] = {}
+    for row in rows:
+        name = row["image"]
+        if name in poses:
+            raise CalibrationError(f"{file}, line {rows.line_num}: a second pose for {name}")
+        poses[name] = _pose_from(row, f"{file}, line {rows.line_num}")
     return poses
 
 
@@ -154,4 +165,4 @@ def _pose_from(row: dict[str, str], where: str) -> np.ndarray:
         raise CalibrationError(f"{where}: is not a name and 7 numbers ({','.join(HEADER)})") from error
     if not np.isfinite(numbers).all() or abs(np.linalg.norm(numbers[3:]) - 1) > 1e-2:
         raise CalibrationError(f"{where}: qx qy qz qw is not a unit quaternion, or a number is not finite")
-    return pose(Rotation.from_quat(numbers[3:]).as_matrix(), numbers[:3])
+    return pose_of_numbers(numbers[:3], numbers[3:])

@@ -17,16 +17,10 @@ from mutation import as_yaml, mutated, mutated_tree, odd_value
 from nursery import Nursery
 
 from capture.calibration.board import Board
-from capture.calibration.calibration import (
-    Calibration,
-    HandEye,
-    IntrinsicsResult,
-    Verdict,
-    load_calibration,
-    problems,
-    save_calibration,
-)  # fmt: skip
+from capture.calibration.calibration import Calibration, HandEye, IntrinsicsResult, problems
+from capture.calibration.calibration_file import load_calibration, save_calibration
 from capture.calibration.plain_data import to_plain
+from capture.calibration.verdict import Verdict
 from capture.calibration.view_folder import Setup, read_setup
 from capture.cameras.camera import Intrinsics
 from capture.cameras.settings import load_camera

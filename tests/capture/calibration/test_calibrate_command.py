@@ -12,7 +12,7 @@ from board_views import LENS, T_BASE_BOARD, T_TOOL_CAMERA, camera_poses, error, 
 from typer.testing import CliRunner, Result
 
 from capture.calibration.board import BOARD
-from capture.calibration.calibration import load_calibration
+from capture.calibration.calibration_file import load_calibration
 from capture.calibration.view_folder import Setup, ViewFolder
 from lds_cli.calibrate import app
 
@@ -137,10 +137,12 @@ def test_auto_without_a_guess_of_the_camera_asks_for_one(tmp_path: Path) -> None
     assert "--camera-on-tool" in str(result.exception)
 
 
-@pytest.mark.parametrize("guess", ["0 0 0", "a b c d e f g", "0 0 0 0 0 0 3"])
+@pytest.mark.parametrize("guess", ["0 0 0", "a b c d e f g", "0 0 0 0 0 0 3", "nan 0 0 0 0 0 1", "0 0 0 0 0 0 nan"])
 def test_guess_that_is_no_pose_is_refused(tmp_path: Path, guess: str) -> None:
-    result = run("handeye", "--auto", "--camera-on-tool", guess, "--out", tmp_path / "calibration.yaml")
+    options = ("--auto", "--robot", "ur5e", "--camera-on-tool", guess)
+    result = run("handeye", *options, "--out", tmp_path / "calibration.yaml")
     assert type(result.exception).exit_code == 2
+    assert f"--camera-on-tool: '{guess}' is not" in str(result.exception)
 
 
 def test_board_command_writes_the_page_and_says_what_to_measure(tmp_path: Path) -> None:

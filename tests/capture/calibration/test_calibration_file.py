@@ -10,15 +10,9 @@ import numpy as np
 import pytest
 import yaml
 
-from capture.calibration.calibration import (
-    Calibration,
-    HandEye,
-    IntrinsicsResult,
-    Verdict,
-    load_calibration,
-    problems,
-    save_calibration,
-)
+from capture.calibration.calibration import Calibration, HandEye, IntrinsicsResult, problems
+from capture.calibration.calibration_file import load_calibration, save_calibration
+from capture.calibration.verdict import Verdict
 from capture.cameras.camera import Intrinsics
 from capture.errors import CalibrationError
 

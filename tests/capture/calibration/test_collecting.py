@@ -103,7 +103,8 @@ def looks() -> list[tuple[np.ndarray, np.ndarray]]:
 def collector(tmp_path: Path, said: list[str], images: list, arm: Arm | None, guide: object = None) -> Collector:
     folder = ViewFolder(tmp_path / "views", Setup("CAM1", BOARD))
     guide = guide or (LensGuide(BOARD, 20) if arm is None else HandEyeGuide(20))
-    return Collector(ScriptedCamera(images), arm, BOARD, guide, folder, said.append, lambda: False)
+    where = None if arm is None else arm.T_base_tool
+    return Collector(ScriptedCamera(images), where, BOARD, guide, folder, said.append, lambda: False)
 
 
 def reasons(said: list[str]) -> list[str]:
@@ -168,7 +169,7 @@ def test_pose_and_picture_of_a_view_stay_together_whatever_fails_before(
     images = [looks[0][0], looks[1][0], GREY, looks[2][0], looks[3][0]]
     arm = ScriptedArm([looks[0][1], PoseError("tf gap"), looks[2][1], looks[3][1]])
     session = collector(tmp_path, said, images, arm)
-    session.by_arm(lambda goal: goal, range(5))
+    session.by_arm(arm, lambda goal: goal, range(5))
     assert reasons(said)[1:3] == ["tf gap", "0 of 24 corners seen: show more of the board"]
     views = read_views(session.folder.path, BOARD)
     assert [np.round(view.T_base_tool, 9).tolist() for view in views] == [
@@ -188,7 +189,7 @@ def test_by_arm_a_pose_that_is_not_reached_is_left_out_with_the_reason(
 
     arm = ScriptedArm([looks[0][1]])
     session = collector(tmp_path, said, [looks[0][0]], arm)
-    session.by_arm(trajectory_to, [0, 1])
+    session.by_arm(arm, trajectory_to, [0, 1])
     assert reasons(said) == ["left out: the table is in the way", "taken"]
     assert arm.goals == [1]
 
@@ -202,16 +203,17 @@ def test_by_arm_a_short_silence_of_the_driver_costs_few_views(tmp_path: Path, sa
         return goal
 
     arm = ScriptedArm(tool for _, tool in looks)
-    collector(tmp_path, said, [image for image, _ in looks], arm).by_arm(trajectory_to, range(6))
+    collector(tmp_path, said, [image for image, _ in looks], arm).by_arm(arm, trajectory_to, range(6))
     assert reasons(said).count("taken") == 4
 
 
 def test_by_arm_stops_as_asked(tmp_path: Path, said: list[str], looks: list) -> None:
     from dataclasses import replace
 
-    session = replace(collector(tmp_path, said, [looks[0][0]], ScriptedArm([])), interrupted=lambda: True)
+    arm = ScriptedArm([])
+    session = replace(collector(tmp_path, said, [looks[0][0]], arm), interrupted=lambda: True)
     with pytest.raises(Interrupted):
-        session.by_arm(lambda goal: goal, [1])
+        session.by_arm(arm, lambda goal: goal, [1])
     assert session.folder.count == 0
 
 

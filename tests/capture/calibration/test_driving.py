@@ -8,21 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from capture.arms.arm import JointState
+from capture.arms.arm import Arm, JointState
 from capture.calibration.board import BOARD
 from capture.calibration.board_viewpoints import TILT, camera_poses_around, plan_board_views
 from capture.calibration.collecting import Collector
-from capture.calibration.driving import drive_through_waypoints
+from capture.calibration.driving import Driver
 from capture.calibration.guides import HandEyeGuide
-from capture.calibration.motion import motion_finding, rotation_spread
+from capture.calibration.rotation_spread import rotation_spread, spread_finding
 from capture.errors import CalibrationError, MotionError
 from capture.motion.planning import Planner
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.trajectory import Trajectory
 from capture.motion.viewpoints import TaughtPattern, load_viewpoints
 from capture.simulation.truth import START, T_TOOL_CAMERA, T_WORLD_BOARD, lens
-
-MIDDLE = np.array([BOARD.width / 2, BOARD.height / 2, 0.0])
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +31,17 @@ def planner() -> Planner:
 
 @pytest.fixture(scope="module")
 def goals(planner: Planner) -> list[np.ndarray]:
-    return plan_board_views(planner, T_TOOL_CAMERA, T_WORLD_BOARD, MIDDLE, START, count=20, seed=0)
+    return plan_board_views(planner, T_TOOL_CAMERA, T_WORLD_BOARD, BOARD.middle, START, count=20, seed=0)
 
 
 def test_cameras_look_at_the_front_of_the_board_tilted_but_not_too_much() -> None:
-    poses = camera_poses_around(np.eye(4), MIDDLE, 200, np.random.default_rng(0))
+    poses = camera_poses_around(np.eye(4), BOARD.middle, 200, np.random.default_rng(0))
     sight = poses[:, :3, 2]
     assert (poses[:, 2, 3] < 0).all()  # z points into the paper
     assert (sight[:, 2] >= np.cos(TILT) - 1e-9).all()
     assert np.allclose(np.linalg.det(poses[:, :3, :3]), 1)
     to_plane = poses[:, :3, 3] - sight * (poses[:, 2, 3] / sight[:, 2])[:, None]
-    assert np.linalg.norm(to_plane - MIDDLE, axis=1).max() < 0.15
+    assert np.linalg.norm(to_plane - BOARD.middle, axis=1).max() < 0.15
 
 
 def test_planned_views_show_the_board_turn_about_all_axes_and_hit_nothing(
@@ -52,7 +50,7 @@ def test_planned_views_show_the_board_turn_about_all_axes_and_hit_nothing(
     assert len(goals) == 20
     assert all(planner.collisions.why_not(goal) is None for goal in goals)
     tools = np.array([planner.T_world_tool(goal) for goal in goals])
-    assert motion_finding(rotation_spread(tools)) is None
+    assert spread_finding(rotation_spread(tools)) is None
     shown = lens(640, 480)
     corners = np.column_stack([BOARD.object_points, np.ones(len(BOARD.object_points))])
     seen = []
@@ -67,14 +65,22 @@ def test_board_out_of_reach_is_refused_with_a_reason(planner: Planner) -> None:
     far = T_WORLD_BOARD.copy()
     far[0, 3] += 3
     with pytest.raises(MotionError, match="out of reach.*without --auto"):
-        plan_board_views(planner, T_TOOL_CAMERA, far, MIDDLE, START, count=6, seed=0)
+        plan_board_views(planner, T_TOOL_CAMERA, far, BOARD.middle, START, count=6, seed=0)
 
 
-class StandingArm:
+class StandingArm(Arm):
     """Is at once where it is told to be."""
+
+    name = "simulated"
 
     def __init__(self) -> None:
         self.at = START
+
+    def __enter__(self) -> StandingArm:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def joints(self) -> JointState:
         return JointState((), self.at, np.zeros(len(self.at)), 0.0)
@@ -83,21 +89,31 @@ class StandingArm:
         self.at = trajectory.positions[-1]
         raise MotionError("seen enough")  # goes on to the next, without a picture
 
+    def stop(self) -> None:
+        pass
 
-def collector(said: list[str]) -> Collector:
-    return Collector(None, StandingArm(), BOARD, HandEyeGuide(20), None, said.append, lambda: False)
+    def still_since(self, timeout: float, interrupted: Callable[[], bool]) -> float:
+        return 0.0
+
+    def T_base_tool(self, stamp: float) -> np.ndarray:
+        return np.eye(4)
+
+
+def driver(planner: Planner, said: list[str]) -> Driver:
+    collector = Collector(None, None, BOARD, HandEyeGuide(20), None, said.append, lambda: False)
+    return Driver(collector, StandingArm(), planner)
 
 
 def test_taught_waypoints_are_visited_in_their_order(planner: Planner, goals: list[np.ndarray]) -> None:
     said: list[str] = []
     reversed_names = tuple(reversed(planner.joint_names))
     waypoints = TaughtPattern("taught", reversed_names, np.array(goals[:4])[:, ::-1])
-    session = collector(said)
-    drive_through_waypoints(session, planner, waypoints)
+    driving = driver(planner, said)
+    driving.through_waypoints(waypoints)
     assert len(said) == 4
-    assert session.arm.at == pytest.approx(goals[3])
+    assert driving.arm.positions() == pytest.approx(goals[3])
 
 
 def test_other_viewpoints_are_no_waypoints(planner: Planner) -> None:
     with pytest.raises(CalibrationError, match="are not taught ones"):
-        drive_through_waypoints(collector([]), planner, load_viewpoints(Path("ring")))
+        driver(planner, []).through_waypoints(load_viewpoints(Path("ring")))

@@ -11,10 +11,11 @@ from board_views import LENS, T_BASE_BOARD, T_TOOL_CAMERA, camera_poses, error, 
 from scipy.spatial.transform import Rotation
 
 from capture.calibration.calibration import HandEye
-from capture.calibration.hand_eye import MIN_VIEWS, View, calibrate_hand_eye
-from capture.calibration.motion import rotation_spread
+from capture.calibration.fitting import MIN_VIEWS
+from capture.calibration.hand_eye import View, calibrate_hand_eye
 from capture.calibration.poses import board_pose
 from capture.calibration.refinement import refine
+from capture.calibration.rotation_spread import rotation_spread
 from capture.calibration.solvers import solve_all
 from capture.cameras.camera import Intrinsics
 from capture.errors import CalibrationError

@@ -12,7 +12,8 @@ from board_views import LENS, camera_poses, detection, picture, transform
 from capture.calibration.board import BOARD, Detection
 from capture.calibration.calibration import IntrinsicsResult
 from capture.calibration.coverage import Coverage, measure_view
-from capture.calibration.intrinsics import MIN_VIEWS, calibrate_intrinsics
+from capture.calibration.fitting import MIN_VIEWS
+from capture.calibration.intrinsics import calibrate_intrinsics
 from capture.errors import CalibrationError
 
 
@@ -63,7 +64,7 @@ def test_rendered_pictures_give_the_lens_that_made_them() -> None:
 def test_no_number_of_views_crashes_it(count: int) -> None:
     views = varied(1)[:count]
     if count < MIN_VIEWS:
-        with pytest.raises(CalibrationError, match=f"{count} of {count} pictures .* needs {MIN_VIEWS}"):
+        with pytest.raises(CalibrationError, match=f"{count} of {count} views .* needs {MIN_VIEWS}"):
             calibrate(views)
     else:
         assert "views are few" in said(calibrate(views))

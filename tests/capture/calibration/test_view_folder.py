@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from board_views import LENS, T_BASE_BOARD, T_TOOL_CAMERA, camera_poses, error, picture
 
 from capture.calibration.board import BOARD
@@ -119,3 +120,35 @@ def test_changed_setup_is_named(folder: Path) -> None:
     (folder / "camera.yaml").write_text("camera: 7\n")
     with pytest.raises(CalibrationError, match=r"camera\.yaml: .*'camera' in the file is 7 and not a text"):
         read_setup(folder)
+
+
+@pytest.mark.parametrize(
+    ("board", "words"),
+    [
+        ("{dictionary: DICT_9X9}", "'DICT_9X9' is none of OpenCV's dictionaries"),
+        ("{dictionary: CharucoBoard}", "'CharucoBoard' is none of OpenCV's dictionaries"),
+        ("{columns: 2}", "a board has 3 x 3 squares or more"),
+        ("{marker: 0.03}", "its markers are smaller than its squares"),
+        ("{columns: 30, rows: 20}", "DICT_4X4_50 has 50 markers, and a board of this size needs 300"),
+    ],
+)
+def test_board_that_cannot_be_is_named(folder: Path, board: str, words: str) -> None:
+    content = yaml.safe_load((folder / "camera.yaml").read_text())
+    content["board"] |= yaml.safe_load(board)
+    (folder / "camera.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(CalibrationError, match=r"camera\.yaml: ") as raised:
+        read_setup(folder)
+    assert words in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"image,x,y,z,qx,qy,qz,qw\n\xff", b'image,x,y,z,qx,qy,qz,qw\n"a"b,0\n'])
+def test_table_that_is_none_is_named(folder: Path, content: bytes) -> None:
+    (folder / "views.csv").write_bytes(content)
+    with pytest.raises(CalibrationError, match=r"views\.csv: is no readable table"):
+        read_views(folder, BOARD)
+
+
+def test_only_whole_pictures_have_a_name(folder: Path) -> None:
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "camera.yaml", "view_000.png", "view_001.png", "view_002.png", "views.csv"
+    ]  # fmt: skip
