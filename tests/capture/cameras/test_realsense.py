@@ -17,8 +17,9 @@ from pretended_realsense import PretendedRealSense
 from realsense_recording import DEPTH_UNITS, SERIAL, lens, record
 
 from capture.cameras.opening import open_camera
-from capture.cameras.realsense import RealSense, unix_seconds
+from capture.cameras.realsense import RealSense
 from capture.cameras.realsense_lens import intrinsics_from_realsense
+from capture.cameras.realsense_source import unix_seconds
 from capture.cameras.settings import RealSenseSettings
 from capture.errors import CameraError, CameraLost
 
