@@ -14,7 +14,7 @@ import rospy
 import tf2_ros
 from std_msgs.msg import Header
 
-from capture.calibration.finding import find_hand_eye
+from capture.calibration.named_calibration import find_hand_eye
 from capture.errors import CaptureError
 from capture.motion.robot_profile import load_robot_profile
 from lds_ros.messages import transform_message

@@ -16,7 +16,7 @@ import rospy
 from capture.arms.arm import Interrupted, pause
 from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
 from capture.arms.robot_urdf import robot_planner
-from capture.calibration.finding import find_hand_eye
+from capture.calibration.named_calibration import find_hand_eye
 from capture.errors import CaptureError
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.view_planning import plan_views

@@ -12,7 +12,7 @@ import numpy as np
 
 from capture.arms.arm import Arm
 from capture.calibration.calibration import Calibration, problems
-from capture.calibration.finding import find_calibration
+from capture.calibration.named_calibration import find_calibration
 from capture.cameras.camera import Camera, Intrinsics
 from capture.cameras.opening import open_camera
 from capture.cameras.settings import load_camera
