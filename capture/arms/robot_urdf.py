@@ -20,7 +20,10 @@ def robot_planner(profile: RobotProfile) -> Planner:
 def robot_urdf(profile: RobotProfile) -> str:
     """The XML text: the profile's file, or what the robot's launch file set. Raises CaptureError without either."""
     if profile.urdf is not None:
-        return profile.urdf.read_text()
+        try:
+            return profile.urdf.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise CaptureError(f"{profile.urdf}: cannot be read as a URDF: {error}") from error
     try:
         return rospy.get_param("/robot_description")
     except KeyError as error:

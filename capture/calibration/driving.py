@@ -35,7 +35,7 @@ class Driver:
     arm: Arm
     planner: Planner
 
-    def around_board(self, T_tool_camera: np.ndarray, views: int, for_lens: bool, seed: int = 0) -> None:
+    def around_board(self, T_tool_camera: np.ndarray, views: int, for_lens: bool) -> None:
         """Take views from all around the board, wherever in the middle of the work area it lies.
 
         Args:
@@ -49,7 +49,7 @@ class Driver:
         """
         T_world_board = self._find_board(T_tool_camera)
         aim = LENS_AIM if for_lens else AIM
-        self._visit(self._board_views(T_tool_camera, T_world_board, round(SPARE * views), seed, aim))
+        self._visit(self._board_views(T_tool_camera, T_world_board, round(SPARE * views), aim))
 
     def through_waypoints(self, waypoints: Pattern) -> None:
         """Take a view at each taught waypoint, in their order.
@@ -76,7 +76,7 @@ class Driver:
         found = self._board_in_sight(T_tool_camera)
         if found is not None:
             return found
-        above = self._board_views(T_tool_camera, self._board_in_the_middle(), SEARCH_VIEWS, seed=0, aim=AIM)
+        above = self._board_views(T_tool_camera, self._board_in_the_middle(), SEARCH_VIEWS, AIM)
         for goal in above:
             self.arm.follow(self._trajectory_to(goal), self.collector.interrupted)
             found = self._board_in_sight(T_tool_camera)
@@ -94,10 +94,10 @@ class Driver:
         return rigid(face_up, place)
 
     def _board_views(
-        self, T_tool_camera: np.ndarray, T_world_board: np.ndarray, count: int, seed: int, aim: float
+        self, T_tool_camera: np.ndarray, T_world_board: np.ndarray, count: int, aim: float
     ) -> list[np.ndarray]:
         middle, start = self.collector.board.middle, self.arm.positions()
-        return plan_board_views(self.planner, T_tool_camera, T_world_board, middle, start, count, seed, aim)
+        return plan_board_views(self.planner, T_tool_camera, T_world_board, middle, start, count, seed=0, aim=aim)
 
     def _board_in_sight(self, T_tool_camera: np.ndarray) -> np.ndarray | None:
         """T_world_board [4,4]; None where the camera does not see enough of it."""

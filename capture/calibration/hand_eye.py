@@ -49,7 +49,7 @@ def calibrate_hand_eye(views: Sequence[View], lens: Intrinsics, robot: str, came
     Raises:
         CalibrationError: no answer can be had from these views: too few, or all turned about one axis. Says what to do.
     """
-    fitting, left_out_first = _showing_the_board(views, lens)
+    fitting, notes = _showing_the_board(views, lens)
     require_views(len(fitting), len(views), "hand-eye calibration")
     tools = np.array([view.T_base_tool for view in fitting])
     spread = spread_finding(rotation_spread(tools))
@@ -62,10 +62,10 @@ def calibrate_hand_eye(views: Sequence[View], lens: Intrinsics, robot: str, came
     refined = refine(tools, detections, lens, start.T_tool_camera, start.T_base_board)
     off = np.median(disagreement(tools, boards, refined.T_tool_camera, refined.T_base_board), axis=0)
     solvers = np.max([difference(T, refined.T_tool_camera) for T in start.solutions.values()], axis=0)
-    left_out = _standard_error(refined.steps)
+    standard_error = _standard_error(refined.steps)
     findings = [
-        *_judge(len(tools), off, solvers, left_out, refined),
-        *left_out_first,
+        *_judge(len(tools), off, solvers, standard_error, refined),
+        *notes,
         *([] if spread is None else [spread]),
         *_agreement_findings(fitting, agreeing),
     ]
@@ -77,8 +77,8 @@ def calibrate_hand_eye(views: Sequence[View], lens: Intrinsics, robot: str, came
         rms=refined.rms,
         solver_deg=float(solvers[0]),
         solver_mm=float(solvers[1]),
-        leave_one_out_deg=left_out[0],
-        leave_one_out_mm=left_out[1],
+        leave_one_out_deg=standard_error[0],
+        leave_one_out_mm=standard_error[1],
         views=len(tools),
         verdict=Verdict.of(findings),
     )
@@ -101,10 +101,12 @@ def _showing_the_board(views: Sequence[View], lens: Intrinsics) -> tuple[list[Vi
     clear = [view for view in views if view.detection.usable]
     fits = [_board_rms(view, lens) <= MAX_BOARD_RMS for view in clear]
     notes = [
-        *_left_out(f"showing fewer than {MIN_CORNERS} corners", [v.name for v in views if not v.detection.usable]),
-        *_left_out(
-            f"a board that does not fit the picture to {MAX_BOARD_RMS:g} px (a bent print, wrong intrinsics or a "
-            "moving camera)",
+        *_note(
+            f"left out for showing fewer than {MIN_CORNERS} corners", [v.name for v in views if not v.detection.usable]
+        ),
+        *_note(
+            f"left out, for the board does not fit the picture to {MAX_BOARD_RMS:g} px (a bent print, wrong intrinsics "
+            "or a moving camera)",
             [view.name for view, does_fit in zip(clear, fits, strict=True) if not does_fit],
         ),
     ]
@@ -115,13 +117,13 @@ def _board_rms(view: View, lens: Intrinsics) -> float:
     return float(np.sqrt((board_residuals(view.detection, lens) ** 2).sum(1).mean()))
 
 
-def _left_out(why: str, views: Sequence[str]) -> list[Finding]:
-    return [Finding("good", f"left out for {why}: view {', '.join(views)}")] if views else []
+def _note(what: str, views: Sequence[str]) -> list[Finding]:
+    return [Finding("good", f"{what}: view {', '.join(views)}")] if views else []
 
 
 def _agreement_findings(views: Sequence[View], agreeing: Fit[Start]) -> list[Finding]:
     dropped = [f"{views[i].name} (by {angle:.1f} deg, {mm:.1f} mm)" for i, (angle, mm) in agreeing.dropped]
-    findings = _left_out("disagreeing with the others", dropped)
+    findings = _note("left out for disagreeing with the others", dropped)
     if agreeing.more:
         findings.append(Finding(
             "bad",
@@ -132,7 +134,7 @@ def _agreement_findings(views: Sequence[View], agreeing: Fit[Start]) -> list[Fin
 
 
 def _judge(
-    views: int, off: np.ndarray, solvers: np.ndarray, left_out: tuple[float, float], refined: Refined
+    views: int, off: np.ndarray, solvers: np.ndarray, standard_error: tuple[float, float], refined: Refined
 ) -> list[Finding]:
     """Findings on `off`, what arm and pictures disagree by, and other pairs of degrees and millimetres."""
     apart = exceeding(
@@ -146,8 +148,8 @@ def _judge(
     return [
         *apart,
         *exceeding(
-            left_out, (0.2, 1.5), (0.6, 5),
-            f"the answer is known to {_in_words(left_out)} only: take more views, more varied ones",
+            standard_error, (0.2, 1.5), (0.6, 5),
+            f"the answer is known to {_in_words(standard_error)} only: take more views, more varied ones",
         ),
         *exceeding(
             solvers, (0.5, 4), (1.5, 15),

@@ -117,8 +117,6 @@ def _judge(detections: Sequence[Detection], lens: _Lens, held_out: float, board:
     scale = detections[0].width / 640  # errors in pixels grow with the resolution
     focal = lens.focal_std / lens.intrinsics.K[0, 0]
     progress = _coverage(detections, board)
-    # Of a board that is never tilted, focal length and distance cannot be told apart; the fit and its deviations then
-    # look fine, and the focal length may be three times too large.
     return [
         *exceeding(
             held_out / scale, 0.5, 1.5,
@@ -133,6 +131,8 @@ def _judge(detections: Sequence[Detection], lens: _Lens, held_out: float, board:
             lens.center_std / scale, 2.0, 8.0,
             f"the principal point is known to {lens.center_std:.1f} px only: {ADVICE['tilt']}, and roll the camera",
         ),
+        # Of a board that is never tilted, focal length and distance cannot be told apart; the fit and its deviations
+        # then look fine, and the focal length may be three times too large.
         *exceeding(
             1 - progress["tilt"], 0.3, 0.6,
             f"the board was tilted by too little ({100 * progress['tilt']:.0f} % of what is wanted), so the focal "

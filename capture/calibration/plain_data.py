@@ -61,7 +61,7 @@ def _content(hint: Any, value: object, key: str, name: str) -> Any:
     return value
 
 
-_WORDS = {str: "a text", int: "a whole number", datetime: "a date with time and time zone"}
+_WORDS = {str: "a text", int: "a whole number", bool: "true or false", datetime: "a date with time and time zone"}
 
 
 def _number(value: object, name: str) -> float:
