@@ -356,6 +356,8 @@ def test_a_free_hand_rests_where_tf_does(driver: Driver) -> None:
 
     with FreehandArm(profile_of(driver.prefix)) as hand:
         assert hand.joints() is None
+        with pytest.raises(MotionError, match="two joints: the operator moves the camera here"):
+            hand.positions()
         since = hand.still_since(2.0, never)
         assert hand.T_base_tool(since)[:3, 3] == pytest.approx([0, 0, 0])
         with pytest.raises(MotionError, match="no motion can be commanded"):
