@@ -52,9 +52,7 @@ def calibrate_hand_eye(views: Sequence[View], lens: Intrinsics, robot: str, came
     fitting, notes = _showing_the_board(views, lens)
     require_views(len(fitting), len(views), "hand-eye calibration")
     tools = np.array([view.T_base_tool for view in fitting])
-    spread = spread_finding(rotation_spread(tools))
-    if spread is not None and spread.grade == "bad":
-        raise CalibrationError(f"no hand-eye calibration from these {len(fitting)} views: {spread.reason}")
+    notes += _turning_findings(tools)
     boards = np.array([board_pose(view.detection, lens) for view in fitting])
     agreeing = agreeing_views(tools, boards)
     start, tools, boards = agreeing.answer, tools[agreeing.kept], boards[agreeing.kept]
@@ -66,7 +64,6 @@ def calibrate_hand_eye(views: Sequence[View], lens: Intrinsics, robot: str, came
     findings = [
         *_judge(len(tools), off, solvers, standard_error, refined),
         *notes,
-        *([] if spread is None else [spread]),
         *_agreement_findings(fitting, agreeing),
     ]
     return HandEye(
@@ -82,6 +79,16 @@ def calibrate_hand_eye(views: Sequence[View], lens: Intrinsics, robot: str, came
         views=len(tools),
         verdict=Verdict.of(findings),
     )
+
+
+def _turning_findings(tools: np.ndarray) -> list[Finding]:
+    """Raises CalibrationError where the camera turned about one axis, or none."""
+    finding = spread_finding(rotation_spread(tools))
+    if finding is None:
+        return []
+    if finding.grade == "bad":
+        raise CalibrationError(f"no hand-eye calibration from these {len(tools)} views: {finding.reason}")
+    return [finding]
 
 
 def _standard_error(steps: np.ndarray) -> tuple[float, float]:

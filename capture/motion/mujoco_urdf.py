@@ -34,25 +34,34 @@ def make_readable(robot: Element, moving: set[str], find_mesh: FindMesh | None) 
     meshes: dict[str, bytes] = {}
     _keep_only(robot, "link", "joint")
     for link in robot.findall("link"):
-        _keep_only(link, "collision")
-        link.append(fromstring(_INERTIAL))
-        for number, mesh in enumerate(link.iter("mesh")):
-            suffix, content = _load_mesh(mesh.get("filename", ""), name_of(link), find_mesh)
-            # Under a name of its own: files of one name in two folders would be one to MuJoCo.
-            own_name = f"{name_of(link)}_{number}{suffix}"
-            mesh.set("filename", own_name)
-            meshes[own_name] = content
+        meshes |= _make_link_readable(link, find_mesh)
     for joint in robot.findall("joint"):
-        _keep_only(joint, "parent", "child", "origin", "axis")
-        if name_of(joint) not in moving:
-            joint.set("type", "fixed")
-        elif joint.get("type") == "revolute":  # the limits are ours to hold
-            joint.set("type", "continuous")
+        _make_joint_readable(joint, name_of(joint) in moving)
     _hang_on_root(robot)
     extension = Element("mujoco")
     SubElement(extension, "compiler", _COMPILER)
     robot.insert(0, extension)
     return meshes
+
+
+def _make_link_readable(link: Element, find_mesh: FindMesh | None) -> dict[str, bytes]:
+    """Its meshes get names of their own: files of one name in two folders would be one to MuJoCo."""
+    meshes: dict[str, bytes] = {}
+    _keep_only(link, "collision")
+    link.append(fromstring(_INERTIAL))
+    for number, mesh in enumerate(link.iter("mesh")):
+        suffix, content = _load_mesh(mesh.get("filename", ""), name_of(link), find_mesh)
+        mesh.set("filename", f"{name_of(link)}_{number}{suffix}")
+        meshes[mesh.attrib["filename"]] = content
+    return meshes
+
+
+def _make_joint_readable(joint: Element, moves: bool) -> None:
+    _keep_only(joint, "parent", "child", "origin", "axis")
+    if not moves:
+        joint.set("type", "fixed")
+    elif joint.get("type") == "revolute":  # the limits are ours to hold
+        joint.set("type", "continuous")
 
 
 def _keep_only(element: Element, *tags: str) -> None:
