@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
     from datasets.scene import Scene
@@ -13,7 +14,7 @@ TYPICAL_VIEW = np.deg2rad(42)  # vertical, where a scene does not tell its intri
 FRUSTUM_LENGTH = 0.12  # of the cameras' mean distance from the world's origin
 
 
-def rigid(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+def rigid(rotation: np.ndarray, translation: ArrayLike) -> np.ndarray:
     """The transform [4,4] of a rotation matrix [3,3] and a translation [3]."""
     transform = np.eye(4)
     transform[:3, :3], transform[:3, 3] = rotation, translation

@@ -178,7 +178,7 @@ def _intrinsics(record: _Record, views: int, height: int, width: int) -> np.ndar
         raise DatasetError(
             f"{record}: 'fov' must be an angle in radians between 0 and pi, not {repr(record.entry['fov'])[:200]}"
         )
-    vertical = 2 * np.arctan(np.tan(fov / 2) * height / width)
+    vertical = float(2 * np.arctan(np.tan(fov / 2) * height / width))
     return np.broadcast_to(pinhole(height, width, vertical), (views, 3, 3)).copy()
 
 

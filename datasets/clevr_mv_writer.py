@@ -75,7 +75,7 @@ def _packed_masks(scene: Scene, orders: np.ndarray) -> np.ndarray:
     ranks = np.zeros((scene.num_views, scene.num_objects + 1), np.uint8)
     np.put_along_axis(ranks, orders + 1, np.arange(1, scene.num_objects + 1, dtype=np.uint8)[None], axis=1)
     visible = np.stack([ranks[view][ids] for view, ids in enumerate(scene.known_masks)])
-    silhouettes = scene.amodal_masks.transpose(0, 2, 3, 1).astype(np.uint8)
+    silhouettes = scene.known_amodal_masks.transpose(0, 2, 3, 1).astype(np.uint8)
     return np.concatenate([visible[..., None], silhouettes], axis=-1)
 
 

@@ -67,7 +67,7 @@ def read_dataset_index(root: Path) -> DatasetIndex:
         )
     name, kind = (_expect(path, content, key, str) for key in ("name", "kind"))
     listed = _expect(path, content, "scenes", list)
-    scenes = dict(_scene(path, entry) for entry in listed)
+    scenes: dict[str, int | None] = dict(_scene(path, entry) for entry in listed)
     if len(scenes) < len(listed):
         raise DatasetError(f"{path}: lists a scene twice")
     splits = _expect(path, content, "splits", dict)

@@ -58,7 +58,14 @@ class PackedDataset:
         """The largest number of objects visible in one image, or None without masks."""
         if self.masks is None:
             return None
-        return max(len(np.unique(mask[mask > 0])) for mask in self.masks)
+        return max(len(np.setdiff1d(mask, 0)) for mask in self.masks)
+
+    @property
+    def most_objects_of_a_scene(self) -> int | None:
+        """The largest number of objects visible in the views of one scene, or None without masks."""
+        if self.masks is None:
+            return None
+        return max(len(np.setdiff1d(masks, 0)) for masks in np.split(self.masks, self.first_view[1:-1]))
 
     def select(self, rows: np.ndarray | slice, first_view: np.ndarray) -> PackedDataset:
         """Some of the images, as the views of the first scenes; `first_view` says which belong together."""

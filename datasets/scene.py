@@ -94,7 +94,7 @@ class Scene:
 
     @property
     def known_poses(self) -> np.ndarray:
-        """`T_world_camera`, where the scene must have it. Raises DatasetError where it has none; so do the next two."""
+        """`T_world_camera`, where the scene must have it. Raises DatasetError where it has none; so do those below."""
         return self._known("T_world_camera")
 
     @property
@@ -104,6 +104,10 @@ class Scene:
     @property
     def known_masks(self) -> np.ndarray:
         return self._known("masks")
+
+    @property
+    def known_amodal_masks(self) -> np.ndarray:
+        return self._known("amodal_masks")
 
     @property
     def num_views(self) -> int:

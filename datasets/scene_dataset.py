@@ -7,7 +7,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, overload
 
 import numpy as np
 
@@ -40,6 +40,10 @@ class SceneDataset(Sequence[Scene]):
     split: str | None
     splits: dict[str, int]
 
+    @abstractmethod
+    def __init__(self, root: Path, split: str | None = None) -> None:
+        """Open the folder, or the file, `root`. Raises DatasetError."""
+
     @classmethod
     @abstractmethod
     def recognises(cls, root: Path) -> bool:
@@ -53,7 +57,15 @@ class SceneDataset(Sequence[Scene]):
     def _read(self, index: int) -> Scene:
         """Read scene `index`, 0 <= index < len(self). Raises DatasetError."""
 
-    def __getitem__(self, index: int) -> Scene:
+    @overload
+    def __getitem__(self, index: int) -> Scene: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Scene]: ...
+
+    def __getitem__(self, index: int | slice) -> Scene | list[Scene]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(f"{self.name} holds {len(self)} scenes, asked for scene {index}")
         return self._read(index % len(self))

@@ -97,23 +97,23 @@ def find_correspondences(scene: Scene) -> Correspondences:
     """
     import cv2
 
-    sift = cv2.SIFT_create(nfeatures=FEATURES, contrastThreshold=CONTRAST)
+    sift = cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=CONTRAST)
     greys = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in scene.images]
     features = [sift.detectAndCompute(grey, None) for grey in greys]
     rays = [_rays(scene, view, keypoints) for view, (keypoints, _) in enumerate(features)]
     focal = float(scene.known_K[0, 0, 0])
     found = [(np.empty(0, int), np.empty(0, int), np.empty(0, bool), np.empty((0, 3)), np.empty((0, 3)))]
-    for first, second in _neighbours(scene):
-        matched = _mutual_matches(features[first][1], features[second][1])
-        p, q = rays[first][matched[:, 0]], rays[second][matched[:, 1]]
+    for one, other in _neighbours(scene):
+        matched = _mutual_matches(features[one][1], features[other][1])
+        p, q = rays[one][matched[:, 0]], rays[other][matched[:, 1]]
         moved = np.linalg.norm(p - q, axis=1) * focal > MOVED
         p, q = p[moved], q[moved]
         verified = _rigid(p, q, focal)
         if verified.any():
             p, q, verified = p[verified], q[verified], verified[verified]
-        found.append((np.full(len(p), first), np.full(len(p), second), verified, p, q))
-    parts = (np.concatenate(part) for part in zip(*found, strict=True))
-    return Correspondences(*parts, focal * 640 / scene.image_size[1], scene.known_poses)
+        found.append((np.full(len(p), one), np.full(len(p), other), verified, p, q))
+    first, second, verified, p, q = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Correspondences(first, second, verified, p, q, focal * 640 / scene.image_size[1], scene.known_poses)
 
 
 def _neighbours(scene: Scene) -> list[tuple[int, int]]:

@@ -49,5 +49,5 @@ class Findings:
 
 def listed(items: Iterable[object]) -> str:
     """The first five, and how many more there are."""
-    items = [str(item) for item in items]
-    return ", ".join(items[:5]) + (f" and {len(items) - 5} more" if len(items) > 5 else "")
+    words = [str(item) for item in items]
+    return ", ".join(words[:5]) + (f" and {len(words) - 5} more" if len(words) > 5 else "")

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from datasets.rosbag.chunks import limit_chunks
 from datasets.scene import DatasetError
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO, TF = "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage"
+DEFINITIONS = {  # their MD5 sums in ROS 1: a bag brings definitions of its own
+    IMAGE: "060021388200f6f0f447d0fcd9c64743", COMPRESSED: "8f7a12909da2c9d3332d540a0977563f",
+    CAMERA_INFO: "c9a58c1b0b154e0e6da7578cb991d214", TF: "94810edda583a504dfda3829e70d7eec",
+}  # fmt: skip
 
 
 class Record(NamedTuple):
-    """A message as it lies in a bag: `time` is when it was recorded, nanoseconds."""
+    """A message as it lies in the bag `path`: `time` is when it was recorded, nanoseconds."""
 
+    path: Path
     topic: str
     kind: str
     time: int
@@ -24,8 +30,14 @@ class Record(NamedTuple):
 
     @property
     def stamp(self) -> int:
-        """The stamp in the message's header, nanoseconds; of messages that begin with a header."""
-        _, seconds, nanoseconds = struct.unpack_from("<III", self.data)
+        """The stamp in the message's header, nanoseconds; of messages that begin with a header.
+
+        Raises DatasetError where it is too short to have one.
+        """
+        try:
+            _, seconds, nanoseconds = struct.unpack_from("<III", self.data)
+        except struct.error as error:
+            raise DatasetError(f"{self.path}: a message on {self.topic} is damaged; copy the bag again") from error
         return seconds * 10**9 + nanoseconds
 
 
@@ -58,17 +70,21 @@ class Bag:
             raise DatasetError(f"{path}: the folder holds no *.bag; only ROS 1 bags can be read")
 
     def __enter__(self) -> Bag:
-        from rosbags.highlevel import AnyReader, AnyReaderError
-        from rosbags.rosbag1 import ReaderError
+        from rosbags.highlevel import AnyReader
 
         try:
             self._reader = AnyReader(self.files)
             self._reader.open()
-        except (AnyReaderError, ReaderError, OSError, ValueError, struct.error) as error:
+        except Exception as error:  # whatever damaged bytes make of rosbags' parsers
             raise DatasetError(
-                f"{self.path}: cannot be read as a ROS 1 bag ({error}); `rosbag reindex` repairs a bag whose "
+                f"{self.path}: cannot be read as a ROS 1 bag ({_brief(error)}); `rosbag reindex` repairs a bag whose "
                 f"recording was interrupted (its name ends in .active)"
             ) from error
+        for reader in self._reader.readers:
+            limit_chunks(reader)
+        for connection in self._reader.connections:
+            if DEFINITIONS.get(connection.msgtype, connection.digest) != connection.digest:
+                raise self.error(f"{connection.topic} has messages of another definition than ROS 1 has of their type")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -85,8 +101,13 @@ class Bag:
             yield record.topic, self.parse(record)
 
     def parse(self, record: Record) -> Any:
-        """The message of a record, as rosbags gives it."""
-        return self._reader.deserialize(record.data, record.kind)
+        """The message of a record, as rosbags gives it. Raises DatasetError where it is none of its kind."""
+        try:
+            return self._reader.deserialize(record.data, record.kind)
+        except Exception as error:  # as above
+            raise DatasetError(
+                f"{self.path}: a message on {record.topic} is damaged ({_brief(error)}); copy the bag again"
+            ) from error
 
     def records(self, *topics: str, start: int | None = None, stop: int | None = None) -> Iterator[Record]:
         """The same as `messages`, not yet parsed; those recorded from `start` to before `stop`, nanoseconds."""
@@ -100,13 +121,17 @@ class Bag:
             except StopIteration:
                 return
             except Exception as error:  # whatever damaged bytes make of rosbags' parsers
-                raise DatasetError(f"{self.path}: is damaged ({error}); copy or `rosbag reindex` it") from error
-            yield Record(connection.topic, connection.msgtype, time, data)
+                raise DatasetError(f"{self.path}: is damaged ({_brief(error)}); copy or `rosbag reindex` it") from error
+            yield Record(self.path, connection.topic, connection.msgtype, time, data)
 
     def error(self, what: str) -> DatasetError:
         """An error that names the bag, and lists its topics."""
         listed = ", ".join(f"{topic} ({kind.replace('/msg/', '/')})" for topic, kind in sorted(self.topics.items()))
         return DatasetError(f"{self.path}: {what}. Its topics: {listed or 'none'}")
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def choose_topics(bag: Bag, image: str | None, camera_info: str | None, depth: str | None) -> Topics:

@@ -108,10 +108,10 @@ def _intrinsics(bag: Bag, topics: Topics) -> tuple[np.ndarray, np.ndarray, tuple
             raise bag.error(f"{topics.camera_info}: {error}") from error
         if lens is None:
             raise bag.error(f"{topics.camera_info}: the camera is not calibrated (K is zero)")
-        now = *lens, (message.height, message.width)
-        if found is not None and not all(np.allclose(a, b) for a, b in zip(found, now, strict=True)):
+        (K, distortion), size = lens, (message.height, message.width)
+        if found and not (np.allclose(found[0], K) and np.allclose(found[1], distortion) and found[2] == size):
             raise bag.error(f"{topics.camera_info}: the intrinsics change within the bag; convert its parts one by one")
-        found = now
+        found = K, distortion, size
     if found is None:
         raise bag.error(f"{topics.camera_info} has no message")
     return found

@@ -84,13 +84,14 @@ class SceneWriter:
     def write(self, views: Sequence[View]) -> None:
         """Raises DatasetError."""
         name = f"scene_{len(self._files):06d}"
+        depths = [view.depth for view in views if view.depth is not None]
         scene = Scene(
             name,
             images=np.stack([view.image for view in views]),
             T_world_camera=np.stack([view.pose for view in views]),
             K=np.broadcast_to(self._K, (len(views), 3, 3)).copy(),
             distortion=self._distortion,
-            depth=None if views[0].depth is None else np.stack([view.depth for view in views]),
+            depth=np.stack(depths) if depths else None,
             stamps=np.array([view.stamp * 1e-9 for view in views]),
             meta={"kind": "rosbag"},
         )

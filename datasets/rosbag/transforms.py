@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from datasets.camera import rigid
 from datasets.rosbag.bag import TF, Bag
@@ -95,7 +96,7 @@ class Transforms:
         return _pose(first[:3] + share * (second[:3] - first[:3]), rotation.as_quat())
 
 
-def _pose(translation: np.ndarray, quaternion: np.ndarray) -> np.ndarray:
+def _pose(translation: ArrayLike, quaternion: ArrayLike) -> np.ndarray:
     """The matrix [4,4] of a translation and a quaternion xyzw."""
     from scipy.spatial.transform import Rotation
 

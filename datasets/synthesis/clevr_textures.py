@@ -34,7 +34,7 @@ def sky_tones() -> np.ndarray:
     return _grey(np.tile(side, (6, 1)))
 
 
-def horizon_tone(elevation: np.ndarray | float) -> np.ndarray:
+def horizon_tone(elevation: np.ndarray) -> np.ndarray:
     """Grey levels of the sky at so many degrees above the horizon, or below it."""
     return np.maximum(_HORIZON - _DUSK * np.abs(elevation), 90)
 

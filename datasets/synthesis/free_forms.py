@@ -18,7 +18,7 @@ def dolphin(points: np.ndarray) -> np.ndarray:
     """Leaping, its back arched."""
     spine = [(x, 0, 0.3 - 0.55 * x**2) for x in (-0.95, -0.65, -0.3, 0.05, 0.4, 0.66)]
     girth = (0.05, 0.12, 0.2, 0.24, 0.2, 0.14)
-    body = [limb(points, *spine[i : i + 2], *girth[i : i + 2]) for i in range(len(spine) - 1)]
+    body = [limb(points, spine[i], spine[i + 1], girth[i], girth[i + 1]) for i in range(len(spine) - 1)]
     beak = limb(points, (0.66, 0, 0.0), (0.97, 0, -0.2), 0.09, 0.05)
     fin = limb(points * [1, 1.8, 1], (0.05, 0, 0.45), (-0.18, 0, 0.68), 0.13, 0.03)
     sides = [points * [1, side, 1] for side in (1, -1)]

@@ -66,7 +66,7 @@ class OfficialLayout:
     def finish(self, out: Path, kind: str, views: int, splits: Mapping[str, Sequence[int]]) -> None:
         from datasets.clevr_mv_writer import write_clevr_mv_index
 
-        for split, indices in reversed(splits.items()):  # train comes last: it tells that the dataset is finished
+        for split, indices in reversed(list(splits.items())):  # train comes last: it tells that the dataset is finished
             if indices:
                 write_clevr_mv_index(out, split, views, [self.scene_file(out, i) for i in indices])
 

@@ -118,9 +118,9 @@ def srgb(linear: np.ndarray) -> np.ndarray:
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
-def _linear(tone: float) -> float:
-    """The inverse of `srgb`, of a grey level 0-255 above 10."""
-    return ((tone / 255 + 0.055) / 1.055) ** 2.4
+def _linear(tones: np.ndarray) -> np.ndarray:
+    """The inverse of `srgb`, of grey levels 0-255 above 10."""
+    return ((tones / 255 + 0.055) / 1.055) ** 2.4
 
 
 @cache
@@ -144,8 +144,8 @@ def _surroundings() -> dict[str, Any]:
 def _sky() -> np.ndarray:
     """Radiance float32 [180,4,3], from the zenith down: the horizon as it is seen, and a brighter dome above it."""
     elevations = 89.5 - np.arange(180)
-    tones = [_linear(horizon_tone(e)) if e < _DOME_BEGINS else _DOME for e in elevations]
-    return np.array(tones, np.float32)[:, None, None].repeat(4, 1).repeat(3, 2)
+    radiance = np.where(elevations < _DOME_BEGINS, _linear(horizon_tone(elevations)), _DOME)
+    return radiance.astype(np.float32)[:, None, None].repeat(4, 1).repeat(3, 2)
 
 
 def _surface(material: str, colour: str) -> dict[str, Any]:

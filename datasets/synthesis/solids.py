@@ -15,17 +15,17 @@ Point = Sequence[float]
 
 def ellipsoid(points: np.ndarray, centre: Point, radii: Point) -> np.ndarray:
     """Half axes `radii` along x, y, z."""
-    offset, radii = points - np.asarray(centre), np.asarray(radii, float)
-    near, gradient = np.linalg.norm(offset / radii, axis=-1), np.linalg.norm(offset / radii**2, axis=-1)
+    offset, axes = points - np.asarray(centre), np.asarray(radii, float)
+    near, gradient = np.linalg.norm(offset / axes, axis=-1), np.linalg.norm(offset / axes**2, axis=-1)
     return near * (near - 1) / np.maximum(gradient, 1e-9)
 
 
 def limb(points: np.ndarray, start: Point, end: Point, radius: float, end_radius: float) -> np.ndarray:
     """A rod with round ends, whose radius changes linearly from start to end."""
-    start = np.asarray(start, float)
-    axis = np.asarray(end) - start
-    along = np.clip((points - start) @ axis / (axis @ axis), 0, 1)
-    return np.linalg.norm(points - start - along[..., None] * axis, axis=-1) - (radius + (end_radius - radius) * along)
+    origin = np.asarray(start, float)
+    axis = np.asarray(end) - origin
+    along = np.clip((points - origin) @ axis / (axis @ axis), 0, 1)
+    return np.linalg.norm(points - origin - along[..., None] * axis, axis=-1) - (radius + (end_radius - radius) * along)
 
 
 def torus(points: np.ndarray, centre: Point, radius: float, thickness: float) -> np.ndarray:

@@ -60,6 +60,13 @@ def test_digest_names_a_missing_file(official):
         open_dataset(root).digest()
 
 
+def test_scenes_can_be_taken_as_of_any_sequence(official):
+    dataset = open_dataset(official())
+    names = [scene.name for scene in dataset]
+    assert [scene.name for scene in dataset[1:]] == names[1:] and dataset[-1].name == names[-1]
+    assert [scene.name for scene in dataset[::-2]] == names[::-2]
+
+
 def test_a_dataset_travels_to_worker_processes(official):
     dataset = open_dataset(official(), "train")
     assert pickle.loads(pickle.dumps(dataset))[1].name == "CLEVR_new_000001"
