@@ -14,6 +14,8 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from scipy.spatial.transform import Rotation
 from tf2_msgs.msg import TFMessage
 
+from datasets.camera import rigid
+
 MAX_GAP = 0.15  # s; tf2 interpolates over any hole in its data, and what happened meanwhile is not known
 MEMORY = 15.0  # s
 QUEUE = 1000
@@ -154,7 +156,4 @@ def matrix_of_pose(pose: Pose) -> np.ndarray:
 
 
 def _matrix(p: Point | Vector3, q: Quaternion) -> np.ndarray:
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
-    matrix[:3, 3] = p.x, p.y, p.z
-    return matrix
+    return rigid(Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix(), [p.x, p.y, p.z])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from capture.calibration.calibration import Calibration, HandEye, Verdict
+from capture.calibration.calibration import Calibration, HandEye
+from capture.calibration.verdict import Verdict
 from capture.simulation.truth import T_TOOL_CAMERA
 
 NAME = "simulated"  # of the robot's profile, and the camera's serial number

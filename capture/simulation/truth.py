@@ -13,13 +13,12 @@ from lds_models.presets import presets_folder
 URDF = presets_folder().parent / "robots" / "simulated.urdf"
 VERTICAL_FOV = np.deg2rad(42)  # of the wrist camera; the synthetic training scenes have the same
 
-
 # Where the arm stands: base_link in the frame world, whose origin is the middle of the table's work area.
-T_WORLD_BASE = rigid(np.eye(3), np.array([-0.75, 0.0, 0.0]))
+T_WORLD_BASE = rigid(np.eye(3), [-0.75, 0.0, 0.0])
 
 # Where the camera is on its mount: its optical frame in tool0. Screwed on a little askew, as cameras are.
 _CAMERA_TURN = Rotation.from_euler("ZYX", [92.1, 1.7, -10.6], degrees=True)
-T_TOOL_CAMERA = rigid(_CAMERA_TURN.as_matrix(), np.array([0.056, -0.003, 0.047]))
+T_TOOL_CAMERA = rigid(_CAMERA_TURN.as_matrix(), [0.056, -0.003, 0.047])
 
 # Where the calibration board lies while it is shown: a little turned and tilted, its middle over the world's origin.
 _BOARD_TURN = Rotation.from_euler("ZYX", [-14.0, 1.5, 181.0], degrees=True)
