@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import cv2
 import numpy as np
+
+from perception.likeness import cosines
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,11 @@ class DeduplicationSettings:
         unknown = sorted(set(given) - set(known))
         if unknown:
             raise ValueError(f"there is no setting '{unknown[0]}' of de-duplication, only {', '.join(known)}")
-        return cls(**given)
+        return cls().changed(given)
+
+    def changed(self, numbers: Mapping[str, float]) -> DeduplicationSettings:
+        """With some settings, by their names, replaced."""
+        return DeduplicationSettings(**{**asdict(self), **numbers})
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def merge_duplicates(
     visible = shows.sum((1, 2)) >= min_pixels
     background = _background(masks)
     visible[background] = True
-    same = _cosines(latents) >= settings.cosine
+    same = cosines(latents, latents) >= settings.cosine
     if image is not None and settings.chroma > 0:
         same |= _colours_agree(masks, image, settings.chroma) & _neither(background, len(masks))
     same &= _touching(shows, settings.reach) & visible[:, None] & visible
@@ -115,17 +121,12 @@ def _background(masks: np.ndarray) -> int:
     return int(np.add(*share).argmax())
 
 
-def _cosines(latents: np.ndarray) -> np.ndarray:
-    """Cosine similarities [K,K] of latents [K,D]; 0 with a latent of zeros."""
-    unit = latents / np.maximum(np.linalg.norm(latents, axis=1, keepdims=True), 1e-8)
-    return unit @ unit.T
-
-
 def _colours_agree(masks: np.ndarray, image: np.ndarray, chroma: float) -> np.ndarray:
     """Which slots [K,K] have mean colours, over the pixels that they win, of about the same direction."""
     count, winner, pixels = len(masks), masks.argmax(0).ravel(), image.reshape(-1, 3)
     sums = np.stack([np.bincount(winner, pixels[:, channel], count) for channel in range(3)], axis=1)
-    return (_cosines(sums) >= np.cos(chroma)) & (sums.any(1)[:, None] & sums.any(1))
+    lit = sums.sum(1) > 0
+    return (cosines(sums, sums) >= np.cos(chroma)) & (lit[:, None] & lit)
 
 
 def _neither(slot: int, count: int) -> np.ndarray:

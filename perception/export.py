@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from lds_models.model import MultiViewModel
+from datasets.atomic import whole_file
+from lds_models.mulmon import MulMON
 from lds_models.weights import LoadedModel
 from perception.graphs import conversions
+from perception.runtime import known_at_first
 
 
 def export_openvino(loaded: LoadedModel, out: Path) -> list[Path]:
@@ -32,15 +32,10 @@ def export_openvino(loaded: LoadedModel, out: Path) -> list[Path]:
         files += [path, path.with_suffix(".bin")]
         graphs[name] = {"inputs": graph.inputs, "outputs": graph.outputs}
     described: dict[str, Any] = {"name": loaded.name, "digest": loaded.digest, "graphs": graphs, "card": loaded.card}
-    if isinstance(loaded.model, MultiViewModel):
+    if isinstance(loaded.model, MulMON):
         described["viewpoints"] = loaded.model.viewpoint_kind
-        described["before_the_first_view"] = _start(loaded.model)
-    files.append(out / "model.json")
-    files[-1].write_text(json.dumps(described, indent=1), encoding="utf-8")
-    return files
-
-
-def _start(model: MultiViewModel) -> dict[str, list[float]]:
-    """Mean and logvar [D] of every slot."""
-    mean, logvar = model.initial.detach().to(torch.float32).chunk(2)
-    return {"mean": mean.tolist(), "logvar": logvar.tolist()}
+        known = known_at_first(loaded.model)._asdict()
+        described["before_the_first_view"] = {name: values[0].tolist() for name, values in known.items()}
+    with whole_file(out / "model.json") as temporary:
+        temporary.write_text(json.dumps(described, indent=1), encoding="utf-8")
+    return [*files, out / "model.json"]

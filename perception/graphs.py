@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lds_models.iodine import IODINE
 from lds_models.model import MultiViewModel, SceneModel
-from lds_models.mulmon import MulMON
+from lds_models.mulmon import VIEWPOINT_DIMS, MulMON
 from lds_models.unrolled import UnrolledIODINE, UnrolledMulMON
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def conversions(model: SceneModel) -> dict[str, Graph]:
     if not isinstance(model, MulMON):
         return {"slots": Graph(_slots(model), {"image": image}, ["masks", "latents"])}
     known = [model.num_slots, model.config.latent_dim]
-    viewpoint = [1, model.viewpoint_encoder[0].in_features]
+    viewpoint = [1, VIEWPOINT_DIMS[model.viewpoint_kind]]
     seen = {
         "image": image, "viewpoint": viewpoint, "noise": [model.config.iterations - 1, *known], "mean": known,
         "logvar": known,

@@ -9,7 +9,7 @@ import numpy as np
 from datasets.recorded import write_scene
 from datasets.scene import DatasetError, Scene
 from perception.placing import NOWHERE, Lens, Places
-from perception.segmenter import ObjectSegment, Segmentation
+from perception.segmentation import ObjectSegment, Segmentation
 
 
 class Keeper:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from perception.geometry import Placement, pixel_rays, place_objects
-from perception.segmenter import ObjectSegment, Region, Segmentation
+from perception.segmentation import ObjectSegment, Region, Segmentation
 from perception.stamped import Stamped
 from perception.view_rays import ViewRays
 
@@ -67,16 +67,15 @@ class Placer:
             sizes = [f"{width} x {height}" for height, width in (self.lens.size, shape)]
             raise ValueError(f"camera_info is of {sizes[0]} pixels, the image of {sizes[1]}")
         read_depth = self.depth.near(stamp, DEPTH_TOLERANCE, DEPTH_PATIENCE)
-        boxes = {}
+        boxes: Mapping[int, Placement] = {}
         if read_depth is not None:
             boxes = place_objects(segmentation.labels, read_depth(), self.lens.K, self.lens.distortion)
         if T_world_camera is None:
             return Places(boxes)
         self._rays.see(self._directions(segmentation, self.lens), T_world_camera)
         shown = {segment.id for segment in segmentation.objects} - set(boxes)
-        T_camera_world = np.linalg.inv(T_world_camera)
         in_camera = {
-            id_: T_camera_world[:3, :3] @ position + T_camera_world[:3, 3]
+            id_: (position - T_world_camera[:3, 3]) @ T_world_camera[:3, :3]
             for id_, position in self._rays.positions.items()
             if id_ in shown
         }

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from lds_models.iterative import Posterior
 from lds_models.model import SceneModel
-from lds_models.mulmon import MulMON
+from lds_models.mulmon import VIEWPOINT_DIMS, MulMON
 from perception.executors import Ready, eager, openvino
 from perception.graphs import conversions, sampling_noise
 
@@ -19,15 +20,15 @@ class SlotRuntime:
     """A single-view model, ready to run.
 
     Called with an image float32 [3,size,size] in [0,1], it returns the slots' mixing probabilities, float32
-    [K,size,size], which sum to 1 over K, and the posterior means of their latents, float32 [K,D]. Calls raise
-    DeviceFailed where a GPU does not compute.
+    [K,size,size], which sum to 1 over K, and the posterior means of their latents, float32 [K,D]. A pose says nothing
+    to it. Calls raise DeviceFailed where a GPU does not compute.
     """
 
     def __init__(self, model: SceneModel, ready: Ready) -> None:
         self._slots = ready(conversions(model)["slots"])
         self.description = self._slots.description
 
-    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, image: np.ndarray, T_world_camera: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         masks, latents = self._slots(image[None])
         return masks, latents
 
@@ -39,6 +40,12 @@ class Known(NamedTuple):
     logvar: np.ndarray
 
 
+def known_at_first(model: MulMON) -> Known:
+    """Before the first view: the same of every slot."""
+    prior = Posterior.of_all_slots(model.initial.detach(), 1, model.num_slots)
+    return Known(*(part[0].contiguous().numpy() for part in (prior.mean, prior.logvar)))
+
+
 class ViewRuntime:
     """A multi-view model, ready to run: one graph for a view's inference, with all its iterations, one to render.
 
@@ -47,7 +54,7 @@ class ViewRuntime:
 
     def __init__(self, model: MulMON, ready: Ready) -> None:
         graphs = conversions(model)
-        self._start, self._noise = _start(model), sampling_noise(model).numpy()
+        self._start, self._noise = known_at_first(model), sampling_noise(model).numpy()
         self._fuse, self._view = ready(graphs["fuse"]), ready(graphs["render"])
         self.description = self._fuse.description
 
@@ -81,8 +88,8 @@ def open_runtime(model: SceneModel, device: str = "auto", threads: int = 0) -> S
 def open_view_runtime(model: MulMON, device: str = "auto", threads: int = 0) -> ViewRuntime:
     """Make a multi-view model ready to run; arguments and errors as of `open_runtime`."""
     runtime = ViewRuntime(model, _ready(device, threads))
-    viewpoint = np.zeros(model.viewpoint_encoder[0].in_features, np.float32)
-    known = None
+    viewpoint = np.zeros(VIEWPOINT_DIMS[model.viewpoint_kind], np.float32)
+    known = known_at_first(model)
     for _ in range(WARM_UP_RUNS):
         known = runtime.fuse(_grey(model), viewpoint, known)
     _check_finite(*known, *runtime.render(known.mean, viewpoint))
@@ -93,12 +100,6 @@ def _ready(device: str, threads: int) -> Ready:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return openvino(threads=threads) if device == "cpu" else eager(device)
-
-
-def _start(model: MulMON) -> Known:
-    """Before the first view."""
-    parts = model.initial.detach().expand(model.num_slots, -1).chunk(2, dim=-1)
-    return Known(*(part.contiguous().numpy() for part in parts))
 
 
 def _grey(model: SceneModel) -> np.ndarray:

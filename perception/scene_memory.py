@@ -50,8 +50,19 @@ class SceneMemory:
         self._distances: list[float] = []
         self._misfits = 0
 
-    def __call__(self, image: np.ndarray, T_world_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Slots of an image float32 [3,size,size] in [0,1], as a Runtime gives them: masks and latents."""
+    @property
+    def description(self) -> str:
+        """What computes."""
+        return self.runtime.description
+
+    def __call__(self, image: np.ndarray, T_world_camera: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Slots of an image float32 [3,size,size] in [0,1], as SlotRuntime gives them: masks and latents.
+
+        Raises:
+            ValueError: the pose is missing.
+        """
+        if T_world_camera is None:
+            raise ValueError("a multi-view model needs the camera's pose with each image")
         if self._is_wanted(T_world_camera):
             self._fuse(image, T_world_camera)
         masks, drawn = self.view_from(T_world_camera)

@@ -3,92 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from datasets.packing import middle_square, square
-from lds_models.model import MultiViewModel
+from lds_models.mulmon import MulMON
 from lds_models.weights import LoadedModel, WeightsError, load_weights
 from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates
 from perception.executors import DeviceFailed
-from perception.runtime import open_runtime, open_view_runtime
+from perception.runtime import SlotRuntime, ViewRuntime, open_runtime, open_view_runtime
 from perception.scene_memory import SceneMemory
+from perception.segmentation import ObjectSegment, Region, Segmentation
 from perception.suitability import usual_error
 from perception.upsampling import Upsampler
-
-
-@dataclass(frozen=True)
-class ObjectSegment:
-    """One object in one image. Pixel coordinates: x right, y down, (0, 0) the centre of the top left pixel.
-
-    Attributes:
-        id: the object's value in the label image, from 1 on.
-        box: x, y, width, height of the smallest upright rectangle around its pixels.
-        area: number of its pixels.
-        centroid: x, y, mean position of its pixels.
-        confidence: mean mixing probability over the pixels where it shows at the model's resolution, 0 to 1.
-        latent: float32 [D].
-        slots_merged: number of slots that it is made of; more than 1 where duplicates were merged.
-    """
-
-    id: int
-    box: tuple[int, int, int, int]
-    area: int
-    centroid: tuple[float, float]
-    confidence: float
-    latent: np.ndarray
-    slots_merged: int
-
-
-@dataclass(frozen=True)
-class Region:
-    """A part of an image: its top left pixel, and its size, in pixels."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    @classmethod
-    def parse(cls, value: object) -> Region:
-        """Of four whole numbers, or a text of such, as parameters have it.
-
-        Raises:
-            ValueError: it is something else.
-        """
-        try:
-            numbers = [int(part) for part in (value.replace(",", " ").split() if isinstance(value, str) else value)]
-            region = cls(*numbers)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"a region is four whole numbers, x y width height in pixels; got {value!r}") from error
-        if min(numbers) < 0 or not region.width or not region.height:
-            raise ValueError(f"a region has no negative numbers and is not empty; got {value!r}")
-        return region
-
-    @property
-    def window(self) -> tuple[slice, slice]:
-        """Its rows and columns."""
-        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """The objects of one image.
-
-    Attributes:
-        labels: int32 [H,W] at the camera's resolution; 0 is background, else an object's id.
-        objects: in ascending order of id.
-        duplicates_merged: slots that showed what another one showed, and were merged into it.
-        seen: the square that the model saw; outside of it all is background.
-    """
-
-    labels: np.ndarray
-    objects: list[ObjectSegment]
-    duplicates_merged: int
-    seen: Region
 
 
 class Segmenter:
@@ -101,6 +30,7 @@ class Segmenter:
         loaded: the weights: their model, on the CPU, and their card.
         image_size: of the model, pixels.
         settings, region: see below; may be changed.
+        runtime: what makes slots of an image; of a multi-view model, its `memory`.
         memory: what a multi-view model has seen of the scene; None: the model sees single images.
         trouble: what the user should know of a GPU that failed; empty: nothing.
 
@@ -126,7 +56,7 @@ class Segmenter:
         poses: bool = False,
     ) -> None:
         loaded = weights if isinstance(weights, LoadedModel) else load_weights(weights)
-        if isinstance(loaded.model, MultiViewModel) and not poses:
+        if isinstance(loaded.model, MulMON) and not poses:
             raise WeightsError(
                 f"{loaded.path}: is a multi-view model, which needs the camera's pose with each image: set the node's "
                 "~world to a frame of tf, or take a single-view model"
@@ -134,6 +64,7 @@ class Segmenter:
         self.name = loaded.name
         self.image_size = loaded.model.image_size
         self.region = region
+        self.runtime: SlotRuntime | SceneMemory
         self.memory: SceneMemory | None = None
         self.trouble = ""
         self._upsample = Upsampler()
@@ -141,8 +72,6 @@ class Segmenter:
         try:
             self.settings = DeduplicationSettings.from_card(loaded.card, settings or {})
             self._open_runtime(device)
-            if isinstance(loaded.model, MultiViewModel):
-                self.memory = SceneMemory(loaded.model, self.runtime, usual_error(loaded.card))
         except ValueError as error:
             raise WeightsError(f"{loaded.path}: {error}") from error
 
@@ -174,11 +103,7 @@ class Segmenter:
             ValueError: a multi-view model's pose is missing.
         """
         scaled = np.ascontiguousarray(image.transpose(2, 0, 1), np.float32) / 255
-        if self.memory is None:
-            return self._computed(lambda: self.runtime(scaled))
-        if T_world_camera is None:
-            raise ValueError(f"{self.name} is a multi-view model: it needs the camera's pose with each image")
-        return self._computed(lambda: self.memory(scaled, T_world_camera))
+        return self._computed(lambda: self.runtime(scaled, T_world_camera))
 
     def view_from(self, T_world_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the fused scene looks like from elsewhere: labels int32 and image uint8 RGB, at the model's resolution.
@@ -186,13 +111,14 @@ class Segmenter:
         Raises:
             ValueError: the model sees single images, or has seen nothing yet.
         """
-        if self.memory is None:
+        memory = self.memory
+        if memory is None:
             raise ValueError(
                 f"{self.name} sees single images and knows nothing of other views; take a multi-view model"
             )
-        masks, picture = self._computed(lambda: self.memory.view_from(T_world_camera))
+        masks, picture = self._computed(lambda: memory.view_from(T_world_camera))
         image = (255 * picture.transpose(1, 2, 0)).round().clip(0, 255).astype(np.uint8)
-        slots = merge_duplicates(masks, self.memory.latents, self.settings, image)
+        slots = merge_duplicates(masks, memory.latents, self.settings, image)
         return slots.probabilities.argmax(0).astype(np.int32), image
 
     def _computed(self, compute: Callable[[], tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
@@ -204,19 +130,27 @@ class Segmenter:
             return compute()
 
     def _open_runtime(self, device: str) -> None:
-        opened = open_view_runtime if isinstance(self.loaded.model, MultiViewModel) else open_runtime
+        model = self.loaded.model
         try:
-            self.runtime = opened(self.loaded.model, device, self._threads)
+            if isinstance(model, MulMON):
+                self.runtime = self._remembering(model, open_view_runtime(model, device, self._threads))
+            else:
+                self.runtime = open_runtime(model, device, self._threads)
         except DeviceFailed as error:
             if device != "auto":
                 raise
             self._take_cpu(error)
 
+    def _remembering(self, model: MulMON, runtime: ViewRuntime) -> SceneMemory:
+        """The memory, which from now on computes by this runtime; what it has seen, it keeps."""
+        if self.memory is None:
+            self.memory = SceneMemory(model, runtime, usual_error(self.loaded.card))
+        self.memory.runtime = runtime
+        return self.memory
+
     def _take_cpu(self, error: DeviceFailed) -> None:
         self._open_runtime("cpu")
         self.trouble = f"{error}. Segmenting on the CPU from now on; start again to try the device again"
-        if self.memory is not None:
-            self.memory.runtime = self.runtime
 
     def _square_of(self, image: np.ndarray) -> Region:
         """The square that the model is to see."""
@@ -240,8 +174,8 @@ def _describe(labels: np.ndarray, merged: MergedSlots) -> list[ObjectSegment]:
         if not area:
             continue
         (x, right), (y, bottom) = (np.flatnonzero(counts)[[0, -1]].tolist() for counts in (columns, rows))
-        centroid = tuple(float(counts @ np.arange(len(counts)) / area) for counts in (columns, rows))
+        centre_x, centre_y = (float(counts @ np.arange(len(counts)) / area) for counts in (columns, rows))
         confidence = float(merged.probabilities[id_][winner == id_].mean())
         box = (x, y, right - x + 1, bottom - y + 1)
-        objects.append(ObjectSegment(id_, box, area, centroid, confidence, latent, len(slots)))
+        objects.append(ObjectSegment(id_, box, area, (centre_x, centre_y), confidence, latent, len(slots)))
     return objects

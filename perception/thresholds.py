@@ -24,9 +24,8 @@ def choose_settings(slots: Sequence[Slots], truths: np.ndarray) -> tuple[Dedupli
     Args:
         slots, truths: of the same images, see `quality.labelled_slots`.
     """
-    options = [
-        DeduplicationSettings(**dict(zip(GRID, values, strict=True))) for values in itertools.product(*GRID.values())
-    ]
+    usual, values = DeduplicationSettings(), itertools.product(*GRID.values())
+    options = [usual.changed(dict(zip(GRID, each, strict=True))) for each in values]
     qualities = [of_objects(slots, truths, settings) for settings in options]
     best = max(range(len(options)), key=lambda i: _score(qualities[i]))
     return options[best], qualities[best]

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from perception.segmenter import ObjectSegment, Segmentation
+from perception.likeness import cosines
+from perception.segmentation import ObjectSegment, Segmentation
 
 MIN_SCORE = 0.35  # of 1: objects that match worse are different ones
 MEMORY = 1.5  # seconds for which an object that is not seen is remembered
@@ -72,29 +73,20 @@ class Tracker:
     def _known_ids(self, objects: list[ObjectSegment], masks: list[np.ndarray]) -> list[int]:
         """For each object the id of the track that it goes on with, or 0."""
         ids, known = [0] * len(objects), list(self._tracks)
+        if not objects or not known:
+            return ids
         tracks = [self._tracks[id_] for id_ in known]
-        overlaps = _overlaps(masks, [track.mask for track in tracks])
-        likeness = _cosines([segment.latent for segment in objects], [track.latent for track in tracks])
-        scores = (overlaps + likeness) / 2
+        overlaps = _overlaps(np.stack(masks), np.stack([track.mask for track in tracks]))
+        latents = np.stack([segment.latent for segment in objects]), np.stack([track.latent for track in tracks])
+        scores = (overlaps + cosines(*latents)) / 2
         for new, old in zip(*linear_sum_assignment(scores, maximize=True), strict=True):
             if scores[new, old] >= MIN_SCORE:
                 ids[new] = known[old]
         return ids
 
 
-def _overlaps(new: list[np.ndarray], old: list[np.ndarray]) -> np.ndarray:
-    """IoU of each mask of `new` with each of `old`, float32 [N,M]."""
-    if not new or not old:
-        return np.zeros((len(new), len(old)), np.float32)
-    a, b = (np.stack(masks).reshape(len(masks), -1).astype(np.float32) for masks in (new, old))
+def _overlaps(new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """IoU of each mask of `new`, bool [N,h,w], with each of `old`, bool [M,h,w]; float32 [N,M]."""
+    a, b = (masks.reshape(len(masks), -1).astype(np.float32) for masks in (new, old))
     both = a @ b.T
     return both / np.maximum(a.sum(1)[:, None] + b.sum(1) - both, 1)
-
-
-def _cosines(new: list[np.ndarray], old: list[np.ndarray]) -> np.ndarray:
-    """Cosine similarity of each latent of `new` and each of `old`, float32 [N,M]."""
-    if not new or not old:
-        return np.zeros((len(new), len(old)), np.float32)
-    a, b = (np.stack(latents) for latents in (new, old))
-    a, b = (latents / np.maximum(np.linalg.norm(latents, axis=1, keepdims=True), 1e-8) for latents in (a, b))
-    return a @ b.T

@@ -12,7 +12,7 @@ from datasets.loading import open_dataset
 from datasets.scene import DatasetError
 from perception.keeper import Keeper
 from perception.placing import Lens, Places
-from perception.segmenter import ObjectSegment, Region, Segmentation
+from perception.segmentation import ObjectSegment, Region, Segmentation
 
 LENS = Lens(np.diag([50.0, 50.0, 1.0]), np.zeros(5), (48, 64))
 

@@ -10,7 +10,7 @@ import pytest
 
 from datasets.camera import look_at, pinhole, project
 from perception.placing import DEPTH_TOLERANCE, Lens, Placer
-from perception.segmenter import ObjectSegment, Region, Segmentation
+from perception.segmentation import ObjectSegment, Region, Segmentation
 from perception.stamped import KEPT, Stamped
 from perception.view_rays import ViewRays
 

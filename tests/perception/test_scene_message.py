@@ -19,7 +19,7 @@ from perception.geometry import Placement
 from perception.messages import cloud_message, marker_array, scene_message
 from perception.overlay import object_colour
 from perception.placing import Places
-from perception.segmenter import ObjectSegment, Region, Segmentation
+from perception.segmentation import ObjectSegment, Region, Segmentation
 
 TURNED = np.array([[0, -1, 0, 0.1], [1, 0, 0, 0.2], [0, 0, 1, 0.6], [0, 0, 0, 1.0]])
 POINTS = np.random.default_rng(0).uniform(0, 1, (20, 3))

@@ -8,13 +8,14 @@ import pytest
 from datasets.synthesis.table_cubes import TableRenderer, make_scene
 from lds_models.registry import build_model
 from lds_models.weights import WeightsError, save_weights
-from perception.score import image_miou
-from perception.segmenter import Region, Segmenter
+from perception.agreement import image_miou
+from perception.segmentation import Region
+from perception.segmenter import Segmenter
 
 TABLE, RED, BLUE = (220, 220, 215), (190, 30, 30), (30, 60, 180)
 
 
-def by_colour(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def by_colour(image: np.ndarray, pose: None) -> tuple[np.ndarray, np.ndarray]:
     """A runtime that knows: slot 0 is light, 1 reddish, 2 bluish, and 3 is a duplicate of 2 in the right half."""
     red, _, blue = image
     reddish, bluish = (red > 0.6) & (blue < 0.5), (blue > 0.6) & (red < 0.5)

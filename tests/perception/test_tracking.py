@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from perception import tracking
-from perception.segmenter import ObjectSegment, Region, Segmentation
+from perception.segmentation import ObjectSegment, Region, Segmentation
 
 RED, GREEN, BLUE = np.eye(3, 16, dtype=np.float32)
 
