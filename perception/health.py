@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from perception.rates import mean_rate
 
 SILENCE = 5.0  # seconds without an image that are worth a warning
 WINDOW = 300  # frames that rate and latency are taken over
@@ -38,8 +41,8 @@ class Health:
         self._finished: deque[float] = deque(maxlen=WINDOW)
         self._latencies: deque[float] = deque(maxlen=WINDOW)
         self._counts: Counter[str] = Counter()
-        self._last_error, self._last_error_at = "", -np.inf
-        self._not_placed, self._not_placed_at = "", -np.inf
+        self._last_error, self._last_error_at = "", -math.inf
+        self._not_placed, self._not_placed_at = "", -math.inf
 
     def listening(self) -> None:
         """From now on images should come."""
@@ -105,8 +108,7 @@ class Health:
     def _values(self, dropped: int) -> dict[str, str]:
         values = {"images": self._image_topic}
         recent = [t for t in self._finished if t > self._clock() - SILENCE]
-        rate = (len(recent) - 1) / max(recent[-1] - recent[0], 1e-9) if len(recent) > 1 else 0.0
-        values["rate (Hz)"] = f"{rate:.1f}"
+        values["rate (Hz)"] = f"{mean_rate(recent):.1f}"
         if self._latencies:
             median, high = np.percentile(self._latencies, [50, 99]) * 1e3
             values["latency from stamp, median (ms)"] = f"{median:.1f}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lds_models.metrics.segmentation import contingency, iou
+from lds_models.metrics.segmentation import iou
+from perception.agreement import shared_pixels
 
 STRIDE = 4  # overlaps are counted on every fourth row and column
 MIN_IOU = 0.5  # of a true object and what is taken for it
@@ -25,11 +26,8 @@ class IdSwitches:
 
     def see(self, truth: np.ndarray, labels: np.ndarray) -> None:
         """A frame: which true object and which found one each pixel shows, integers [H,W], 0 = background."""
-        truth, labels = truth[::STRIDE, ::STRIDE], labels[::STRIDE, ::STRIDE]
-        true_ids, found_ids = (np.unique(np.append(0, part)) for part in (truth, labels))
-        true_rows, found_columns = np.searchsorted(true_ids, truth), np.searchsorted(found_ids, labels)
-        table = iou(contingency(true_rows[None], found_columns[None], len(true_ids), len(found_ids)))[0][1:, 1:]
-        for true_id, overlaps in zip(true_ids[1:].tolist(), table, strict=True):
+        true_ids, found_ids, table = shared_pixels(truth[::STRIDE, ::STRIDE], labels[::STRIDE, ::STRIDE])
+        for true_id, overlaps in zip(true_ids[1:].tolist(), iou(table)[0, 1:, 1:], strict=True):
             self.objects += 1
             if not len(overlaps) or overlaps.max() < MIN_IOU:
                 continue

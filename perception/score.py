@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lds_models.metrics.segmentation import contingency, miou
+from datasets.atomic import whole_file
+from perception.agreement import image_miou
 from perception.identity import IdSwitches
+from perception.rates import mean_rate
 
 REMEMBERED = 60  # frames whose image and truth are kept until their labels come
 PACE = 0.4  # seconds between frames that are scored for mIoU
@@ -99,7 +101,8 @@ class Score:
             self._objects.append(int(np.count_nonzero(np.unique(labels))))
             self._true_objects.append(int(np.count_nonzero(np.unique(truth))))
             if len(self._frames) < PICTURES:
-                self._frames.append(tuple(part[::REDUCTION, ::REDUCTION] for part in (image, truth, labels)))
+                reduced = np.s_[::REDUCTION, ::REDUCTION]
+                self._frames.append((image[reduced], truth[reduced], labels[reduced]))
 
     def scene_came(self, duplicates_merged: int) -> None:
         self._duplicates.append(duplicates_merged)
@@ -115,8 +118,8 @@ class Score:
         return Measured(
             images=len(self._image_times),
             labels=len(self._label_times),
-            image_rate=_rate(self._image_times),
-            label_rate=_rate(self._label_times),
+            image_rate=mean_rate([*self._image_times.values()]),
+            label_rate=mean_rate([*self._label_times.values()]),
             lost=sum(stamp not in self._label_times and stamp < newest for stamp in self._image_times),
             latencies=[came - stamp for stamp, came in self._label_times.items()],
             miou=self._miou,
@@ -133,30 +136,13 @@ class Score:
     def write(self, folder: Path, peak_memory_mb: float | None) -> None:
         """Write score.json, and frames.npz with the views' `images`, `truths` and `labels` at reduced resolution."""
         folder.mkdir(parents=True, exist_ok=True)
-        names = ("images", "truths", "labels")
-        frames = {name: np.array([frame[i] for frame in self._frames]) for i, name in enumerate(names)}
-        np.savez_compressed(folder / "frames.npz", **frames)
-        (folder / "score.json").write_text(json.dumps(asdict(self.measured(peak_memory_mb))))
-
-
-def image_miou(truth: np.ndarray, labels: np.ndarray) -> float:
-    """mIoU (Hungarian, background included) of one label image against the true one, integers [H,W]; any ids."""
-    (truth, regions), (labels, segments) = _renumbered(truth), _renumbered(labels)
-    return float(miou(contingency(truth[None], labels[None], regions, segments))[0])
-
-
-def _renumbered(labels: np.ndarray) -> tuple[np.ndarray, int]:
-    """Labels from 0 on without gaps, in the same order, and how many there are."""
-    ids = np.unique(labels)
-    return np.searchsorted(ids, labels), len(ids)
+        images, truths, labels = (np.array([frame[i] for frame in self._frames]) for i in range(3))
+        np.savez_compressed(folder / "frames.npz", images=images, truths=truths, labels=labels)
+        with whole_file(folder / "score.json") as temporary:
+            temporary.write_text(json.dumps(asdict(self.measured(peak_memory_mb))))
 
 
 def _remember(store: OrderedDict[float, np.ndarray], stamp: float, value: np.ndarray) -> None:
     store[stamp] = value
     if len(store) > REMEMBERED:
         store.popitem(last=False)
-
-
-def _rate(times: dict[float, float]) -> float:
-    values = list(times.values())
-    return (len(values) - 1) / max(values[-1] - values[0], 1e-9) if len(values) > 1 else 0.0

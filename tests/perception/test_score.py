@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perception.score import Score, image_miou, read_measured
+from perception.agreement import image_miou
+from perception.score import Score, read_measured
 
 IMAGE = np.zeros((40, 60, 3), np.uint8)
 
