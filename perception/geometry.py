@@ -1,4 +1,4 @@
-"""Where objects stand: from masks and depth, or from masks in several views whose poses are known.
+"""Where objects stand, from masks and depth.
 
 Everything is metric, in metres; pixels are (x, y), the centre of the top left one is (0, 0).
 """
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from datasets.camera import rigid
 
 PLANE_TOLERANCE = 0.006  # how far points of the table may lie from it
 MIN_PLANE_SHARE = 0.4  # of the background that a table must make up
@@ -126,7 +128,8 @@ def place_objects(
     if table is None:
         return {}
     rows, columns = _inner_pixels(labels, depth)
-    ids, placed = labels[rows, columns], {}
+    ids = labels[rows, columns]
+    placed: dict[int, Placement] = {}
     for id_ in np.unique(ids).tolist():
         own = np.flatnonzero(ids == id_)
         own = own[:: max(1, len(own) // _OF_OBJECT)]
@@ -147,7 +150,7 @@ def _background(labels: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.n
 def _inner_pixels(labels: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the objects' pixels of known depth: not at the rims of labels, and not flying in the air."""
     shown = labels > 0
-    window = tuple(_stretch(shown.any(axis)) for axis in (1, 0))
+    window = tuple(_stretch(shown.max(axis)) for axis in (1, 0))
     labels, depth = labels[window], depth[window].astype(np.float32, copy=False)
     rims = cv2.morphologyEx(labels.astype(np.float32), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
     flying = np.abs(depth - cv2.medianBlur(depth, 5)) >= _SPECK
@@ -171,10 +174,9 @@ def _boxed(points: np.ndarray, table: Plane) -> Placement:
     if width > length:
         length, width, turn = width, length, turn + np.pi / 2
     long = np.cos(turn) * x + np.sin(turn) * y
-    T_camera_box = np.eye(4)
-    T_camera_box[:3, :3] = np.column_stack([long, np.cross(table.normal, long), table.normal])
-    T_camera_box[:3, 3] = u * x + v * y + (table.offset + height / 2) * table.normal
-    return Placement(T_camera_box, np.array([length, width, height]), points)
+    axes = np.column_stack([long, np.cross(table.normal, long), table.normal])
+    centre = u * x + v * y + (table.offset + height / 2) * table.normal
+    return Placement(rigid(axes, centre), np.array([length, width, height]), points)
 
 
 def _axes_across(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -183,28 +185,3 @@ def _axes_across(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x = x - (x @ normal) * normal
     x /= np.linalg.norm(x)
     return x, np.cross(normal, x)
-
-
-@dataclass(frozen=True)
-class Triangulation:
-    """`position` float64 [3] in the world; `residual`: root mean square distance of the rays from it, metres."""
-
-    position: np.ndarray
-    residual: float
-
-
-def triangulate(origins: np.ndarray, directions: np.ndarray) -> Triangulation | None:
-    """The point that is nearest to rays, in least squares; None where they are too parallel to tell.
-
-    Args:
-        origins: [V,3], in the world, metres.
-        directions: [V,3], of any length.
-    """
-    directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    across = np.eye(3) - directions[:, :, None] * directions[:, None]  # projections onto the planes across the rays
-    normal_matrix = across.sum(0)
-    if np.linalg.eigvalsh(normal_matrix)[0] < 0.02 * len(origins):  # mean squared sine of the angle between rays
-        return None
-    position = np.linalg.solve(normal_matrix, np.einsum("vij,vj->i", across, origins))
-    off = np.einsum("vij,vj->vi", across, position - origins)
-    return Triangulation(position, float(np.sqrt((off**2).sum(1).mean())))

@@ -53,7 +53,8 @@ class _Guide:
         self._means = [_local_mean(c) for c in self._colours]
         covariances = [[self._covariance(a, b) for b in range(3)] for a in range(3)]
         self._inverse = _inverse(covariances)
-        self._flatness = 3 * REGULARISATION / sum(covariances[a][a] for a in range(3))  # 1 where all colours are alike
+        variance = covariances[0][0] + covariances[1][1] + covariances[2][2]
+        self._flatness = 3 * REGULARISATION / variance  # 1 where all colours are alike
 
     def fit(self, target: np.ndarray) -> Planes:
         """The three slopes and the offset of the local fits to a target [H,W], each averaged over its neighbours.
@@ -62,10 +63,10 @@ class _Guide:
         """
         mean = _local_mean(target)
         with_colours = [_local_mean(c * target) - m * mean for c, m in zip(self._colours, self._means, strict=True)]
-        slopes = [sum(i * w for i, w in zip(row, with_colours, strict=True)) for row in self._inverse]
-        offset = mean - sum(s * m for s, m in zip(slopes, self._means, strict=True))
+        slopes = [_dot(row, with_colours) for row in self._inverse]
+        offset = mean - _dot(slopes, self._means)
         *slopes, offset = (_local_mean(plane) for plane in (*slopes, offset))
-        blurred = offset + sum(s * c for s, c in zip(slopes, self._colours, strict=True))
+        blurred = offset + _dot(slopes, self._colours)
         return [*slopes, offset + self._flatness * (target - blurred)]
 
     def _covariance(self, a: int, b: int) -> np.ndarray:
@@ -81,6 +82,11 @@ def _local_mean(plane: np.ndarray) -> np.ndarray:
     return cv2.blur(plane, (2 * RADIUS + 1, 2 * RADIUS + 1), borderType=cv2.BORDER_REFLECT)
 
 
+def _dot(a: Planes, b: Planes) -> np.ndarray:
+    """At each pixel, of the vectors [3] that three planes each are."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
 def _inverse(m: list[Planes]) -> list[Planes]:
     """Inverses of symmetric 3x3 matrices of planes, by cofactors: LAPACK takes ten times as long."""
 
@@ -89,5 +95,5 @@ def _inverse(m: list[Planes]) -> list[Planes]:
         return m[a][c] * m[b][d] - m[a][d] * m[b][c]
 
     cofactors = [[cofactor(row, column) for column in range(3)] for row in range(3)]
-    determinant = sum(m[0][column] * cofactors[0][column] for column in range(3))
+    determinant = _dot(m[0], cofactors[0])
     return [[plane / determinant for plane in row] for row in cofactors]

@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from datasets.camera import motion_between
-from perception.geometry import Triangulation, triangulate
 
 MIN_MOTION = 0.02, np.deg2rad(4)  # metres or radians that the camera must have moved for a view to tell more
 MIN_VIEWS = 3
 MAX_VIEWS = 40
 MAX_RESIDUAL = 0.015  # metres; above it the object has been moved, or is not one object
+
+
+@dataclass(frozen=True)
+class Triangulation:
+    """`position` float64 [3] in the world; `residual`: root mean square distance of the rays from it, metres."""
+
+    position: np.ndarray
+    residual: float
+
+
+def triangulate(origins: np.ndarray, directions: np.ndarray) -> Triangulation | None:
+    """The point that is nearest to rays, in least squares; None where they are too parallel to tell.
+
+    Args:
+        origins: [V,3], in the world, metres.
+        directions: [V,3], of any length.
+    """
+    directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    across = np.eye(3) - directions[:, :, None] * directions[:, None]  # projections onto the planes across the rays
+    normal_matrix = across.sum(0)
+    if np.linalg.eigvalsh(normal_matrix)[0] < 0.02 * len(origins):  # mean squared sine of the angle between rays
+        return None
+    position = np.linalg.solve(normal_matrix, np.einsum("vij,vj->i", across, origins))
+    off = np.einsum("vij,vj->vi", across, position - origins)
+    return Triangulation(position, float(np.sqrt((off**2).sum(1).mean())))
 
 
 class ViewRays:

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from datasets.camera import look_at, pinhole, project
 from datasets.scene import Scene
 from datasets.synthesis.table_cubes import TableRenderer, make_scene
-from perception.geometry import Plane, find_table, pixel_rays, place_objects, points_of_pixels, triangulate
+from perception.geometry import Plane, find_table, pixel_rays, place_objects, points_of_pixels
 
 K = pinhole(480, 640, np.deg2rad(42))
 
@@ -139,37 +139,3 @@ def test_depth_of_another_size_is_refused() -> None:
         ValueError, match="depth of 32 x 24 pixels does not fit labels of 640 x 480: it must be aligned"
     ):
         place_objects(np.zeros((480, 640), np.int32), np.zeros((24, 32), np.float32), K)
-
-
-def test_rays_meet_where_they_were_aimed() -> None:
-    rng = np.random.default_rng(0)
-    aim = np.array([0.1, -0.2, 0.03])
-    origins = rng.uniform(-1, 1, (5, 3)) + [0, 0, 1.5]
-    exact = triangulate(origins, aim - origins)
-    np.testing.assert_allclose(exact.position, aim, atol=1e-9)
-    assert exact.residual == pytest.approx(0, abs=1e-9)
-    noisy = triangulate(origins, aim - origins + rng.normal(0, 0.002, (5, 3)))
-    assert np.linalg.norm(noisy.position - aim) < 0.005 and 1e-4 < noisy.residual < 0.005
-
-
-def test_parallel_rays_tell_no_place() -> None:
-    origins = np.array([[0, 0, 0], [0.01, 0, 0], [0, 0.01, 0]])
-    assert triangulate(origins, np.tile([0.0, 0.0, 1.0], (3, 1))) is None
-
-
-def test_centres_of_masks_of_five_views_place_cubes_within_10_mm() -> None:
-    with TableRenderer(480) as renderer:
-        scene = make_scene(renderer, seed=34, index=0, views=5)
-    placed = 0
-    for i, cube in enumerate(scene.objects):
-        origins, directions = [], []
-        for pose, mask, lens in zip(scene.T_world_camera, scene.masks, scene.K, strict=True):
-            rows, columns = np.nonzero(mask == i + 1)
-            if len(rows) > 400:
-                origins.append(pose[:3, 3])
-                directions.append(pose[:3, :3] @ pixel_rays([[columns.mean(), rows.mean()]], lens)[0])
-        if len(origins) == 5:
-            found = triangulate(np.array(origins), np.array(directions))
-            assert np.linalg.norm(found.position - cube["position"]) < 0.01
-            placed += 1
-    assert placed >= 2
