@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any
 
 from capture.errors import StorageError
-from capture.storage import space
 from capture.storage.background import BackgroundFinisher
 from capture.storage.disk_errors import explained
 from capture.storage.finishing import finish_scene, remove_finished
@@ -18,6 +17,7 @@ from capture.storage.journal import as_json
 from capture.storage.lock import FolderLock
 from capture.storage.names import INDEX, JOURNALS, LOCK, SESSION, kept_journal, scene_name, scene_number
 from capture.storage.partial_scene import PartialScene
+from capture.storage.space import require_space
 from datasets.atomic import sync, whole_file
 from datasets.json_file import read_json
 from datasets.loading import LOADERS
@@ -84,10 +84,6 @@ class RecordingFolder:
         with explained(path), whole_file(path) as temporary:
             temporary.write_text(as_json(dict(session), path) + "\n", encoding="utf-8")
 
-    def scenes_that_fit(self, views: int, bytes_per_view: int) -> int:
-        """How many more scenes surely fit on the disk; see `space.view_bytes`."""
-        return space.scenes_that_fit(self.root, views, bytes_per_view, self._finisher.waiting)
-
     def begin_scene(self, plan: Mapping[str, Any], views: int, bytes_per_view: int) -> PartialScene:
         """Begin the next scene.
 
@@ -102,7 +98,7 @@ class RecordingFolder:
         self._finisher.collect()
         if self.interrupted:
             raise StorageError(f"{self.interrupted.path}: is not finished; continue it, or finish it as it is")
-        space.require_space(self.root, views, bytes_per_view, self._finisher.waiting)
+        require_space(self.root, views, bytes_per_view, self._finisher.waiting)
         scene = PartialScene.begin(self.root, scene_name(self._next_number), plan, self._hand_over)
         self._next_number += 1
         self._unfinished.append(scene)

@@ -264,9 +264,9 @@ def test_a_view_that_is_damaged_before_the_scene_is_finished_is_left_out_and_tol
 def test_a_scene_for_which_there_is_no_room_does_not_begin(root, monkeypatch):
     with RecordingFolder(root) as folder:
         monkeypatch.setattr(space, "free_bytes", lambda _: space.SPARE_BYTES + 4 * VIEWS * BYTES)
-        assert folder.scenes_that_fit(VIEWS, BYTES) == 3
+        assert space.scenes_that_fit(root, VIEWS, BYTES) == 3
         monkeypatch.setattr(space, "free_bytes", lambda _: space.SPARE_BYTES + 2 * VIEWS * BYTES - 1)
-        assert folder.scenes_that_fit(VIEWS, BYTES) == 0
+        assert space.scenes_that_fit(root, VIEWS, BYTES) == 0
         with pytest.raises(StorageError, match="no room for another scene: 3 views may need .* free"):
             begin(folder)
     assert contents(root) == ["journals"]
