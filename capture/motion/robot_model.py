@@ -22,7 +22,7 @@ def robot_spec(robot: RobotDescription, with_shapes: bool) -> mujoco.MjSpec:
     try:
         spec = mujoco.MjSpec.from_string(robot.xml, assets=dict(robot.meshes))
     except ValueError as error:
-        raise RobotDescriptionError(f"MuJoCo does not read the URDF: {error}") from error
+        raise RobotDescriptionError(f"MuJoCo does not read the URDF: {_in_a_line(error)}") from error
     for mesh in spec.meshes:  # scanned surfaces may have holes; collisions take the convex hull in any case
         mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX
     if not with_shapes:
@@ -36,4 +36,8 @@ def compiled(spec: mujoco.MjSpec) -> mujoco.MjModel:
     try:
         return spec.compile()
     except ValueError as error:
-        raise RobotDescriptionError(f"MuJoCo makes no model of the URDF: {error}") from error
+        raise RobotDescriptionError(f"MuJoCo makes no model of the URDF: {_in_a_line(error)}") from error
+
+
+def _in_a_line(error: ValueError) -> str:
+    return " ".join(str(error).split())

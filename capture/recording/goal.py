@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from capture.calibration.plain_data import from_plain
 from capture.errors import CaptureError
 from capture.storage.recording_folder import RecordingFolder
 
@@ -62,8 +63,8 @@ def kept_session(folder: RecordingFolder) -> BegunSession | None:
     if kept is None:
         return None
     try:
-        return BegunSession(Goal(**kept["goal"]), int(kept["scenes_before"]))
-    except (KeyError, TypeError, ValueError) as error:
+        return from_plain(BegunSession, kept, "the file")
+    except ValueError as error:
         raise CaptureError(
             f"{folder.root}: session.json is of another version, or damaged ({error}): remove it, then record instead "
             "of resuming"

@@ -22,6 +22,8 @@ from capture.storage.index import KIND
 from capture.storage.partial_scene import PartialScene
 from capture.storage.recording_folder import RecordingFolder
 
+_PLAN = {"seed": int, "viewpoints": str, "objects": list, "facts": dict}  # beside `views`, where an arm is driven
+
 
 @dataclass
 class Outcome:
@@ -40,6 +42,7 @@ def finish_interrupted(folder: RecordingFolder) -> tuple[str, int]:
         CaptureError: there is no interrupted scene, or the disk refuses.
     """
     scene, session = folder.continue_scene(), kept_session(folder)
+    _expect_plan(scene)
     _finish(scene, {"note": session.goal.note if session else ""})
     return scene.name, len(scene.stored)
 
@@ -89,6 +92,7 @@ class Session:
 
     def _continued(self, number: int) -> PartialScene:
         scene = self._folder.continue_scene()
+        _expect_plan(scene)
         self._expect_same_rig(scene)
         self._rig.taker.remember(scene.views().values())
         self._progress.scene(number + 1, len(scene.stored))
@@ -179,6 +183,16 @@ def _plain(plan: ViewPlan) -> dict[str, Any]:
     """What a scene keeps of its plan."""
     views = [{"joints": view.joints.tolist(), "T_world_camera": view.T_world_camera.tolist()} for view in plan.views]
     return {"views": views, "left_out": [asdict(left_out) for left_out in plan.left_out]}
+
+
+def _expect_plan(scene: PartialScene) -> None:
+    """Raises CaptureError where the plan that the scene was begun with lacks what every plan has."""
+    wrong = [name for name, kind in _PLAN.items() if not isinstance(scene.plan.get(name), kind)]
+    if wrong:
+        raise CaptureError(
+            f"{scene.path}: the first line of its journal has no proper {' and '.join(wrong)}: it is damaged, or of "
+            "another version; move the folder to safety"
+        )
 
 
 def _finish(scene: PartialScene, facts: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from datasets.scene import DatasetError
 from datasets.scene_file import OWN_ATTRIBUTES
 
 _JOURNAL = "journal.jsonl"
+_FINAL = {"attributes": dict, "objects": list, "meta": dict}  # what a line that ends a scene tells
 _OWN_EVENTS = ("begun", "stored", "adopted", "lost", "skipped", "finishing", "finished")
 
 
@@ -53,7 +54,7 @@ class PartialScene:
         self._layout: dict[str, Any] | None = None
         self.journal.repair()
         events = self.journal.read()
-        if not events or events[0]["event"] != "begun":
+        if not events or events[0]["event"] != "begun" or not isinstance(events[0].get("plan"), dict):
             raise StorageError(f"{self.journal.path}: has lost its first line; move its folder to safety")
         self.plan: dict[str, Any] = events[0]["plan"]
         noted: set[int] = set()
@@ -149,15 +150,21 @@ class PartialScene:
         return views
 
     def _replay(self, event: dict[str, Any], noted: set[int]) -> None:
-        """Take in one line of the journal; `noted` becomes the views that it says are stored."""
-        if event["event"] in ("stored", "adopted"):
-            noted.add(event["view"])
-        elif event["event"] == "lost":
-            noted.discard(event["view"])
-        elif event["event"] == "skipped":
-            self.skipped[event["view"]] = event["reason"]
-        elif event["event"] == "finishing":
-            self.final = {name: event[name] for name in ("attributes", "objects", "meta")}
+        """Take in one line of the journal; `noted` becomes the views that it says are stored.
+
+        A line that lacks what it should tell is left out, as damaged ones are.
+        """
+        kind, index = event["event"], event.get("view")
+        if kind == "finishing" and all(isinstance(event.get(name), what) for name, what in _FINAL.items()):
+            self.final = {name: event[name] for name in _FINAL}
+        elif not isinstance(index, int):
+            return
+        elif kind in ("stored", "adopted"):
+            noted.add(index)
+        elif kind == "lost":
+            noted.discard(index)
+        elif kind == "skipped":
+            self.skipped[index] = str(event.get("reason"))
 
     def _agree_with_files(self, noted: set[int]) -> None:
         """Views that were written but not noted any more are adopted; those that cannot be read are not stored."""
