@@ -5,7 +5,8 @@ Action: ~record (RecordScenes). Preempting it stops the arm; so does the end of 
 Services: ~next_scene (std_srvs/Trigger): the operator has rearranged the objects. Calls ~rearrange (RearrangeCubes)
     where the goal says `auto`.
 Parameters: ~robot (a name from config/robots, or a YAML file), ~camera (a name from config/cameras, or a YAML file),
-    ~calibration (a YAML file; see `lds capture calibrate`), /robot_description (where the profile names no URDF).
+    ~calibration (a YAML file; see `lds capture calibrate`), /robot_description (where the profile names no URDF),
+    ~within (a folder that datasets must lie in; empty: anywhere; read at the start, as others may set it later).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ CLIENT_MISSES = 2  # looks in a row that do not find it before it counts as gone
 
 class CaptureNode:
     def __init__(self) -> None:
+        self._within = str(rospy.get_param("~within", ""))
         self._next_scene = threading.Event()
         self._client_missed = 0  # looks in a row that did not find the client
         rospy.Service("~next_scene", Trigger, self._operator_is_ready)
@@ -62,11 +64,9 @@ class CaptureNode:
         _let_go()
 
     def _record(self, wanted: RecordScenesGoal, outcome: Outcome) -> None:
-        if not wanted.dataset:
-            raise CaptureError("the goal names no dataset: say into which folder to record")
         asked = Goal(wanted.scenes, wanted.views, wanted.viewpoints, wanted.seed, wanted.auto, wanted.note)
         with ExitStack() as stack:
-            folder = stack.enter_context(RecordingFolder(Path(wanted.dataset)))
+            folder = stack.enter_context(RecordingFolder(self._folder(wanted.dataset)))
             session = resume_session(folder) if wanted.resume else begin_session(folder, asked)
             goal = session.goal
             progress = ProgressReporter(goal.scenes, goal.views, self._publish)
@@ -79,6 +79,14 @@ class CaptureNode:
             ask = self._ask_service if goal.auto else self._ask_operator
             arrange = partial(ask, progress=progress)
             Session(folder, session, rig, arrange, pattern, progress, self._interrupted, outcome).run()
+
+    def _folder(self, dataset: str) -> Path:
+        """Where a goal may record. Raises CaptureError where it names no folder, or one outside of ~within."""
+        if not dataset:
+            raise CaptureError("the goal names no dataset: say into which folder to record")
+        if self._within and not Path(dataset).resolve().is_relative_to(Path(self._within).resolve()):
+            raise CaptureError(f"{dataset}: is not in {self._within}, which this capture node records within")
+        return Path(dataset)
 
     def _report(self, outcome: Outcome) -> None:
         message = outcome.stopped or f"{outcome.scenes} scenes with {outcome.views} views were recorded"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,93 +21,22 @@ from processes import ROOT, wait_for
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
 import rospy
-from action_client import ActionClient
 from actionlib_msgs.msg import GoalStatus
-from lds_scenes.msg import RecordScenesAction, RecordScenesFeedback, RecordScenesGoal, RecordScenesResult
-from lds_scenes.srv import SetFault
+from lds_scenes.msg import RecordScenesFeedback, RecordScenesGoal
+from recording_rig import VIEWS, Rig, assert_sound, nodes
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
 from capture.arms.robot_urdf import robot_urdf
-from capture.calibration.calibration import save_calibration
+from capture.calibration.calibration_file import save_calibration
 from capture.motion.planning import Planner
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.view_planning import plan_views
 from capture.motion.viewpoints import load_viewpoints
 from capture.simulation.true_calibration import true_calibration
 from capture.simulation.truth import T_TOOL_CAMERA
-from datasets.check import check_dataset
 from datasets.loading import open_dataset
-
-VIEWS = 5
-
-
-class Rig:
-    """The simulated rig with a quick arm, and a capture node that can be killed and started again."""
-
-    def __init__(self, folder: Path, master: str) -> None:
-        self.folder, self.master = folder, master
-        self.calibration = folder / "calibration.yaml"
-        save_calibration(self.calibration, true_calibration())
-        profile = yaml.safe_load((ROOT / "config/robots/simulated.yaml").read_text())
-        profile |= {"urdf": str(ROOT / "config/robots/simulated.urdf"), "speed": {"velocity": 2.5, "acceleration": 9.0}}
-        self.robot = folder / "quick.yaml"
-        self.robot.write_text(yaml.safe_dump(profile))
-        self._simulation = self._launch("simulation", simulated="true", node="false")
-        self._capture: subprocess.Popen | None = None
-        self.start_capture()
-
-    def start_capture(self) -> None:
-        self._capture = self._launch("capture", robot=str(self.robot), calibration=str(self.calibration))
-        self.client = ActionClient("/capture/record", RecordScenesAction)
-
-    def kill_capture(self) -> None:
-        """kill -9 for the node, as a crash or the power would."""
-        for pid in _nodes("capture_node.py"):
-            subprocess.run(["kill", "-9", str(pid)], check=False)
-        self._capture.wait(30)  # roslaunch ends with its required node
-
-    def close(self) -> None:
-        for launch in (self._capture, self._simulation):
-            launch.send_signal(signal.SIGINT)
-        for launch in (self._capture, self._simulation):
-            launch.wait(30)
-
-    def fault(self, name: str, strength: float = 0, duration: float = 0) -> None:
-        answer = rospy.ServiceProxy("/simulation/set_fault", SetFault)(name, True, strength, duration)
-        assert answer.success, answer.message
-
-    def mend(self) -> None:
-        rospy.ServiceProxy("/simulation/set_fault", SetFault)("", False, 0, 0)
-
-    def record(
-        self, dataset: Path, during: Callable[[RecordScenesFeedback], object] | None = None, **goal: object
-    ) -> tuple[int, RecordScenesResult]:
-        """Record to the end; the goal's state and result."""
-        asked = {"scenes": 1, "views": VIEWS, "viewpoints": "hemisphere", "auto": True, "seed": 3, **goal}
-        self.client.send(RecordScenesGoal(dataset=str(dataset), **asked), during)
-        result = self.client.result(timeout=120)
-        return self.client.state, result
-
-    def _launch(self, name: str, **arguments: str) -> subprocess.Popen:
-        command = ["roslaunch", "lds_scenes", "capture.launch", *(f"{k}:={v}" for k, v in arguments.items())]
-        with (self.folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-
-
-def _nodes(script: str) -> list[int]:
-    """Processes that run a node's script under this test's master."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_text()
-            ours = f"ROS_MASTER_URI={os.environ['ROS_MASTER_URI']}".encode() in (process / "environ").read_bytes()
-        except OSError:
-            continue
-        if ours and script in command and "roslaunch" not in command:
-            found.append(int(process.name))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -132,16 +59,6 @@ def journal(dataset: Path, scene: int = 0) -> list[dict]:
 def reasons(dataset: Path) -> str:
     """All reasons in the journal of the first scene."""
     return "\n".join(line["reason"] for line in journal(dataset) if "reason" in line)
-
-
-def assert_sound(dataset: Path, scenes: int = 1, views: int = VIEWS) -> None:
-    """All scenes are there with all views, and images, poses and masks agree."""
-    opened = open_dataset(dataset)
-    assert [scene.num_views for scene in opened] == [views] * scenes
-    findings = check_dataset(opened)
-    assert findings.problems == []
-    assert findings.identity_agrees == findings.identity_views == scenes * views
-    assert np.median(findings.centre_errors) < 1.5
 
 
 def test_recorded_scenes_have_images_poses_and_masks_that_agree(rig: Rig, tmp_path: Path) -> None:
@@ -297,7 +214,7 @@ def test_views_survive_sigkill_of_the_node_and_resume_completes_the_scene(
             rig.kill_capture()
 
     rig.client.send(RecordScenesGoal(dataset=str(tmp_path), scenes=1, views=VIEWS, viewpoints="ring", auto=True), kill)
-    wait_for("the end of the node", lambda: not _nodes("capture_node.py"))
+    wait_for("the end of the node", lambda: not nodes("capture_node.py"))
     rig.kill_capture()
     kept = sorted(path.name for path in tmp_path.glob("scene_000000.partial/view_*.npz"))
     assert len(kept) >= stored
@@ -321,7 +238,7 @@ def test_the_arm_stops_when_the_client_is_gone(rig: Rig, tmp_path: Path) -> None
     )  # fmt: skip
     partial = tmp_path / "scene_000000.partial"
     wait_for("the second view", lambda: len(list(partial.glob("view_*.npz"))) >= 2)
-    for pid in _nodes("record_node.py"):
+    for pid in nodes("record_node.py"):
         subprocess.run(["kill", "-9", str(pid)], check=False)
     client.wait(30)
     wait_for("the end of the goal", lambda: _can_lock(tmp_path))
