@@ -1,1 +1,1 @@
-"""Perception on the robot: frames become de-duplicated objects. ROS is met only in *_node.py and messages.py."""
+"""Perception on the robot: frames become de-duplicated objects. ROS is met in *_node.py, messages.py, services.py."""

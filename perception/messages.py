@@ -1,8 +1,9 @@
-"""What was segmented, as ROS messages, and the lens that places it. Images are converted by `lds_ros.messages`."""
+"""What was segmented, and how the node is, as ROS messages. Images are converted by `lds_ros.messages`."""
 
 from __future__ import annotations
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from lds_scenes.msg import SegmentedObject, SegmentedScene
 from scipy.spatial.transform import Rotation
@@ -11,13 +12,15 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from lds_ros.messages import intrinsics_from_message
+from perception.health import Status
 from perception.overlay import object_colour
 from perception.placing import NOWHERE, Lens, Places
-from perception.segmenter import ObjectSegment, Segmentation
+from perception.segmentation import ObjectSegment, Segmentation
 
 _UPRIGHT = Quaternion(0, 0, 0, 1)
 _MARK, _TEXT = 0.02, 0.03  # metres: size of a mark where only the centre is known; height of the numbers
-_POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4"), ("label", "<u4")])
+_FIELDS = {"x": "<f4", "y": "<f4", "z": "<f4", "rgb": "<u4", "label": "<u4"}
+_POINT = np.dtype([*_FIELDS.items()])
 
 
 def scene_message(segmentation: Segmentation, header: Header, model: str, places: Places = NOWHERE) -> SegmentedScene:
@@ -56,13 +59,19 @@ def cloud_message(places: Places, header: Header) -> PointCloud2:
         part["rgb"], part["label"] = red << 16 | green << 8 | blue, id_
         parts.append(part)
     points = np.concatenate(parts)
-    kinds = {"<f4": PointField.FLOAT32, "<u4": PointField.UINT32}
-    fields = [
-        PointField(name, offset, PointField.FLOAT32 if name == "rgb" else kinds[kind.str], 1)  # as rviz wants rgb
-        for name, (kind, offset) in _POINT.fields.items()
+    fields = [  # rviz wants rgb to be called a float
+        PointField(name, 4 * i, PointField.UINT32 if name == "label" else PointField.FLOAT32, 1)
+        for i, name in enumerate(_FIELDS)
     ]
     size = _POINT.itemsize
     return PointCloud2(header, 1, len(points), fields, False, size, size * len(points), points.tobytes(), True)
+
+
+def diagnostics_message(status: Status, doing: str, name: str, model: str, header: Header) -> DiagnosticArray:
+    """How a node is; where it has no problems, `doing` says what it does. `model` names the weights."""
+    level = DiagnosticStatus.WARN if status.problems else DiagnosticStatus.OK
+    values = [KeyValue(key, value) for key, value in status.values.items()]
+    return DiagnosticArray(header, [DiagnosticStatus(level, name, "; ".join(status.problems) or doing, model, values)])
 
 
 def _object(segment: ObjectSegment, places: Places) -> SegmentedObject:

@@ -20,37 +20,33 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import rospy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from lds_scenes.msg import SegmentedScene
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from datasets.scene import DatasetError
 from lds_models.weights import WeightsError
 from lds_ros.lazy import LazySubscriptions
-from lds_ros.messages import (
-    depth_from_message,
-    image_from_message,
-    image_message,
-    label_message,
-)
+from lds_ros.messages import depth_from_message, image_from_message, image_message, label_message
 from lds_ros.nodes import Registration, roscore_answers
 from lds_ros.poses import TfPoses
 from lds_ros.tuning import Number, Tuning
 from perception.executors import DeviceFailed
-from perception.health import Health
+from perception.health import Health, Status
 from perception.keeper import Keeper
-from perception.messages import cloud_message, lens_of, marker_array, scene_message
+from perception.messages import cloud_message, diagnostics_message, lens_of, marker_array, scene_message
 from perception.newest import Newest
 from perception.overlay import draw_overlay
 from perception.placing import NOWHERE, Placer, Places
-from perception.segmenter import Region, Segmentation, Segmenter
+from perception.segmentation import Region, Segmentation
+from perception.segmenter import Segmenter
 from perception.services import SceneServices, SegmentService
 from perception.tracking import Tracker
 
@@ -111,10 +107,10 @@ class SegmentationNode:
         return 0
 
     def _serve(self) -> None:
-        if self._segmenter.memory is None:
+        if (memory := self._segmenter.memory) is None:
             SegmentService(self._segmenter, self._segmenting)
         else:
-            SceneServices(self._segmenter, self._segmenting, self._forget_objects)
+            SceneServices(self._segmenter, memory, self._segmenting, self._forget_objects)
 
     def _forget_objects(self) -> None:
         self._tracker = Tracker()
@@ -124,7 +120,7 @@ class SegmentationNode:
         return [Number(name, what, getattr(settings, name), *ends) for name, (what, *ends) in SETTINGS.items()]
 
     def _tune(self, numbers: dict[str, float]) -> None:
-        self._segmenter.settings = replace(self._segmenter.settings, **numbers)
+        self._segmenter.settings = self._segmenter.settings.changed(numbers)
 
     def _subscribe(self) -> list[rospy.Subscriber]:
         self._health.listening()
@@ -150,18 +146,18 @@ class SegmentationNode:
         self._placer.depth.put(message.header.stamp.to_sec(), partial(depth_from_message, message))
 
     def _segment(self, message: Image) -> None:
-        image, header = image_from_message(message), message.header
+        image, header, stamp = image_from_message(message), message.header, message.header.stamp.to_sec()
         needs_pose = self._segmenter.memory is not None
-        pose = self._pose(message) if needs_pose else None
+        pose = self._pose(header) if needs_pose else None
         with self._segmenting:
             segmentation = self._segmenter.segment(image, pose)
-        segmentation = self._tracker.update(segmentation, header.stamp.to_sec())
+        segmentation = self._tracker.update(segmentation, stamp)
         self._label.publish(label_message(segmentation.labels, header))
         if not needs_pose:  # tf may come later than the image: the label does not wait for it
-            pose = self._pose(message)
-        places = self._place(segmentation, header.stamp.to_sec(), pose)
+            pose = self._pose(header)
+        places = self._place(segmentation, stamp, pose)
         self._objects.publish(scene_message(segmentation, header, self._segmenter.name, places))
-        self._health.frame_finished(rospy.get_time() - header.stamp.to_sec(), segmentation.duplicates_merged)
+        self._health.frame_finished(rospy.get_time() - stamp, segmentation.duplicates_merged)
         if self._overlay.get_num_connections():
             self._overlay.publish(image_message(draw_overlay(image, segmentation.labels), header))
         if self._markers.get_num_connections():
@@ -169,14 +165,14 @@ class SegmentationNode:
         if self._points.get_num_connections():
             self._points.publish(cloud_message(places, header))
         if self._keeper is not None:
-            self._keeper.keep(image, segmentation, header.stamp.to_sec(), places, self._placer.lens, pose)
+            self._keeper.keep(image, segmentation, stamp, places, self._placer.lens, pose)
 
-    def _pose(self, message: Image) -> np.ndarray | None:
+    def _pose(self, header: Header) -> np.ndarray | None:
         """Where the camera was; where that is wanted and not known, /diagnostics tells why."""
         if self._poses is None:
             return None
         try:
-            return self._poses.at(message.header.frame_id, message.header.stamp.to_sec(), POSE_PATIENCE)
+            return self._poses.at(header.frame_id, header.stamp.to_sec(), POSE_PATIENCE)
         except ValueError as error:
             self._health.not_placed(str(error))
             return None
@@ -203,16 +199,10 @@ class SegmentationNode:
         problems = report.problems + ([self._segmenter.trouble] if self._segmenter.trouble else [])
         for problem in problems:
             rospy.logwarn_throttle(REPEAT, problem)
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.WARN if problems else DiagnosticStatus.OK,
-            name=f"{rospy.get_name().strip('/')}: segmentation",
-            message="; ".join(problems) or ("segmenting" if self._inputs.are_there else "idle: nobody listens"),
-            hardware_id=self._segmenter.name,
-            values=[KeyValue(key, value) for key, value in report.values.items()],
-        )
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = rospy.Time.now()
-        self._diagnostics.publish(message)
+        doing = "segmenting" if self._inputs.are_there else "idle: nobody listens"
+        name, header = f"{rospy.get_name().strip('/')}: segmentation", Header(stamp=rospy.Time.now())
+        status = Status(problems, report.values)
+        self._diagnostics.publish(diagnostics_message(status, doing, name, self._segmenter.name, header))
 
 
 def _open_segmenter(poses: bool) -> Segmenter:

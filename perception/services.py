@@ -22,6 +22,7 @@ from lds_ros.messages import depth_from_message, image_from_message, image_messa
 from lds_ros.poses import matrix_of_pose
 from perception.messages import lens_of, scene_message
 from perception.placing import Placer
+from perception.scene_memory import SceneMemory
 from perception.segmenter import Segmenter
 
 
@@ -56,12 +57,15 @@ class SceneServices:
     """~query_view and ~reset_scene, with a multi-view model.
 
     Args:
+        memory: the segmenter's.
         segmenting: held while the segmenter works.
         forgotten: called when the scene was reset.
     """
 
-    def __init__(self, segmenter: Segmenter, segmenting: threading.Lock, forgotten: Callable[[], None]) -> None:
-        self._segmenter, self._segmenting, self._forgotten = segmenter, segmenting, forgotten
+    def __init__(
+        self, segmenter: Segmenter, memory: SceneMemory, segmenting: threading.Lock, forgotten: Callable[[], None]
+    ) -> None:
+        self._segmenter, self._memory, self._segmenting, self._forgotten = segmenter, memory, segmenting, forgotten
         rospy.Service("~query_view", QueryView, self._show_view)
         rospy.Service("~reset_scene", Trigger, self._reset)
 
@@ -70,13 +74,13 @@ class SceneServices:
         try:
             with self._segmenting:
                 labels, image = self._segmenter.view_from(matrix_of_pose(request.camera))
-                views = self._segmenter.memory.views
+                views = self._memory.views
         except ValueError as error:
             return QueryViewResponse(success=False, message=str(error))
         return QueryViewResponse(True, "", views, label_message(labels, header), image_message(image, header))
 
     def _reset(self, _: TriggerRequest) -> TriggerResponse:
         with self._segmenting:
-            self._segmenter.memory.reset()
+            self._memory.reset()
         self._forgotten()
         return TriggerResponse(True, "")
