@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,20 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lds_cli.calibrate_report import show_hand_eye, show_intrinsics
+from lds_cli.calibrate_request import Asked, board_of_squares, named_robot, view_request
 from lds_cli.calibrate_views import CalibrationFailed, take_views
 from lds_cli.console import console
-from lds_cli.recording import BadOption, name_or_file
+from lds_cli.options import Robot
 
 if TYPE_CHECKING:
-    from capture.calibration.board import Board
     from capture.calibration.calibration import Calibration, HandEye, IntrinsicsResult
-    from capture.calibration.session import Request
     from capture.calibration.view_folder import Setup
     from capture.cameras.camera import Intrinsics
 
-app = typer.Typer(help="Calibrate a camera, and where it sits on an arm.", no_args_is_help=True)
-
-SIMULATED_GUESS = "0.05 0 0.05 0 0 0.7071 0.7071"  # roughly, as somebody would read it off a ruler
+app = typer.Typer(
+    help="Calibrate a camera, and where it sits on an arm.",
+    epilog="Example: lds capture calibrate intrinsics --camera webcam",
+    no_args_is_help=True,
+)
 
 Images = Annotated[
     Path | None, typer.Option(help="Use the pictures of this folder, and take none.", show_default=False)
@@ -35,7 +35,6 @@ Square = Annotated[
     typer.Option(min=5, max=200, help="True side of a square of the printed board, mm.", show_default="30"),
 ]
 Camera = Annotated[str, typer.Option(help="A name from config/cameras, or a YAML file.")]
-Robot = Annotated[str | None, typer.Option(help="A name from config/robots, or a YAML file.", show_default=False)]
 Auto = Annotated[bool, typer.Option("--auto", help="The arm moves by itself. Clear its surroundings first.")]
 Simulated = Annotated[bool, typer.Option("--simulated", help="Simulate arm, camera and board.")]
 CameraOnTool = Annotated[
@@ -50,20 +49,6 @@ Waypoints = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """The options of how to take views."""
-
-    camera: str
-    robot: str | None
-    views: int
-    square: float | None
-    auto: bool
-    simulated: bool
-    camera_on_tool: str | None
-    waypoints: str | None
-
-
 @app.command()
 def board(
     out: Annotated[Path, typer.Argument(help="The PDF file to write.", show_default=False)],
@@ -75,7 +60,7 @@ def board(
     """
     from capture.calibration.board_pdf import write_board_pdf
 
-    pattern = _board(square)
+    pattern = board_of_squares(square)
     write_board_pdf(out, pattern)
     console.print(f"{out}: print it at 100 %; its {pattern.columns} squares in a row must measure "
                   f"{1000 * pattern.width:g} mm", soft_wrap=True)  # fmt: skip
@@ -105,15 +90,15 @@ def intrinsics(
     from capture.calibration.view_folder import read_pictures, read_setup
 
     before = _earlier(out)
-    asked = _Asked(camera, robot, views, square, auto, simulated, camera_on_tool, waypoints)
-    folder = images or take_views(_request(asked, out, before, for_lens=True))
+    asked = Asked(camera, robot, views, square, auto, simulated, camera_on_tool, waypoints)
+    folder = images or take_views(view_request(asked, out, before, for_lens=True))
     setup = read_setup(folder)
-    pattern = _board(square, setup)
+    pattern = board_of_squares(square, setup)
     with console.status("finding the board in the pictures ..."):
         detections = [pattern.detect(image) for image in read_pictures(folder).values()]
         result = calibrate_intrinsics(detections, _serial(setup), datetime.now(UTC), pattern)
     show_intrinsics(result)
-    _save(out, before, folder, intrinsics=result)
+    _save(out, replace(before, intrinsics=result), result, folder)
 
 
 @app.command()
@@ -140,86 +125,23 @@ def handeye(
     from capture.calibration.view_folder import read_setup, read_views
 
     before = _earlier(out)
-    asked = _Asked(camera, robot, views, square, auto, simulated, camera_on_tool, waypoints)
-    folder = images or take_views(_request(asked, out, before, for_lens=False))
+    asked = Asked(camera, robot, views, square, auto, simulated, camera_on_tool, waypoints)
+    folder = images or take_views(view_request(asked, out, before, for_lens=False))
     setup = read_setup(folder)
-    pattern = _board(square, setup)
+    pattern = board_of_squares(square, setup)
     lens = _lens(before, setup)
-    robot_name = _known(robot) if setup is None or setup.robot is None else setup.robot
+    robot_name = named_robot(robot) if setup is None or setup.robot is None else setup.robot
     with console.status("finding the board, and the camera on the tool ..."):
         seen = read_views(folder, pattern)
         result = calibrate_hand_eye(seen, lens, robot_name, _serial(setup), datetime.now(UTC))
     show_hand_eye(result, simulated)
-    _save(out, before, folder, hand_eye=result)
-
-
-def _request(asked: _Asked, out: Path, before: Calibration, for_lens: bool) -> Request:
-    from capture.calibration.session import Request
-
-    auto = asked.auto or asked.simulated
-    robot = asked.robot or ("simulated" if asked.simulated else "")
-    if auto or not for_lens:
-        _known(robot)
-    guess = asked.camera_on_tool or (SIMULATED_GUESS if asked.simulated else None)
-    return Request(
-        for_lens=for_lens,
-        folder=str(_new_folder(out, for_lens)),
-        robot=name_or_file(robot),
-        camera="simulated" if asked.simulated else name_or_file(asked.camera),
-        square=_board(asked.square).square,
-        views=asked.views,
-        auto=auto,
-        camera_on_tool=_camera_on_tool(guess, before) if auto and asked.waypoints is None else None,
-        waypoints=name_or_file(asked.waypoints or ""),
-        simulated=asked.simulated,
-    )
-
-
-def _known(robot: str | None) -> str:
-    if not robot:
-        raise BadOption("which robot? Say --robot NAME, a name from config/robots or a YAML file")
-    return robot
-
-
-def _board(square: float | None, setup: Setup | None = None) -> Board:
-    """Our board with squares of so many millimetres, else that of the views, else as it is printed."""
-    from capture.calibration.board import BOARD
-    from capture.calibration.session import board_of
-
-    if square is None:
-        return BOARD if setup is None else setup.board
-    return board_of(square / 1000)
-
-
-def _new_folder(out: Path, for_lens: bool) -> Path:
-    what = "intrinsics" if for_lens else "handeye"
-    return (out.parent / f"{out.stem}_views" / f"{what}_{time.strftime('%Y-%m-%d_%H-%M-%S')}").resolve()
-
-
-def _camera_on_tool(text: str | None, before: Calibration) -> tuple[float, ...]:
-    """x y z qx qy qz qw, as given or by an earlier calibration."""
-    from scipy.spatial.transform import Rotation
-
-    if text is None and before.hand_eye is not None:
-        T = before.hand_eye.T_tool_camera
-        return (*T[:3, 3].tolist(), *Rotation.from_matrix(T[:3, :3]).as_quat().tolist())
-    if text is None:
-        raise BadOption(
-            "--auto must know roughly where the camera is on the tool, to aim it: measure with a ruler, and give "
-            "--camera-on-tool 'x y z qx qy qz qw'; or teach it --waypoints; or guide it by hand, without --auto"
-        )
-    try:
-        numbers = tuple(float(word) for word in text.replace(",", " ").split())
-    except ValueError:
-        numbers = ()
-    if len(numbers) != 7 or abs(sum(q * q for q in numbers[3:]) - 1) > 0.05:
-        raise BadOption(f"--camera-on-tool: '{text}' is not 'x y z qx qy qz qw' with a unit quaternion")
-    return numbers
+    _save(out, replace(before, hand_eye=result), result, folder)
 
 
 def _earlier(out: Path) -> Calibration:
     """What the file holds already; an empty calibration where there is none yet."""
-    from capture.calibration.calibration import Calibration, load_calibration
+    from capture.calibration.calibration import Calibration
+    from capture.calibration.calibration_file import load_calibration
 
     return load_calibration(out) if out.exists() else Calibration()
 
@@ -239,16 +161,15 @@ def _lens(before: Calibration, setup: Setup | None) -> Intrinsics:
     )
 
 
-def _save(out: Path, before: Calibration, folder: Path, **part: IntrinsicsResult | HandEye) -> None:
-    """Put the new part into the file; a bad one into a file beside it. Raises CalibrationFailed for that."""
-    from capture.calibration.calibration import save_calibration
+def _save(out: Path, calibration: Calibration, new: IntrinsicsResult | HandEye, folder: Path) -> None:
+    """Save a calibration with its new part; a bad one in a file beside it. Raises CalibrationFailed for that."""
+    from capture.calibration.calibration_file import save_calibration
 
-    (result,) = part.values()
-    if result.verdict.grade == "bad":
+    if new.verdict.grade == "bad":
         aside = out.with_suffix(f".bad{out.suffix}")
-        save_calibration(aside, replace(before, **part))
+        save_calibration(aside, calibration)
         raise CalibrationFailed(
             f"the calibration is bad; it was put aside in {aside} and {out} is as it was. The views: {folder}"
         )
-    save_calibration(out, replace(before, **part))
+    save_calibration(out, calibration)
     console.print(f"saved in {out}; the views are in {folder}", soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lds_cli.console import console
+from lds_cli.console import console, noted_table
 
 if TYPE_CHECKING:
     from capture.calibration.calibration import HandEye, IntrinsicsResult
@@ -13,15 +13,14 @@ if TYPE_CHECKING:
 def show_intrinsics(result: IntrinsicsResult) -> None:
     """A lens in numbers and words."""
     K, distortion = result.lens.K, result.lens.distortion
-    _show(
-        [
-            ("focal length", f"{K[0, 0]:.2f}, {K[1, 1]:.2f} px", f"\u00b1 {result.focal_std:.2f}"),
-            ("principal point", f"{K[0, 2]:.2f}, {K[1, 2]:.2f} px", f"\u00b1 {result.center_std:.2f}"),
-            ("distortion", f"k1 {distortion[0]:.4f}, k2 {distortion[1]:.4f}", ""),
-            ("corners off by", f"{result.rms:.3f} px", f"{result.held_out_rms:.3f} px in views held out"),
-            ("views", f"{result.views}", f"of {result.lens.width} x {result.lens.height} pixels"),
-        ]
-    )
+    rows = [
+        ("focal length", f"{K[0, 0]:.2f}, {K[1, 1]:.2f} px", f"\u00b1 {result.focal_std:.2f}"),
+        ("principal point", f"{K[0, 2]:.2f}, {K[1, 2]:.2f} px", f"\u00b1 {result.center_std:.2f}"),
+        ("distortion", f"k1 {distortion[0]:.4f}, k2 {distortion[1]:.4f}", ""),
+        ("corners off by", f"{result.rms:.3f} px", f"{result.held_out_rms:.3f} px in views held out"),
+        ("views", f"{result.views}", f"of {result.lens.width} x {result.lens.height} pixels"),
+    ]
+    console.print(noted_table(rows))
     _show_verdict(result)
 
 
@@ -53,18 +52,8 @@ def show_hand_eye(result: HandEye, simulated: bool) -> None:
 
         angle, distance = difference(T, T_TOOL_CAMERA)
         rows.append(("off the truth by", f"{angle:.3f} deg, {distance:.2f} mm", "which only a simulation tells"))
-    _show(rows)
+    console.print(noted_table(rows))
     _show_verdict(result)
-
-
-def _show(rows: list[tuple[str, str, str]]) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE, show_header=False)
-    for name, value, note in rows:
-        table.add_row(name, f"[bold]{value}[/]", f"[dim]{note}[/]")
-    console.print(table)
 
 
 def _show_verdict(result: IntrinsicsResult | HandEye) -> None:

@@ -9,13 +9,17 @@ import typer
 
 from lds_cli import calibrate
 from lds_cli.console import console
+from lds_cli.options import Robot
 from lds_cli.recording import Rig, name_or_file, run_recording, run_teaching
 
-app = typer.Typer(help="Record scenes with an arm and a camera; calibrate them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Record scenes with an arm and a camera; calibrate them.",
+    epilog="Example: lds capture record data/cubes --simulated --auto",
+    no_args_is_help=True,
+)
 app.add_typer(calibrate.app, name="calibrate")
 
 Dataset = Annotated[Path, typer.Argument(help="The dataset's folder; made where there is none.", show_default=False)]
-Robot = Annotated[str | None, typer.Option(help="A name from config/robots, or a YAML file.", show_default=False)]
 Camera = Annotated[str | None, typer.Option(help="A name from config/cameras, or a YAML file.", show_default=False)]
 Calibration = Annotated[
     Path | None, typer.Option(help="The camera's calibration: lds capture calibrate.", show_default=False)
@@ -94,7 +98,9 @@ def teach(
 ) -> None:
     """Guide the arm by hand to one view after another: Enter saves where it is. The arm's driver must be running.
 
-    Example: lds capture teach views.yaml --robot ur5e, then: lds capture record data/cubes --viewpoints views.yaml
+    Example: lds capture teach views.yaml --robot ur5e
+
+    Then: lds capture record data/cubes --viewpoints views.yaml --robot ur5e --camera realsense
     """
     _finish(run_teaching(file, robot))
 

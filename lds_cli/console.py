@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 console = Console(highlight=False)
 
@@ -16,6 +22,22 @@ def print_error(message: str) -> None:
     """One red line on stderr, never wrapped, so that it can be searched for and piped."""
     line = " ".join(message.split())
     Console(stderr=True).print(f"error: {line}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+
+def command_line() -> str:
+    """What was typed to start this command, as a shell takes it."""
+    return shlex.join(["lds", *sys.argv[1:]])
+
+
+def noted_table(rows: Iterable[tuple[str, str, str]], title: str | None = None) -> Table:
+    """Rows of a name, a value and a note on it."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, show_header=False)
+    for name, value, note in rows:
+        table.add_row(name, f"[bold]{value}[/]", f"[dim]{note}[/]")
+    return table
 
 
 def duration(seconds: float) -> str:

@@ -8,11 +8,15 @@ from typing import Annotated
 
 import typer
 
-from lds_cli import data_convert
+from lds_cli import data_convert, options
 from lds_cli.console import console, print_error, progress_bar
 from lds_cli.data_tables import plain_table, print_lines, statistics
 
-app = typer.Typer(help="Make, check and look at datasets.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make, check and look at datasets.",
+    epilog="Example: lds data synth table_cubes /tmp/table --scenes 20",
+    no_args_is_help=True,
+)
 app.command()(data_convert.convert)
 
 DatasetPath = Annotated[Path, typer.Argument(metavar="PATH", help="The dataset's own folder.", show_default=False)]
@@ -53,7 +57,7 @@ def synth(
     table_cubes: coloured cubes on a white table. clevr_mv: CLEVR's shapes on the official camera circle. dolphin: the
     same with free forms.
 
-    Example: lds data synth clevr_mv /tmp/clevr_mv --scenes 200 --views 10 --seed 1
+    Example: lds data synth table_cubes /tmp/table --scenes 20 --views 10 --seed 1
     """
     from datasets.scene import DatasetError
     from datasets.synthesis import SYNTHESISERS
@@ -87,7 +91,7 @@ def check(path: DatasetPath, split: Split = None) -> None:
     contradict (another view's, or of a wrong hand-eye calibration), object ids that differ between views or disagree
     with the objects' projected positions, and for what an interrupted recording left.
 
-    Example: lds data check shared/data/clevr_mv
+    Example: lds data check /tmp/table
     """
     from datasets.check import check_dataset
     from datasets.loading import open_dataset
@@ -108,10 +112,10 @@ def check(path: DatasetPath, split: Split = None) -> None:
 def info(path: DatasetPath, split: Split = None) -> None:
     """Say what a dataset holds, from its index and its first scene: also who recorded it, and with which calibration.
 
-    Example: lds data info shared/data/clevr_mv --split test
+    Example: lds data info /tmp/table --split test
     """
     from datasets.loading import open_dataset
-    from datasets.recording_facts import readable, recording_facts, unfinished_scenes
+    from datasets.recording_facts import readable, recorded_files, recording_facts, unfinished_scenes
 
     dataset = open_dataset(path, split)
     scene = dataset[0]
@@ -124,8 +128,8 @@ def info(path: DatasetPath, split: Split = None) -> None:
     size = f"{scene.num_views} views of {width} x {height}, {scene.num_objects} objects"
     table.add_row("first scene", f"{scene.name}: {size}")
     table.add_row("has", ", ".join(["images", *(name for name in known if getattr(scene, name) is not None)]))
-    if dataset.format == "recorded":
-        for name, value in readable(recording_facts(dataset.files()[0]).facts).items():
+    for file in recorded_files(dataset)[:1]:
+        for name, value in readable(recording_facts(file).facts).items():
             table.add_row(name, value)
     table.add_row("digest", dataset.digest())
     console.print(table)
@@ -145,7 +149,7 @@ def view(
 
     Where cameras stood is drawn as a second picture beside it, such as sheet_poses.png.
 
-    Example: lds data view shared/data/dolphin --split test --out dolphin.png
+    Example: lds data view /tmp/table --split test --out /tmp/table.png
     """
     from datasets.contact_sheet import save_contact_sheet
     from datasets.loading import open_dataset
@@ -171,7 +175,7 @@ def browse(
 
     They need no network and no server, and can be carried elsewhere as a folder.
 
-    Example: lds data browse runs/data/table --out /tmp/table_pages --open
+    Example: lds data browse /tmp/table --out /tmp/table_pages --open
     """
     from datasets.browse import write_pages
     from datasets.loading import open_dataset
@@ -188,14 +192,14 @@ def browse(
 def pack(
     path: DatasetPath,
     out: Annotated[Path, typer.Argument(help="The file to write, .h5.", show_default=False)],
-    split: Annotated[str, typer.Option(help="Which split of it.")] = "train",
+    split: options.Split = "train",
     size: Annotated[int, typer.Option(min=8, max=2048, help="Height and width of the packed images, pixels.")] = 64,
 ) -> None:
     """Pack a split into one file, small enough to carry to the machine that trains: `lds train ... data.path=FILE`.
 
     Training packs datasets by itself where they lie; this is for taking one elsewhere.
 
-    Example: lds data pack shared/data/clevr_mv clevr_train.h5 --split train
+    Example: lds data pack /tmp/table /tmp/table_train.h5 --split train
     """
     from datasets.loading import open_dataset
     from datasets.packing import write_packed

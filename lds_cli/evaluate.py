@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import console, duration, made_folder, progress_bar
+from lds_cli.console import command_line, console, duration, made_folder, progress_bar
+from lds_cli.options import Limit, Slots, Split
 from lds_cli.train import ready_memory
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from lds_models.evaluation import Evaluation
     from lds_models.explanation import Explainer
+    from lds_models.results import Provenance
 
 
 def evaluate(
@@ -25,18 +25,14 @@ def evaluate(
         str, typer.Argument(help="A .safetensors file, a run's folder, or shipped weights by name.", show_default=False)
     ],
     data: Annotated[Path | None, typer.Option(help="The dataset's own folder.", show_default="required")] = None,
-    split: Annotated[str, typer.Option(help="Which split of it.")] = "test",
+    split: Split = "test",
     out: Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/eval/WEIGHTS")] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Take only the first N scenes.", metavar="N", show_default="all")
-    ] = None,
+    limit: Limit = None,
     observe: Annotated[
         int | None,
         typer.Option(min=1, help="Views of a scene that a multi-view model is shown.", metavar="N", show_default="5"),
     ] = None,
-    slots: Annotated[
-        int | None, typer.Option(min=2, help="Give the model another K.", metavar="K", show_default="as in training")
-    ] = None,
+    slots: Slots = None,
     inference_gap: Annotated[
         bool, typer.Option("--inference-gap", help="Measure the inference gap too. Long on a CPU: see --gap-samples.")
     ] = False,
@@ -56,12 +52,12 @@ def evaluate(
     A multi-view model is shown some views of each scene, and renders and segments all: the unseen are measured too.
     With --inference-gap every image is decoded once for each sample; what that takes is measured and told first.
 
-    Example: lds eval monet_lds_table --data shared/data/clevr_mv --split test --out /tmp/clevr
+    Example: lds eval monet_lds_table --data /tmp/table --out /tmp/table_eval
     """
     if data is None:
         raise typer.BadParameter(
-            "say which dataset to measure on, such as --data shared/data/clevr_mv; "
-            "`lds data synth table_cubes /tmp/table` makes one",
+            "say which dataset to measure on, such as --data /tmp/table, "
+            "which `lds data synth table_cubes /tmp/table` makes",
             param_hint="--data",
         )
     ready_memory()
@@ -106,7 +102,7 @@ def evaluate(
         observe=observe if multi_view else None,
         batch_size=batch_size,
         device=device,
-        command=shlex.join(["lds", *sys.argv[1:]]),
+        command=command_line(),
         slots=slots,
         gap_samples=gap_samples if inference_gap else None,
     )
@@ -121,13 +117,17 @@ def evaluate(
             evaluation = with_inference_gap(evaluation, explainer, gap_samples, progress)
     page = write_results(evaluation, provenance, loaded.card, folder)
     console.print(_table(evaluation, f"{loaded.name} on {evaluation.num_images} images of {data}, {split}"))
-    if provenance.resized:
+    _show_notes(evaluation, provenance)
+    console.print(f"[green]Wrote[/] {page}", soft_wrap=True)
+
+
+def _show_notes(evaluation: Evaluation, provenance: Provenance) -> None:
+    if provenance.resized and provenance.source_size is not None:
         height, width = provenance.source_size
         size = provenance.image_size
         console.print(f"[yellow]note[/] images of {width} x {height} were cropped and resized to {size} x {size}")
     for warning in evaluation.warnings:
         console.print(f"[yellow]warning[/] {warning}", soft_wrap=True)
-    console.print(f"[green]Wrote[/] {page}", soft_wrap=True)
 
 
 def _tell_time(explainer: Explainer, samples: int, decoded: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
+from typing import TextIO
 
 import typer
 from rich.console import Console
@@ -18,11 +19,12 @@ from lds_cli.console import print_error
 from lds_models.presets import preset_names
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = {"capture", "datasets", "lds_cli", "lds_models", "perception"}
+PACKAGES = {"capture", "datasets", "lds_cli", "lds_models", "lds_ros", "perception"}
 
 app = typer.Typer(
     name="lds",
     help="Record multi-view scenes, train and evaluate object-centric models with the LDS prior, perceive on a robot.",
+    epilog="Example: lds segment photos/ --out /tmp/segmented",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -39,7 +41,7 @@ app.command("segment")(segment.segment)
 app.add_typer(perceive.app, name="perceive")
 app.command("demo")(demo.demo)
 app.add_typer(weights.app, name="weights")
-app.add_typer(bench.app, name="bench")
+app.add_typer(bench.app, name="bench", epilog="Example: lds bench all --json bench.json")
 
 
 def main() -> None:
@@ -56,7 +58,10 @@ def main() -> None:
         sys.exit(exit_code)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    file: TextIO | None = None, line: str | None = None,
+) -> None:  # fmt: skip
     """Our own are for people: without the line of code that they came from."""
     if PACKAGES.intersection(parent.name for parent in Path(filename).parents if parent.parent == ROOT):
         text = str(message)

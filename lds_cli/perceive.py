@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lds_cli.console import console, print_error, progress_bar
-from lds_cli.picture_options import Inputs, SingleViewWeights, Topic
+from lds_cli.options import Inputs, Limit, SingleViewWeights, Split, Topic
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.table import Table
+
+    from perception.segmenter import Segmenter
+    from perception.sources import Source
+    from perception.suitability import Picture
 
 app = typer.Typer(
-    help="See whether a camera's pictures suit a model, and measure what perception finds.", no_args_is_help=True
+    help="See whether a camera's pictures suit a model, and measure what perception finds.",
+    epilog="Example: lds perceive check photos/",
+    no_args_is_help=True,
 )
-
-
-@app.callback()
-def perceive() -> None:
-    """See whether a camera's pictures suit a model, and measure what perception finds."""
 
 
 @app.command()
@@ -34,44 +40,23 @@ def check(
 
     Example: lds perceive check photos/ --weights monet_lds_table
     """
-    import numpy as np
-    from rich.table import Table
-
     from perception.segmenter import Segmenter
     from perception.sources import open_source
-    from perception.suitability import findings, reconstruction_error, usual_error
+    from perception.suitability import findings, usual_error
 
     source = open_source(inputs, topic)
     segmenter = Segmenter(weights, device="cpu")
-    loaded, every, pictures = segmenter.loaded, max(1, -(-source.count // most)), []
-    with progress_bar("Looking", source.count) as progress:
-        for number, frame in enumerate(source.frames()):
-            progress(1)
-            if number % every:
-                continue
-            try:
-                image = frame.read()
-            except ValueError as error:
-                print_error(f"{frame.name} was left out: {error}")
-                continue
-            error = reconstruction_error(loaded.model, image)
-            pictures.append(_measured(image, error, len(segmenter.segment(image).objects)))
+    pictures = _looked_at(source, segmenter, most)
     if not pictures:
         print_error("none of the pictures could be read")
         raise typer.Exit(1)
-    usual = usual_error(loaded.card)
-    table = Table("", "median", "from", "to", title=f"{len(pictures)} pictures", title_justify="left", box=None)
-    for name in ("brightness", "white", "black", "sharpness", "error", "objects"):
-        values = np.array([getattr(picture, name) for picture in pictures], float)
-        numbers = [np.nanmedian(values), np.nanmin(values), np.nanmax(values)] if np.isfinite(values).any() else []
-        table.add_row(name, *(f"{number:.3g}" for number in numbers))
-    console.print(table)
-    problems = findings(pictures, loaded.model.image_size, usual)
+    console.print(_measures(pictures))
+    problems = findings(pictures, segmenter.image_size, usual_error(segmenter.loaded.card))
     for problem in problems:
         console.print(f"[yellow]-[/] {problem}", soft_wrap=True)
     if problems:
         raise typer.Exit(1)
-    console.print(f"[green]The pictures suit {loaded.name}[/]")
+    console.print(f"[green]The pictures suit {segmenter.name}[/]")
 
 
 @app.command()
@@ -80,17 +65,15 @@ def score(
         list[str], typer.Argument(help="Shipped weights by name, files, or runs' folders.", show_default=False)
     ],
     data: Annotated[Path, typer.Option(help="A dataset with masks; its own folder.", show_default=False)],
-    split: Annotated[str, typer.Option(help="Which split of it.")] = "test",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Take only the first N scenes.", metavar="N", show_default="all")
-    ] = None,
+    split: Split = "test",
+    limit: Limit = None,
 ) -> None:
     """Measure on labelled scenes what de-duplication makes of a model's slots: before and after.
 
     The masks are those of the model's resolution. A multi-view model sees each scene's views one after another, with
     their poses, as before a moving camera.
 
-    Example: lds perceive score monet_lds_table --data data/table --limit 30
+    Example: lds perceive score monet_lds_table --data /tmp/table --limit 30
     """
     from rich.table import Table
 
@@ -117,9 +100,38 @@ def score(
     console.print(table)
 
 
-def _measured(image, error: float, objects: int):
-    from capture.picture import brightness, clipped_shares, sharpness
-    from perception.suitability import Picture
+def _looked_at(source: Source, segmenter: Segmenter, most: int) -> list[Picture]:
+    """What was measured of the source's pictures, or of so many, evenly chosen; those that cannot be read are told."""
+    every, pictures = max(1, -(-source.count // most)), []
+    with progress_bar("Looking", source.count) as progress:
+        for number, frame in enumerate(source.frames()):
+            progress(1)
+            if number % every:
+                continue
+            try:
+                pictures.append(_measured(frame.read(), segmenter))
+            except ValueError as error:
+                print_error(f"{frame.name} was left out: {error}")
+    return pictures
 
+
+def _measured(image: np.ndarray, segmenter: Segmenter) -> Picture:
+    from capture.picture import brightness, clipped_shares, sharpness
+    from perception.suitability import Picture, reconstruction_error
+
+    height, width = image.shape[:2]
     white, black = clipped_shares(image)
-    return Picture(image.shape[:2], brightness(image), white, black, sharpness(image), error, objects)
+    error, objects = reconstruction_error(segmenter.loaded.model, image), len(segmenter.segment(image).objects)
+    return Picture((height, width), brightness(image), white, black, sharpness(image), error, objects)
+
+
+def _measures(pictures: Sequence[Picture]) -> Table:
+    import numpy as np
+    from rich.table import Table
+
+    table = Table("", "median", "from", "to", title=f"{len(pictures)} pictures", title_justify="left", box=None)
+    for name in ("brightness", "white", "black", "sharpness", "error", "objects"):
+        values = np.array([getattr(picture, name) for picture in pictures], float)
+        numbers = [np.nanmedian(values), np.nanmin(values), np.nanmax(values)] if np.isfinite(values).any() else []
+        table.add_row(name, *(f"{number:.3g}" for number in numbers))
+    return table

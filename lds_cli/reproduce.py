@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import console, duration
+from lds_cli.console import command_line, console, duration
 
 if TYPE_CHECKING:
     from lds_cli.reproduction.ledger import Ledger
@@ -71,8 +69,7 @@ def reproduce(
         compare = compare_step(experiment, evaluations, ledger.out)
         failed |= _run([compare], ledger, None)
     aim = " ".join((EXPERIMENTS[experiment].__doc__ or "").split())
-    command = shlex.join(["lds", *sys.argv[1:]])
-    page = write_page(experiment, aim, budget_name, loaded, command, data, steps, compare, failed, ledger)
+    page = write_page(experiment, aim, budget_name, loaded, command_line(), data, steps, compare, failed, ledger)
     console.print(f"[green]Wrote[/] {page}", soft_wrap=True)
     if failed:
         console.print(f"[red]{len(failed)} steps were not done[/]; the same command tries them again")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lds_cli.console import console, print_error, progress_bar
-from lds_cli.picture_options import Inputs, SingleViewWeights, Topic
+from lds_cli.options import Inputs, SingleViewWeights, Topic
 
 
 def segment(
@@ -73,5 +73,5 @@ def segment(
         f"[green]Wrote[/] {out}: {objects} objects in {done} pictures, {merged} duplicate slots merged", soft_wrap=True
     )
     if failed:
-        print_error(f"{failed} of {done + failed} pictures could not be read")
+        print_error(f"{failed} of {done + failed} pictures were left out")
         raise typer.Exit(1)

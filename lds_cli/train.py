@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lds_cli.console import console
+from lds_cli.console import command_line, console
 
 HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # an environment variable that PyTorch reads when it starts
 
@@ -41,7 +39,7 @@ def train(
 
     loaded = load_experiment(experiment, settings or [])
     run = out or Path("runs") / f"{Path(experiment).stem}_seed{loaded.seed}"
-    command = shlex.join(["lds", *sys.argv[1:]])
+    command = command_line()
     console.print(f"Training {loaded.model.get('name')} for {loaded.steps} steps in {run}")
     with _training_bar(loaded.steps) as progress:
         try:

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lds_cli.console import console, made_folder, progress_bar
+from lds_cli.options import Slots
 
 if TYPE_CHECKING:
     import numpy as np
 
     from perception.deduplication import DeduplicationSettings
-    from perception.quality import Slots
+    from perception.quality import Slots as ImageSlots
     from perception.segmenter import Segmenter
 
-app = typer.Typer(help="List, show and publish trained weights.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show and publish trained weights.", epilog="Example: lds weights list", no_args_is_help=True
+)
 
 LABELLED_SCENES = 50  # that de-duplication is chosen on, and measured on
 
@@ -63,9 +66,9 @@ def path(weights: Name) -> None:
 
     Example: lds weights path monet_lds_table
     """
-    from lds_models.weights import find_weights
+    from lds_models.weights import load_weights
 
-    print(find_weights(weights))
+    print(load_weights(weights).path)
 
 
 @app.command()
@@ -102,9 +105,7 @@ def publish(
             show_default="perception's usual de-duplication",
         ),
     ] = None,
-    slots: Annotated[
-        int | None, typer.Option(min=2, help="Give the model another K.", metavar="K", show_default="as in training")
-    ] = None,
+    slots: Slots = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="the package's own")] = None,
 ) -> None:
     """Put a run's weights, with their measured metrics in the card, among those that come with the package.
@@ -112,7 +113,7 @@ def publish(
     The first --eval must be of the kind of scenes trained on, with masks: `lds perceive check` compares pictures with
     it, and the card tells what perception makes of the last scenes of it.
 
-    Example: lds weights publish runs/table monet_lds_table --eval runs/table/eval --validation data/table
+    Example: lds weights publish runs/table my_table --eval runs/table/eval --validation /tmp/table
     """
     from lds_models.model_card import publish as write
     from lds_models.weights import SHIPPED, load_weights
@@ -154,7 +155,9 @@ def _measured_perception(segmenter: Segmenter, evaluation: Path) -> dict[str, An
     }
 
 
-def _labelled_slots(segmenter: Segmenter, data: str | Path, split: str, doing: str) -> tuple[list[Slots], np.ndarray]:
+def _labelled_slots(
+    segmenter: Segmenter, data: str | Path, split: str, doing: str
+) -> tuple[list[ImageSlots], np.ndarray]:
     """Of the last scenes of a split."""
     from datasets.loading import open_dataset
     from perception.quality import labelled_slots

@@ -115,12 +115,6 @@ def test_synth_refuses_a_renderer_that_the_kind_does_not_have(run, tmp_path):
     assert code == 2 and "table_cubes cannot be rendered by 'mitsuba'; choose mujoco" in err
 
 
-@pytest.mark.parametrize("command", ["synth", "check", "info", "view", "browse", "convert", "pack"])
-def test_help_of_every_command_has_an_example(run, command):
-    code, out, _ = run("data", command, "--help")
-    assert code == 0 and f"Example: lds data {command}" in out
-
-
 def test_foreign_datasets_package_is_explained(run, monkeypatch):
     monkeypatch.delattr(datasets, "IS_LDS_SCENES")
     code, _, err = run("data", "info", ".")

@@ -105,7 +105,7 @@ def test_limit_takes_the_first_scenes(run, home, tmp_path):
 def test_without_data_the_command_line_is_wrong_and_the_error_says_what_to_give(run):
     result = run("monet_lds_table")
     assert result.exit_code == 2
-    assert "--data shared/data/clevr_mv" in result.output and "lds data synth table_cubes" in result.output
+    assert "--data /tmp/table" in result.output and "lds data synth table_cubes" in result.output
 
 
 def test_unknown_weights_splits_and_datasets_are_clear_errors(run, home, tmp_path):

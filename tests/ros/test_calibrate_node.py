@@ -21,12 +21,13 @@ import rospy
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
-from capture.calibration.calibration import load_calibration
+from capture.calibration.calibration_file import load_calibration
 from capture.calibration.poses import difference
 from capture.calibration.session import Request
 from capture.calibration.view_folder import HEADER
 from capture.simulation.truth import T_TOOL_CAMERA
-from lds_cli.calibrate import SIMULATED_GUESS, app
+from lds_cli.calibrate import app
+from lds_cli.calibrate_request import SIMULATED_GUESS
 
 VIEWS = 18
 
