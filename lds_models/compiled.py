@@ -59,6 +59,18 @@ def kernel(name: str, x: Tensor) -> Callable | None:
     return getattr(library, f"{name}_{str(x.dtype).removeprefix('torch.')}")
 
 
+def call_kernel(name: str, x: Tensor, *arguments: object) -> None:
+    """Call a function of kernels.cpp for tensors such as x, of which `kernel` has said that there is one.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    function = kernel(name, x)
+    if function is None:
+        raise RuntimeError(f"{SOURCE.name} has no {name} for {x.dtype} tensors on {x.device}")
+    function(*arguments)
+
+
 @functools.cache
 def _library() -> ctypes.CDLL | None:
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -30,6 +30,8 @@ class BroadcastDecoder(nn.Module):
         activation: relu or elu.
         checkpointing: keep no activations for the backward pass, but compute them again.
     """
+
+    coordinates: Tensor  # [1,2,h,w] of the grid: columns and rows, from -1 to 1
 
     def __init__(
         self,
@@ -67,7 +69,7 @@ class BroadcastDecoder(nn.Module):
 
         That gradient has no graph of its own, and is computed without those by the parameters.
         """
-        parameters = [p for convolution in self._convolutions for p in (convolution.weight, convolution.bias)]
+        parameters = [p for layer in self.convolutions for p in layer.parameters()]  # weight, bias, weight, bias, ...
         latent, coordinates = self.from_latent(latents), self.from_coordinates(self.coordinates)
         tape: list[Tensor] = []
         if torch.is_grad_enabled():
@@ -78,9 +80,9 @@ class BroadcastDecoder(nn.Module):
         return enlarge(drawn, self.patch), partial(self._pull_back, tape)
 
     @property
-    def _convolutions(self) -> list[nn.Conv2d]:
-        """Those after the first products."""
-        return [*self.hidden[::2], self.head]
+    def convolutions(self) -> list[nn.Conv2d]:
+        """Those after the first products, the head last."""
+        return [layer for layer in (*self.hidden, self.head) if isinstance(layer, nn.Conv2d)]
 
     @torch.no_grad()
     def _pull_back(self, tape: list[Tensor], gradient: Tensor) -> Tensor:
@@ -88,13 +90,13 @@ class BroadcastDecoder(nn.Module):
             grid = tape[-1].shape[2]
             size = [*gradient.shape[:2], grid, grid]
             gradient = torch.ops.aten.upsample_bilinear2d_backward(gradient, gradient.shape[2:], size, False)
-        weights = [convolution.weight for convolution in self._convolutions]
+        weights = [convolution.weight for convolution in self.convolutions]
         _, by_latent, _ = _backward(gradient, tape, weights, self.alpha, self.padding, by_parameters=False)
         return by_latent.to(self.from_latent.weight) @ self.from_latent.weight
 
 
 def _draw(
-    latent: Tensor, coordinates: Tensor, alpha: float, padding: int, tape: list[Tensor], parameters: list[Tensor]
+    latent: Tensor, coordinates: Tensor, alpha: float, padding: int, tape: list[Tensor], parameters: Sequence[Tensor]
 ) -> Tensor:
     """The decoder after its first products: latent [N,C], coordinates [1,C,H,W]. Keeps activations on the tape."""
     x = activate_(_spread(latent, coordinates), alpha)
@@ -114,13 +116,13 @@ def _spread(latent: Tensor, coordinates: Tensor) -> Tensor:
     return x.view(len(latent), height, width, channels).permute(0, 3, 1, 2)
 
 
-def _like(parameters: list[Tensor], x: Tensor) -> list[Tensor]:
+def _like(parameters: Sequence[Tensor], x: Tensor) -> list[Tensor]:
     """Weights and biases in the number format of x, weights laid out channels last."""
     return [p.to(x.dtype, memory_format=torch.channels_last) if p.ndim == 4 else p.to(x.dtype) for p in parameters]
 
 
 def _backward(
-    gradient: Tensor, tape: list[Tensor], weights: list[Tensor], alpha: float, padding: int, by_parameters: bool
+    gradient: Tensor, tape: list[Tensor], weights: Sequence[Tensor], alpha: float, padding: int, by_parameters: bool
 ) -> tuple[Tensor, Tensor, list[Tensor | None]]:
     """The gradient by what the first activation saw, its sums over pixels, and those by weights and biases.
 

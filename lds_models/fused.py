@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from lds_models.compiled import Shape, kernel
+from lds_models.compiled import Shape, call_kernel, kernel
 
 
 class Activation(nn.Module):
@@ -126,7 +126,7 @@ class _Join(torch.autograd.Function):
         batch, others, *size = skip.shape
         joined = torch.empty(batch, low.shape[1] + others, *size, dtype=low.dtype, memory_format=layout)
         sizes = Shape.of(low), low.shape[3], others
-        kernel("join", low)(low.data_ptr(), skip.data_ptr(), joined.data_ptr(), *sizes)
+        call_kernel("join", low, low.data_ptr(), skip.data_ptr(), joined.data_ptr(), *sizes)
         return joined
 
     @staticmethod
@@ -137,7 +137,7 @@ class _Join(torch.autograd.Function):
             torch.empty(shape, dtype=grad.dtype, memory_format=torch.channels_last) for shape in ctx.shapes
         )
         sizes = Shape.of(by_low), by_low.shape[3], by_skip.shape[1]
-        kernel("join_backward", grad)(grad.data_ptr(), by_low.data_ptr(), by_skip.data_ptr(), *sizes)
+        call_kernel("join_backward", grad, grad.data_ptr(), by_low.data_ptr(), by_skip.data_ptr(), *sizes)
         return by_low, by_skip
 
 
@@ -162,7 +162,7 @@ class _InstanceNormReLU(torch.autograd.Function):
         x = x.contiguous(memory_format=torch.channels_last)
         out, mean, inverse_std = torch.empty_like(x), torch.empty(x.shape[:2]), torch.empty(x.shape[:2])
         tensors = x, weight, bias, out, mean, inverse_std
-        kernel("norm_relu", x)(*map(Tensor.data_ptr, tensors), Shape.of(x), eps)
+        call_kernel("norm_relu", x, *map(Tensor.data_ptr, tensors), Shape.of(x), eps)
         ctx.save_for_backward(x, out, weight, mean, inverse_std)
         return out
 
@@ -173,5 +173,5 @@ class _InstanceNormReLU(torch.autograd.Function):
         grad = grad.contiguous(memory_format=torch.channels_last)
         by_x, by_weight, by_bias = torch.empty_like(x), torch.empty_like(mean), torch.empty_like(mean)
         tensors = grad, x, out, weight, mean, inverse_std, by_x, by_weight, by_bias
-        kernel("norm_relu_backward", x)(*map(Tensor.data_ptr, tensors), Shape.of(x))
+        call_kernel("norm_relu_backward", x, *map(Tensor.data_ptr, tensors), Shape.of(x))
         return by_x, by_weight.sum(0), by_bias.sum(0), None

@@ -13,28 +13,23 @@ from lds_models.decoder import BroadcastDecoder
 from lds_models.genesis_geco import GECO
 from lds_models.genesis_masks import MaskPosterior, MaskPrior, bounded_normal, stick_breaking
 from lds_models.genesis_networks import FEATURES, MaskDecoder, MaskEncoder
-from lds_models.lds_prior import LDS, LDSConfig
+from lds_models.lds_prior import LDS
 from lds_models.log_weights import sample_noise, samples_log_likelihood
 from lds_models.mixture import mixture_log_likelihood, sampled_kl
-from lds_models.model import LossTerms, SceneModel, SlotInference
+from lds_models.model import LossTerms, ModelConfig, Rendering, SceneModel, SlotInference
 from lds_models.networks import ComponentEncoder
 from lds_models.precision import wide
 
 
 @dataclass
-class GENESISConfig(LDSConfig):
+class GENESISConfig(ModelConfig):
     """Defaults are those of the authors' code, which the LDS paper kept (its appendix C.2), without LDS."""
 
     name: str = "genesis"
-    image_size: int = 64
-    num_slots: int = 7
     mask_latent_dim: int = 64
-    latent_dim: int = 16
     decoder_channels: int = 32
     decoder_layers: int = 4
-    patch: int = 1
     pixel_std: float = 0.7
-    checkpointing: bool = False  # less memory, and a slower step
     geco_goal: float = 0.5655  # nll to reach, nats a pixel and channel; at pixel_std 0.7 an MSE of 0.0032
     geco_rate: float = 1e-5  # a nat, for images of 64x64
     geco_speedup: float = 10.0
@@ -49,6 +44,8 @@ class GENESIS(SceneModel):
     It departs from the authors' code (github.com/applied-ai-lab/genesis) in two things: the mixture is one of pixels
     (LDS paper, eq. 1), not of each colour of a pixel, and the last slot's own mask, which nothing uses, is not decoded.
     """
+
+    config: GENESISConfig
 
     def __init__(self, config: GENESISConfig) -> None:
         super().__init__()
@@ -103,8 +100,8 @@ class GENESIS(SceneModel):
             mean, std = self.encoder.slots(image, log_masks)
             appearances = self.decode(mean)
         sample = mean + std * self.noise_like(std)
-        reconstruction = (log_masks.exp() * appearances).sum(1)
-        return SlotInference(mean, std, sample, *(t.unsqueeze(1) for t in (log_masks, appearances, reconstruction)))
+        rendering = Rendering.of_slots(log_masks.unsqueeze(1), appearances.unsqueeze(1))
+        return SlotInference(mean, std, sample, **vars(rendering))
 
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
         """nll + beta * (kl_latent + kl_mask - lambda * lds), beta by GECO: LDS is part of the prior, as the KLs are.
@@ -145,8 +142,8 @@ class GENESIS(SceneModel):
                 mask_latents, mask_std, log_masks = self.attend(features.repeat_interleave(samples, 0), mask_noise)
                 mean, std = self.encoder.slots(image.repeat_interleave(samples, 0), log_masks)
                 sample = mean + std * noise
-                drawn = (x.unsqueeze(1) for x in (self.decode(sample), log_masks))
-                log_weights = samples_log_likelihood(images, *drawn, self.config.pixel_std, samples)
+                appearances, log_masks = (x.unsqueeze(1) for x in (self.decode(sample), log_masks))
+                log_weights = samples_log_likelihood(images, appearances, log_masks, self.config.pixel_std, samples)
             with _full_precision(image):
                 of_masks = mask_noise, mask_std, mask_latents, *self.mask_prior(mask_latents)
                 of_components = noise, std, sample, *bounded_normal(self.prior(mask_latents))

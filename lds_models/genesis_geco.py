@@ -16,6 +16,10 @@ class GECO(nn.Module):
     each process's part would be another objective. Its state is in buffers: checkpoints carry it.
     """
 
+    weight: Tensor
+    average: Tensor
+    updates: Tensor
+
     def __init__(self, goal: float, rate: float, speedup: float, decay: float = 0.99) -> None:
         super().__init__()
         self.goal, self.rate, self.speedup, self.decay = goal, rate, speedup, decay

@@ -20,7 +20,8 @@ class MaskPosterior(nn.Module):
 
     def forward(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Samples and their standard deviations [B,K,D], of features [B,F] and standard normal noise [B,K,D]."""
-        samples, stds = [], []
+        samples: list[Tensor] = []
+        stds: list[Tensor] = []
         state, out = None, self.first(features)
         for step in noise.unbind(1):
             if samples:

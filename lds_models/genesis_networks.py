@@ -42,6 +42,7 @@ class GatedConvolution(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int, stride: int, up: bool = False) -> None:
         # Without bias: the normalisation takes it out. A transposed convolution of stride 1 is a convolution.
+        layer: nn.Conv2d | nn.ConvTranspose2d
         if up and stride > 1:
             layer = nn.ConvTranspose2d(inputs, 2 * outputs, 5, stride, 2, stride - 1, bias=False)
         else:

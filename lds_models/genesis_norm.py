@@ -26,6 +26,9 @@ class BatchNorm(nn.Module):
     the same on GPUs alone.
     """
 
+    running_mean: Tensor  # [C]
+    running_variance: Tensor
+
     def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
         self.eps, self.momentum = eps, momentum

@@ -10,34 +10,31 @@ from torch import Tensor, nn
 
 from lds_models.decoder import BroadcastDecoder
 from lds_models.iterative import Iteration, Posterior, Refiner, render_slots
-from lds_models.lds_prior import LDS, LDSConfig
+from lds_models.lds_prior import LDS
 from lds_models.log_weights import gaussian_log_weights, samples_log_likelihood
-from lds_models.model import LossTerms, Rendering, SceneModel, SlotInference
+from lds_models.model import LossTerms, ModelConfig, Rendering, SceneModel, SlotInference
 from lds_models.networks import PoolingEncoder
 from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork
 
 
 @dataclass
-class IODINEConfig(LDSConfig):
+class IODINEConfig(ModelConfig):
     """Defaults are the LDS paper's setting (its appendix A, table 2) of IODINE's networks for CLEVR, without LDS."""
 
     name: str = "iodine"
-    image_size: int = 64
-    num_slots: int = 7
-    latent_dim: int = 16
     iterations: int = 5
     decoder_channels: int = 64
     decoder_layers: int = 4
     refinement_channels: int = 64
     hidden: int = 256
-    patch: int = 1
     pixel_std: float = 0.1
     kl_latent_weight: float = 1.0
-    checkpointing: bool = False  # less memory, and a slower step
 
 
 class IODINE(SceneModel):
     """All slots start from the same posterior, and what they explain of the image pulls them apart, step by step."""
+
+    config: IODINEConfig
 
     def __init__(self, config: IODINEConfig) -> None:
         super().__init__()
@@ -74,11 +71,11 @@ class IODINE(SceneModel):
         """Sum over t of t / T times the objective of iteration t (section 3.2 of IODINE), LDS in each."""
         self.check_images(images)
         _, history = self._refine(images[:, 0])
-        total = 0.0
-        for t, step in enumerate(history, start=1):
-            total = total + t / len(history) * self.refiner.objective(step, self.lds_scale)
+        objectives = [
+            t / len(history) * self.refiner.objective(step, self.lds_scale) for t, step in enumerate(history, start=1)
+        ]
         last = history[-1]
-        return LossTerms(total, last.nll.mean(), last.kl.mean(), last.lds.mean())
+        return LossTerms(torch.stack(objectives).sum(), last.nll.mean(), last.kl.mean(), last.lds.mean())
 
     def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
         """q is the posterior of the last iteration; p(x, z) are standard normal latents and the mixture of `loss`."""

@@ -150,4 +150,4 @@ class Refiner(nn.Module):
 def render_slots(decoded: Tensor) -> Rendering:
     """Decoded RGB means and mask logits [B,V,K,4,H,W] as a picture; colours are clamped to [0,1]."""
     log_masks, appearances = decoded[:, :, :, 3:].log_softmax(2), decoded[:, :, :, :3].clamp(0, 1)
-    return Rendering(log_masks, appearances, (log_masks.exp() * appearances).sum(2))
+    return Rendering.of_slots(log_masks, appearances)

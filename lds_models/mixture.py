@@ -28,6 +28,7 @@ def log_joint(error: Tensor, log_masks: Tensor, std: float | Tensor) -> Tensor:
         log_masks: [...,K,1,H,W].
         std: as for `mixture_log_likelihood`.
     """
+    log_std: float | Tensor
     if isinstance(std, Tensor):
         std = std.view(-1, 1, 1, 1)
         log_std = std.log()

@@ -9,6 +9,20 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
+from lds_models.lds_prior import LDSConfig
+
+
+@dataclass
+class ModelConfig(LDSConfig):
+    """The settings that every model's config has beside its own. The defaults are the LDS paper's."""
+
+    name: str = ""  # the model's in `registry.MODELS`
+    image_size: int = 64
+    num_slots: int = 7
+    latent_dim: int = 16
+    patch: int = 1  # networks work on blocks of patch x patch pixels, see `networks`
+    checkpointing: bool = False  # less memory, and a slower step
+
 
 @dataclass(frozen=True)
 class SlotInference:
@@ -43,6 +57,11 @@ class Rendering:
     appearances: Tensor
     reconstruction: Tensor
 
+    @classmethod
+    def of_slots(cls, log_masks: Tensor, appearances: Tensor) -> Rendering:
+        """What slots with these masks and appearances look like together."""
+        return cls(log_masks, appearances, (log_masks.exp() * appearances).sum(2))
+
 
 @dataclass(frozen=True)
 class LossTerms:
@@ -71,6 +90,7 @@ class LossTerms:
 class SceneModel(nn.Module, ABC):
     """A component VAE. Images are float [B,V,3,H,W] in [0,1]; single-view models take V = 1."""
 
+    config: ModelConfig
     num_slots: int
     image_size: int
     lds_scale: float = 1.0  # the share of the LDS weight lambda in force, for its warm-up in training
@@ -126,5 +146,12 @@ class MultiViewModel(SceneModel):
     viewpoint_kind: str  # which of `Scene.viewpoints` it takes: clevr, pose or gqn
 
     @abstractmethod
-    def render(self, latents: Tensor, viewpoints: Tensor) -> Rendering:
-        """What the scenes of latents [B,K,D] look like from viewpoints [B,V,Dv]."""
+    def render(self, latents: Tensor, viewpoints: Tensor | None = None) -> Rendering:
+        """What the scenes of latents [B,K,D] look like from viewpoints [B,V,Dv], which must be given."""
+
+    @staticmethod
+    def given(viewpoints: Tensor | None) -> Tensor:
+        """The viewpoints. Raises ValueError where there are none."""
+        if viewpoints is None:
+            raise ValueError("a multi-view model needs viewpoints [B,V,Dv], got none")
+        return viewpoints

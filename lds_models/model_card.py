@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from datasets.atomic import whole_file
+from lds_models.results import read_evaluation, read_rows
 from lds_models.weights import LoadedModel, WeightsError, save_weights
 
 MEASURES = (
@@ -37,7 +39,8 @@ def publish(
             `slots`, and the measures (name: value) of these and of its `objects`.
 
     Raises:
-        WeightsError: an evaluation is missing, or of other weights or another K.
+        WeightsError: an evaluation is of other weights or another K.
+        DatasetError: an evaluation cannot be read, or a file cannot be written.
     """
     card = loaded.card | {"name": name, "notes": notes, "deduplication": deduplication or {}, "metrics": []}
     for evaluation in evaluations:
@@ -46,17 +49,17 @@ def publish(
     card["perception"] = perception or {}
     path = folder / f"{name}.safetensors"
     save_weights(path, loaded.model, card)
-    path.with_suffix(".md").write_text(_page(card, loaded), encoding="utf-8")
+    with whole_file(path.with_suffix(".md")) as temporary:
+        temporary.write_text(_page(card, loaded), encoding="utf-8")
     return path
 
 
-def read_evaluation(folder: Path) -> dict[str, Any]:
-    """The metrics.json that `lds eval` wrote to a folder. Raises WeightsError where it cannot be read."""
-    file = folder / "metrics.json"
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{file}: cannot be read ({error}); run `lds eval` first") from error
+def flattened(card: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A card, or a part of it, without nesting: keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in card.items():
+        flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _measured(evaluation: Path, loaded: LoadedModel) -> dict[str, Any]:
@@ -75,12 +78,7 @@ def _measured(evaluation: Path, loaded: LoadedModel) -> dict[str, Any]:
 
 def _domain(evaluation: Path) -> dict[str, float]:
     """What tells images of the kind that the model knows: quantiles of its reconstruction error on unseen ones."""
-    path = evaluation / "per_image.csv"
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            errors = [float(row["mse"]) for row in csv.DictReader(file)]
-    except (OSError, KeyError, ValueError) as error:
-        raise WeightsError(f"{path}: cannot be read ({error!r}); run `lds eval` again") from error
+    errors = read_rows(evaluation)["mse"]
     return {f"mse_p{percent}": float(np.percentile(errors, percent)) for percent in (50, 99)}
 
 

@@ -11,35 +11,33 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from lds_models.decoder import BroadcastDecoder
-from lds_models.lds_prior import LDS, LDSConfig
+from lds_models.lds_prior import LDS
 from lds_models.log_weights import gaussian_log_weights, samples_log_likelihood
 from lds_models.mixture import categorical_kl, gaussian_kl, mixture_log_likelihood
-from lds_models.model import LossTerms, Rendering, SceneModel, SlotInference
+from lds_models.model import LossTerms, ModelConfig, Rendering, SceneModel, SlotInference
 from lds_models.networks import ComponentEncoder, UNet
 from lds_models.precision import wide
 
 
 @dataclass
-class MONetConfig(LDSConfig):
+class MONetConfig(ModelConfig):
     """Defaults are the LDS paper's setting (its appendix A, table 1), without LDS."""
 
     name: str = "monet"
-    image_size: int = 64
-    num_slots: int = 7
-    latent_dim: int = 16
     attention_channels: int = 32
     decoder_channels: int = 32
     decoder_layers: int = 4
-    patch: int = 1
     background_std: float = 0.1  # pixel noise of the first slot
     foreground_std: float = 0.1
     kl_latent_weight: float = 0.5
     kl_mask_weight: float = 0.5
-    checkpointing: bool = False  # less memory, and a slower step
 
 
 class MONet(SceneModel):
     """A U-Net cuts the image into K masks one after another; a VAE explains each masked part."""
+
+    config: MONetConfig
+    pixel_std: Tensor  # [K]
 
     def __init__(self, config: MONetConfig) -> None:
         super().__init__()
@@ -79,8 +77,7 @@ class MONet(SceneModel):
 
     def render(self, latents: Tensor, viewpoints: Tensor | None = None) -> Rendering:
         appearances, log_masks = self.decode(latents)
-        reconstruction = (log_masks.exp() * appearances).sum(1)
-        return Rendering(*(t.unsqueeze(1) for t in (log_masks, appearances, reconstruction)))
+        return Rendering.of_slots(log_masks.unsqueeze(1), appearances.unsqueeze(1))
 
     def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
         self.check_images(images)
@@ -89,9 +86,8 @@ class MONet(SceneModel):
         mean, std = self.encoder.slots(image, log_masks)
         sample = mean + std * self.noise_like(std)
         appearances, _ = self.decode(mean)
-        reconstruction = (log_masks.exp() * appearances).sum(1)
-        views = (t.unsqueeze(1) for t in (log_masks, appearances, reconstruction))
-        return SlotInference(mean, std, sample, *views)
+        rendering = Rendering.of_slots(log_masks.unsqueeze(1), appearances.unsqueeze(1))
+        return SlotInference(mean, std, sample, **vars(rendering))
 
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
         self.check_images(images)
@@ -125,7 +121,7 @@ class MONet(SceneModel):
         prior = torch.zeros_like(posterior[0]), torch.ones_like(posterior[1])
 
         def log_likelihood(latents: Tensor, samples: int) -> Tensor:
-            drawn = (x.unsqueeze(1) for x in self.decode(latents))
-            return samples_log_likelihood(images, *drawn, self.pixel_std, samples)
+            appearances, log_masks = (x.unsqueeze(1) for x in self.decode(latents))
+            return samples_log_likelihood(images, appearances, log_masks, self.pixel_std, samples)
 
         return gaussian_log_weights(self.noise_like, posterior, prior, log_likelihood)

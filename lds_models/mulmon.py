@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from lds_models.decoder import BroadcastDecoder
 from lds_models.iterative import Iteration, Posterior, Refiner, render_slots
-from lds_models.lds_prior import LDS, LDSConfig
+from lds_models.lds_prior import LDS
 from lds_models.log_weights import gaussian_log_weights, samples_log_likelihood
-from lds_models.model import LossTerms, MultiViewModel, Rendering, SlotInference
+from lds_models.model import LossTerms, ModelConfig, MultiViewModel, Rendering, SlotInference
 from lds_models.networks import ALPHAS, StridedEncoder
 from lds_models.refinement import SPATIAL_INPUTS, RefinementNetwork, explain_pixels
 
@@ -21,23 +21,18 @@ VIEWPOINT_DIMS = {"clevr": 3, "pose": 9, "gqn": 7}  # of `Scene.viewpoints`
 
 
 @dataclass
-class MulMONConfig(LDSConfig):
+class MulMONConfig(ModelConfig):
     """Defaults are the LDS paper's setting (its appendix A, table 3), without LDS."""
 
     name: str = "mulmon"
-    image_size: int = 64
-    num_slots: int = 7
-    latent_dim: int = 16
     iterations: int = 5
     decoder_channels: int = 32
     decoder_layers: int = 4
     decoder_activation: str = "relu"  # relu, elu
     decoder_padded: bool = False  # convolutions on the image's own grid, padded with zeros; as IODINE's
     hidden: int = 128
-    patch: int = 1
     pixel_std: float = 0.1
     kl_latent_weight: float = 1.0
-    checkpointing: bool = False  # less memory, and a slower step
     query_weight: float = 1.0
     viewpoint_kind: str = "clevr"
     viewpoint_features: int = 5
@@ -48,6 +43,8 @@ class MulMONConfig(LDSConfig):
 
 class MulMON(MultiViewModel):
     """IODINE's inference in each view; what it knows after one view is the prior of the next."""
+
+    config: MulMONConfig
 
     def __init__(self, config: MulMONConfig) -> None:
         super().__init__()
@@ -85,6 +82,7 @@ class MulMON(MultiViewModel):
 
     def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
         """Fuse all V views, in their order, and render the scene as seen from each."""
+        viewpoints = self._checked(images, viewpoints)
         posterior = self.fuse(images, viewpoints)
         with torch.inference_mode(False), torch.no_grad():
             codes = self.viewpoint_encoder(viewpoints.clone())
@@ -98,43 +96,43 @@ class MulMON(MultiViewModel):
         Args:
             known: what was known before; None: nothing.
         """
-        self._check(images, viewpoints)
+        viewpoints = self._checked(images, viewpoints)
         with torch.inference_mode(False), torch.no_grad():
-            images, viewpoints = images.clone(), viewpoints.clone()
-            return self.observe(images, self.viewpoint_encoder(viewpoints), known)[0]
+            return self.observe(images.clone(), self.viewpoint_encoder(viewpoints.clone()), known)[0]
 
-    def render(self, latents: Tensor, viewpoints: Tensor) -> Rendering:
-        return self._render(latents, self.viewpoint_encoder(viewpoints))
+    def render(self, latents: Tensor, viewpoints: Tensor | None = None) -> Rendering:
+        return self._render(latents, self.viewpoint_encoder(self.given(viewpoints)))
 
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
         """The objective of some of the V views, observed one after another, and the likelihood of the others.
 
         Later views and later iterations weigh more: in proportion to their number, the weights of each summing to 1.
         """
-        self._check(images, viewpoints)
-        config = self.config
+        viewpoints, config = self._checked(images, viewpoints), self.config
         codes = self.viewpoint_encoder(viewpoints + config.viewpoint_noise * self.noise_like(viewpoints))
         seen, queried = self._choose_views(images.shape[1])
         posterior, history = self.observe(images[:, seen], codes[:, seen])
-        total = 0.0
-        for view_weight, view in zip(rising_weights(len(history)), history, strict=True):
-            for weight, step in zip(rising_weights(len(view)), view, strict=True):
-                total = total + view_weight * weight * self.refiner.objective(step, self.lds_scale)
+        objectives = [
+            view_weight * weight * self.refiner.objective(step, self.lds_scale)
+            for view_weight, view in zip(rising_weights(len(history)), history, strict=True)
+            for weight, step in zip(rising_weights(len(view)), view, strict=True)
+        ]
         query_nll = self._query_nll(posterior, images[:, queried], codes[:, queried])
+        total = torch.stack(objectives).sum() + config.query_weight * query_nll
         nll, kl, lds = (
             torch.stack([getattr(view[-1], name).mean() for view in history]).mean() for name in ("nll", "kl", "lds")
         )
-        return LossTerms(total + config.query_weight * query_nll, nll, kl, lds, query_nll=query_nll)
+        return LossTerms(total, nll, kl, lds, query_nll=query_nll)
 
     def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
         """q is the posterior after all V views; p(x, z) are the first view's prior and the V views' mixtures.
 
         Given the latents, views are independent. The prior is learned, as in the authors' code (NanboLi/MulMON).
         """
-        self._check(images, viewpoints)
+        viewpoints = self._checked(images, viewpoints)
         with torch.inference_mode(False), torch.no_grad():
-            images, viewpoints = images.clone(), viewpoints.clone()
-            codes = self.viewpoint_encoder(viewpoints)
+            images = images.clone()
+            codes = self.viewpoint_encoder(viewpoints.clone())
             posterior, _ = self.observe(images, codes)
         prior = self._prior(len(images))
 
@@ -169,7 +167,8 @@ class MulMON(MultiViewModel):
         """Which of a scene's views a training step observes, and in which order; and the others."""
         order = torch.randperm(views)
         least, most = (min(number, views) for number in (self.config.min_observed, self.config.max_observed))
-        return order.tensor_split([int(torch.randint(least, most + 1, ()))])
+        observed = int(torch.randint(least, most + 1, ()))
+        return order[:observed], order[observed:]
 
     def _query_nll(self, posterior: Posterior, images: Tensor, codes: Tensor) -> Tensor:
         """Minus the log-likelihood of an image [B,Q,3,H,W] that was not observed, on average; 0 where there is none."""
@@ -193,12 +192,14 @@ class MulMON(MultiViewModel):
         codes = codes.unsqueeze(1).expand(-1, latents.shape[1], -1)
         return self.projector(torch.cat([latents, codes.to(latents.dtype)], dim=-1))
 
-    def _check(self, images: Tensor, viewpoints: Tensor | None) -> None:
+    def _checked(self, images: Tensor, viewpoints: Tensor | None) -> Tensor:
+        """The viewpoints. Raises ValueError where images or viewpoints do not do."""
         self.check_images(images)
         expected = [*images.shape[:2], VIEWPOINT_DIMS[self.viewpoint_kind]]
         if viewpoints is None or list(viewpoints.shape) != expected:
             given = "none" if viewpoints is None else list(viewpoints.shape)
             raise ValueError(f"expected viewpoints {expected} ({self.viewpoint_kind}), got {given}")
+        return viewpoints
 
 
 def rising_weights(count: int) -> list[float]:

@@ -14,11 +14,11 @@ from yaml import YAMLError
 
 from lds_models.genesis import GENESIS, GENESISConfig
 from lds_models.iodine import IODINE, IODINEConfig
-from lds_models.model import SceneModel
+from lds_models.model import ModelConfig, SceneModel
 from lds_models.monet import MONet, MONetConfig
 from lds_models.mulmon import MulMON, MulMONConfig
 
-MODELS: dict[str, tuple[type, type[SceneModel]]] = {
+MODELS: dict[str, tuple[type[ModelConfig], type[SceneModel]]] = {
     "monet": (MONetConfig, MONet),
     "iodine": (IODINEConfig, IODINE),
     "mulmon": (MulMONConfig, MulMON),
@@ -51,6 +51,7 @@ def build_model(settings: Mapping[str, Any]) -> SceneModel:
     config_class, model_class = MODELS[name]
     try:
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config_class), dict(settings)))
+        assert isinstance(config, ModelConfig)
         _check_numbers(config)
         _check_size(model_class, config)
         return model_class(config)
@@ -60,7 +61,7 @@ def build_model(settings: Mapping[str, Any]) -> SceneModel:
         raise ConfigError(f"model '{name}': {reason}; its settings are {names}") from error
 
 
-def _check_numbers(config: Any) -> None:
+def _check_numbers(config: ModelConfig) -> None:
     """Raises ValueError where a setting is a number that no model can have."""
     for field in fields(config):
         value = getattr(config, field.name)
@@ -70,7 +71,7 @@ def _check_numbers(config: Any) -> None:
             raise ValueError(f"{field.name} must be a finite number, got {value}")
 
 
-def _check_size(model_class: type[SceneModel], config: Any) -> None:
+def _check_size(model_class: type[SceneModel], config: ModelConfig) -> None:
     """Raises ValueError where the model would be absurdly large, before any memory is taken."""
     try:
         with torch.device("meta"):  # tensors without content

@@ -1,4 +1,4 @@
-"""Write an evaluation as files that other programs read: metrics.json and per_image.csv."""
+"""An evaluation as files that other programs read, metrics.json and per_image.csv: written, and read back."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ import csv
 import json
 import math
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datasets.atomic import whole_file
+from datasets.json_file import read_json
+from datasets.scene import DatasetError
 from lds_models.evaluation import Evaluation
-from lds_models.metrics.statistics import Interval
+
+# What every evaluation tells in metrics.json and in per_image.csv.
+DOCUMENT = (
+    "weights", "weights_digest", "data", "data_digest", "split", "seed", "batch_size", "command", "images", "scenes",
+    "metrics",
+)  # fmt: skip
+TEXTS = DOCUMENT[:5]
+COLUMNS = ("scene", "view", "mse")
 
 
 @dataclass(frozen=True)
@@ -61,7 +73,10 @@ def write_metrics(evaluation: Evaluation, provenance: Provenance, path: Path) ->
         **asdict(provenance),
         "images": evaluation.num_images,
         "scenes": evaluation.num_scenes,
-        "metrics": {name: _plain(interval) for name, interval in evaluation.metrics.items()},
+        "metrics": {
+            name: None if interval is None else finite(asdict(interval))
+            for name, interval in evaluation.metrics.items()
+        },
         "sweeps": {name: asdict(sweep) for name, sweep in evaluation.sweeps.items()},
         "warnings": list(evaluation.warnings),
         "versions": software_versions(),
@@ -72,20 +87,67 @@ def write_metrics(evaluation: Evaluation, provenance: Provenance, path: Path) ->
 
 def write_rows(evaluation: Evaluation, path: Path) -> None:
     """Write per_image.csv: one line an image; a cell is empty where the measure is not defined."""
-    with whole_file(path) as temporary, temporary.open("w", newline="") as file:
+    columns = [column.tolist() for column in evaluation.rows.values()]
+    write_table(path, evaluation.rows, zip(*columns, strict=True))
+
+
+def write_table(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a CSV file. Cells of numbers that are not finite are empty."""
+
+    def cell(value: Any) -> Any:
+        if isinstance(value, float):
+            return f"{value:.9g}" if math.isfinite(value) else ""
+        return value
+
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(evaluation.rows)
-        for row in zip(*(column.tolist() for column in evaluation.rows.values()), strict=True):
-            writer.writerow(_cell(value) for value in row)
+        writer.writerow(header)
+        writer.writerows([cell(value) for value in row] for row in rows)
 
 
-def _plain(interval: Interval | None) -> dict[str, float | None] | None:
-    if interval is None:
-        return None
-    return {name: value if math.isfinite(value) else None for name, value in asdict(interval).items()}
+def finite(value: Any) -> Any:
+    """What JSON has a place for: numbers that are not finite become None, at every depth of dictionaries."""
+    if isinstance(value, dict):
+        return {name: finite(part) for name, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return f"{value:.9g}" if math.isfinite(value) else ""
-    return value
+def read_evaluation(folder: Path) -> dict[str, Any]:
+    """The metrics.json that `lds eval` wrote into a folder.
+
+    Raises:
+        DatasetError: it cannot be read, or is not whole.
+    """
+    path = folder / "metrics.json"
+    document = read_json(path, "give a folder that `lds eval --out FOLDER` has written")
+    missing = [key for key in DOCUMENT if not isinstance(document, dict) or key not in document]
+    if missing:
+        raise DatasetError(f"{path}: lacks {', '.join(missing)}; run `lds eval` again")
+    wrong = [key for key in TEXTS if not isinstance(document[key], str)]
+    if wrong:
+        raise DatasetError(f"{path}: {wrong[0]} is no text; run `lds eval` again")
+    return document
+
+
+def read_rows(folder: Path) -> dict[str, np.ndarray]:
+    """The per_image.csv that `lds eval` wrote into a folder, by column: one value an image.
+
+    Values are float64 [N], NaN where a cell is empty; those of `scene` are text.
+
+    Raises:
+        DatasetError: it cannot be read, or is not whole.
+    """
+    path = folder / "per_image.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        columns = {
+            name: np.array(cells) if name == "scene" else np.array([float(cell or "nan") for cell in cells])
+            for name, cells in zip(header, zip(*rows, strict=True), strict=True)
+        }
+    except (OSError, ValueError, csv.Error) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}); run `lds eval` again") from error
+    missing = [name for name in COLUMNS if name not in columns]
+    if missing:
+        raise DatasetError(f"{path}: lacks {', '.join(missing)}; run `lds eval` again")
+    return columns

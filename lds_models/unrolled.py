@@ -26,6 +26,9 @@ class UnrolledIODINE(nn.Module):
         noise: standard normal, [T-1,K,D] for T iterations.
     """
 
+    noise: Tensor
+    initial: Tensor
+
     def __init__(self, model: IODINE, noise: Tensor) -> None:
         super().__init__()
         self.inference = _Inference(model.refiner)
@@ -63,6 +66,7 @@ class _Inference(nn.Module):
     def __init__(self, refiner: Refiner, projector: nn.Sequential | None = None) -> None:
         super().__init__()
         self.decoder, self.projector = _Decoder(refiner.decoder), projector
+        self.linear = [layer for layer in projector or () if isinstance(layer, nn.Linear)]
         self.encoder, self.lstm, self.head = refiner.network.encoder, refiner.network.lstm, refiner.network.head
         self.iterations, self.pixel_std, self.kl_weight = refiner.iterations, refiner.pixel_std, refiner.kl_weight
 
@@ -122,16 +126,16 @@ class _Inference(nn.Module):
 
     def _project(self, mean: Tensor, code: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """What the decoder takes, and the projector's hidden activations."""
-        if self.projector is None:
+        if code is None:
             return mean, None
-        first, _, second = self.projector
+        first, second = self.linear
         inner = first(torch.cat([mean, code.expand(len(mean), -1)], -1)).relu()
         return second(inner), inner
 
     def _by_latent(self, by_projected: Tensor, inner: Tensor | None) -> Tensor:
-        if self.projector is None:
+        if inner is None:
             return by_projected
-        first, _, second = self.projector
+        first, second = self.linear
         by_inner = (by_projected @ second.weight) * (inner > 0)
         return (by_inner @ first.weight)[:, : by_projected.shape[1]]
 
@@ -139,14 +143,16 @@ class _Inference(nn.Module):
 class _Decoder(nn.Module):
     """BroadcastDecoder with its pull-back to the latents."""
 
+    enlarge: Tensor  # [H,grid], of columns and of rows
+
     def __init__(self, decoder: BroadcastDecoder) -> None:
         super().__init__()
         self.decoder = decoder
-        self.convolutions = [*decoder.hidden[::2]]
+        self.convolutions = decoder.convolutions[:-1]
         grid = decoder.coordinates.shape[-1] - 2 + (0 if decoder.padding else -2 * len(self.convolutions))
         identity = torch.eye(grid)[None, None]
         enlarged = F.interpolate(identity, size=(grid * decoder.patch, grid), mode="bilinear", align_corners=False)
-        self.register_buffer("enlarge", enlarged[0, 0].to(decoder.from_latent.weight))  # [H,grid], of columns and rows
+        self.register_buffer("enlarge", enlarged[0, 0].to(decoder.from_latent.weight))
 
     def forward(self, latents: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Means and logits [K,4,H,W], and the activations."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from lds_models.model import ModelConfig
+from lds_models.results import read_evaluation, read_rows
 from lds_models.weights import LoadedModel, WeightsError, load_weights
 
 NAMES = {"monet": "MONet", "iodine": "IODINE", "mulmon": "MulMON", "genesis": "GENESIS"}
-TEXT_COLUMNS = ("scene",)
-NEEDED = ("weights", "weights_digest", "data", "data_digest", "split", "images", "scenes", "metrics", "command")
 
 
 class CompareError(ValueError):
@@ -45,7 +43,7 @@ class EvaluatedRun:
         return NAMES.get(self.config.name, self.config.name)
 
     @property
-    def config(self) -> Any:
+    def config(self) -> ModelConfig:
         return self.loaded.model.config
 
     @property
@@ -103,10 +101,10 @@ def read_run(folder: Path) -> EvaluatedRun:
     """Read what `lds eval` wrote into a folder.
 
     Raises:
-        CompareError: it is no such folder, a file is damaged, or the weights are gone or have changed since.
+        DatasetError: it is no such folder, or a file is damaged.
+        CompareError: its files do not fit together, or the weights are gone or have changed since.
     """
-    document = _document(folder / "metrics.json")
-    columns = _columns(folder / "per_image.csv")
+    document, columns = read_evaluation(folder), read_rows(folder)
     if len(columns["scene"]) != document["images"]:
         raise CompareError(
             f"{folder}: per_image.csv has {len(columns['scene'])} rows and metrics.json tells of {document['images']} "
@@ -114,38 +112,13 @@ def read_run(folder: Path) -> EvaluatedRun:
         )
     try:
         loaded = load_weights(document["weights"])
-    except WeightsError as error:
+    except (WeightsError, OSError) as error:  # no file can have some names
         raise CompareError(
-            f"{folder}: was measured on the weights '{document['weights']}', which are read for their card and for "
-            f"pictures ({error}); run this from the folder that `lds eval` ran in, or evaluate again"
+            f"{folder}: was measured on the weights '{document['weights'][:200]}', which are read for their card and "
+            f"for pictures ({str(error)[:500]}); run this from the folder that `lds eval` ran in, or evaluate again"
         ) from error
     if loaded.digest != document["weights_digest"]:
         raise CompareError(
             f"{folder}: the weights '{document['weights']}' have changed since they were measured; run `lds eval` again"
         )
     return EvaluatedRun(folder, document, columns, loaded)
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CompareError(
-            f"{path}: cannot be read ({error}); give folders that `lds eval --out FOLDER` has written"
-        ) from error
-    missing = [key for key in NEEDED if not isinstance(document, dict) or key not in document]
-    if missing:
-        raise CompareError(f"{path}: lacks {', '.join(missing)}; run `lds eval` again")
-    return document
-
-
-def _columns(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file)
-        return {
-            name: np.array(cells) if name in TEXT_COLUMNS else np.array([float(cell or "nan") for cell in cells])
-            for name, cells in zip(header, zip(*rows, strict=True), strict=True)
-        }
-    except (OSError, ValueError) as error:
-        raise CompareError(f"{path}: cannot be read ({error}); run `lds eval` again") from error

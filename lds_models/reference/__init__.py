@@ -32,4 +32,4 @@ PLAIN: dict[type[SceneModel], type[SceneModel]] = {
 def plain(model: SceneModel) -> SceneModel:
     """The plain formulation of a model, with a copy of its parameters."""
     reference = PLAIN[type(model)](deepcopy(model))
-    return reference.to(memory_format=torch.contiguous_format)
+    return reference.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload] # torch's types lack it

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from lds_models.genesis import GENESIS
+from lds_models.genesis import GENESIS, GENESISConfig
 from lds_models.genesis_masks import MaskPosterior, MaskPrior
-from lds_models.genesis_networks import GatedConvolution, MaskDecoder, MaskEncoder
+from lds_models.genesis_networks import MaskDecoder, MaskEncoder
 from lds_models.genesis_norm import BatchNorm
 from lds_models.model import LossTerms, SceneModel, SlotInference
 from lds_models.reference.layers import PlainBroadcastDecoder, PlainComponentEncoder, plain_enlarge
@@ -37,8 +37,9 @@ class PlainBatchNorm(nn.BatchNorm2d):
 def plain_gated(fast: nn.Sequential) -> nn.Sequential:
     """Gated convolutions from PyTorch's own layers."""
 
-    def plain_block(block: GatedConvolution) -> nn.Sequential:
-        convolution, norm = block
+    def plain_block(gated: nn.Module) -> nn.Sequential:
+        convolution, norm = gated.children()
+        assert isinstance(norm, BatchNorm)
         return nn.Sequential(convolution, PlainBatchNorm(norm), nn.GLU(dim=1))
 
     return nn.Sequential(*map(plain_block, fast))
@@ -73,6 +74,10 @@ class PlainMaskDecoder(nn.Module):
 class PlainGENESIS(SceneModel):
     """Takes the fast model's parameters and state over."""
 
+    config: GENESISConfig
+    beta: Tensor
+    nll_average: Tensor
+
     def __init__(self, fast: GENESIS) -> None:
         super().__init__()
         self.config, self.num_slots, self.image_size = fast.config, fast.num_slots, fast.image_size
@@ -88,7 +93,10 @@ class PlainGENESIS(SceneModel):
     def _mask_posteriors(self, image: Tensor, noise: Tensor) -> tuple[Normal, Tensor]:
         """q(z_k | x, z_<k) of all mask latents, and their samples [B,K,D]."""
         features, network = self.mask_encoder(image), self.mask_posterior
-        means, stds, samples, state = [], [], [], None
+        means: list[Tensor] = []
+        stds: list[Tensor] = []
+        samples: list[Tensor] = []
+        state = None
         for k in range(self.num_slots):
             if k == 0:
                 out = network.first(features)
@@ -116,11 +124,6 @@ class PlainGENESIS(SceneModel):
             log_left = log_left + F.logsigmoid(-logit)
         return torch.stack([*log_masks, log_left], dim=1)
 
-    def _components(self, image: Tensor, log_masks: Tensor) -> Normal:
-        repeated = image.unsqueeze(1).expand(-1, self.num_slots, -1, -1, -1)
-        mean, std = self.encoder(torch.cat([repeated, log_masks], dim=2).flatten(0, 1))
-        return Normal(mean.unflatten(0, (-1, self.num_slots)), std.unflatten(0, (-1, self.num_slots)))
-
     def _appearances(self, latents: Tensor) -> Tensor:
         return torch.sigmoid(self.decoder(latents.flatten(0, 1))).unflatten(0, latents.shape[:2])
 
@@ -128,7 +131,7 @@ class PlainGENESIS(SceneModel):
         image, evaluated = images[:, 0], deepcopy(self).eval()  # running statistics
         noise = torch.zeros(len(image), self.num_slots, self.config.mask_latent_dim).to(image)
         log_masks = evaluated._log_masks(evaluated._mask_posteriors(image, noise)[1])
-        posterior = self._components(image, log_masks)
+        posterior = self.encoder.slots(image, log_masks)
         appearances = self._appearances(posterior.mean)
         sample = posterior.mean + posterior.stddev * self.noise_like(posterior.mean)
         views = (t.unsqueeze(1) for t in (log_masks, appearances, (log_masks.exp() * appearances).sum(1)))
@@ -139,7 +142,7 @@ class PlainGENESIS(SceneModel):
         noise = self.noise_like(torch.empty(len(image), self.num_slots, config.mask_latent_dim).to(image))
         mask_posterior, mask_latents = self._mask_posteriors(image, noise)
         log_masks = self._log_masks(mask_latents)
-        posterior = self._components(image, log_masks)
+        posterior = self.encoder.slots(image, log_masks)
         sample = posterior.mean + posterior.stddev * self.noise_like(posterior.mean)
 
         log_densities = pixel_log_densities(image, self._appearances(sample), config.pixel_std)
@@ -159,7 +162,7 @@ class PlainGENESIS(SceneModel):
             noise = self.noise_like(shape)
             mask_posterior, mask_latents = model._mask_posteriors(image, noise[:, :, :mask_dim])
             log_masks = model._log_masks(mask_latents)
-            posterior = model._components(image, log_masks)
+            posterior = model.encoder.slots(image, log_masks)
             sample = posterior.mean + posterior.stddev * noise[:, :, mask_dim:]
             log_densities = pixel_log_densities(image, model._appearances(sample), self.config.pixel_std)
             log_weight = mixture_log_likelihood(log_masks, log_densities).sum((1, 2, 3, 4))

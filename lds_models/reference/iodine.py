@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from lds_models.iodine import IODINE
+from lds_models.iodine import IODINE, IODINEConfig
 from lds_models.model import LossTerms, SceneModel, SlotInference
-from lds_models.reference.refinement import PlainRefiner, derivatives_in_one_call, posterior_of
+from lds_models.reference.refinement import Evaluation, PlainRefiner, derivatives_in_one_call, posterior_of
 from lds_models.reference.textbook import plain_log_weights
 
 
 class PlainIODINE(SceneModel):
     """Takes the fast model's parameters over."""
+
+    config: IODINEConfig
 
     def __init__(self, fast: IODINE) -> None:
         super().__init__()
@@ -23,7 +25,7 @@ class PlainIODINE(SceneModel):
         self.refiner = PlainRefiner(fast.refiner, fast.config, derivatives_in_one_call)
         self.initial = fast.initial
 
-    def _refine(self, image: Tensor):
+    def _refine(self, image: Tensor) -> tuple[Tensor, list[Evaluation]]:
         start = self.initial.expand(len(image), self.num_slots, -1)
         prior = Normal(torch.zeros_like(start.chunk(2, dim=-1)[0]), 1.0)
         return self.refiner(image, start, prior, self.noise_like)
@@ -41,7 +43,8 @@ class PlainIODINE(SceneModel):
         config = self.config
         _, evaluations = self._refine(images[:, 0])
         weights = config.kl_latent_weight, self.lds_scale * config.lds_weight
-        total = sum(t * e.objective(*weights) for t, e in enumerate(evaluations, start=1)) / len(evaluations)
+        objectives = [t * e.objective(*weights) for t, e in enumerate(evaluations, start=1)]
+        total = torch.stack(objectives).sum() / len(evaluations)
         last = evaluations[-1]
         return LossTerms(total, last.nll.mean(), last.kl.mean(), last.lds.mean())
 

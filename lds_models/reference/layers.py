@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributions import Normal
 
 from lds_models.decoder import BroadcastDecoder
 from lds_models.fused import Activation, InstanceNormReLU
@@ -73,6 +74,12 @@ class PlainComponentEncoder(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, raw = self.head(self.convolutions(x).movedim(1, -1).flatten(1)).chunk(2, dim=1)
         return mean, F.softplus(raw + 0.5) + 1e-8
+
+    def slots(self, image: Tensor, log_masks: Tensor) -> Normal:
+        """Posteriors over latents [B,K,D] of what images [B,3,H,W] show within log masks [B,K,1,H,W]."""
+        repeated = image.unsqueeze(1).expand(-1, log_masks.shape[1], -1, -1, -1)
+        mean, std = self(torch.cat([repeated, log_masks], dim=2).flatten(0, 1))
+        return Normal(mean.unflatten(0, log_masks.shape[:2]), std.unflatten(0, log_masks.shape[:2]))
 
 
 class PlainBroadcastDecoder(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from lds_models.model import LossTerms, SceneModel, SlotInference
-from lds_models.monet import MONet
+from lds_models.monet import MONet, MONetConfig
 from lds_models.reference.layers import PlainBroadcastDecoder, PlainComponentEncoder, PlainUNet
 from lds_models.reference.textbook import (
     latent_kl,
@@ -24,6 +24,9 @@ from lds_models.reference.textbook import (
 
 class PlainMONet(SceneModel):
     """Takes the fast model's parameters over."""
+
+    config: MONetConfig
+    pixel_std: Tensor
 
     def __init__(self, fast: MONet) -> None:
         super().__init__()
@@ -43,11 +46,6 @@ class PlainMONet(SceneModel):
             log_scope = log_scope + F.logsigmoid(-logit)
         return torch.stack([*log_masks, log_scope], dim=1)
 
-    def _encode(self, image: Tensor, log_masks: Tensor) -> Normal:
-        repeated = image.unsqueeze(1).expand(-1, self.num_slots, -1, -1, -1)
-        mean, std = self.encoder(torch.cat([repeated, log_masks], dim=2).flatten(0, 1))
-        return Normal(mean.unflatten(0, (-1, self.num_slots)), std.unflatten(0, (-1, self.num_slots)))
-
     def _decode(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """RGB [B,K,3,H,W] and mask logits [B,K,1,H,W]."""
         out = self.decoder(latents.flatten(0, 1)).unflatten(0, (-1, self.num_slots))
@@ -56,7 +54,7 @@ class PlainMONet(SceneModel):
     def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
         image = images[:, 0]
         log_masks = self._attend(image)
-        posterior = self._encode(image, log_masks)
+        posterior = self.encoder.slots(image, log_masks)
         sample = posterior.mean + posterior.stddev * self.noise_like(posterior.mean)
         means, _ = self._decode(posterior.mean)
         mixture = (log_masks.exp() * means).sum(1)
@@ -66,7 +64,7 @@ class PlainMONet(SceneModel):
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
         config, image = self.config, images[:, 0]
         log_masks = self._attend(image)
-        posterior = self._encode(image, log_masks)
+        posterior = self.encoder.slots(image, log_masks)
         sample = posterior.mean + posterior.stddev * self.noise_like(posterior.mean)
         means, logits = self._decode(sample)
 
@@ -81,7 +79,7 @@ class PlainMONet(SceneModel):
 
     def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
         image = images[:, 0]
-        posterior = self._encode(image, self._attend(image))
+        posterior = self.encoder.slots(image, self._attend(image))
 
         def draw() -> Tensor:
             sample = posterior.mean + posterior.stddev * self.noise_like(posterior.mean)

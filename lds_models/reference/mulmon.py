@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from lds_models.model import LossTerms, MultiViewModel, Rendering, SlotInference
-from lds_models.mulmon import MulMON
+from lds_models.mulmon import MulMON, MulMONConfig
 from lds_models.reference.refinement import Evaluation, PlainRefiner, derivatives_one_by_one, posterior_of
 from lds_models.reference.textbook import plain_log_weights
 
 
 class PlainMulMON(MultiViewModel):
     """Takes the fast model's parameters over."""
+
+    config: MulMONConfig
 
     def __init__(self, fast: MulMON) -> None:
         super().__init__()
@@ -41,21 +43,21 @@ class PlainMulMON(MultiViewModel):
 
     def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
         with torch.enable_grad():
-            parameters, _ = self._observe(images, self.viewpoint_encoder(viewpoints))
+            parameters, _ = self._observe(images, self.viewpoint_encoder(self.given(viewpoints)))
         posterior = posterior_of(parameters.detach())
         sample = posterior.mean + posterior.stddev * self.noise_like(posterior.stddev)
         return SlotInference(posterior.mean, posterior.stddev, sample, **vars(self.render(posterior.mean, viewpoints)))
 
-    def render(self, latents: Tensor, viewpoints: Tensor) -> Rendering:
+    def render(self, latents: Tensor, viewpoints: Tensor | None = None) -> Rendering:
         rendered = []
-        for code in self.viewpoint_encoder(viewpoints).unbind(1):
+        for code in self.viewpoint_encoder(self.given(viewpoints)).unbind(1):
             out = self.refiner.decoder(self._project(latents, code).flatten(0, 1)).unflatten(0, latents.shape[:2])
             appearances, masks = out[:, :, :3].clamp(0, 1), torch.softmax(out[:, :, 3:], dim=1)
             rendered.append((masks.log(), appearances, (masks * appearances).sum(1)))
         return Rendering(*(torch.stack(views, dim=1) for views in zip(*rendered, strict=True)))
 
     def loss(self, images: Tensor, viewpoints: Tensor | None = None) -> LossTerms:
-        config, views = self.config, images.shape[1]
+        config, views, viewpoints = self.config, images.shape[1], self.given(viewpoints)
         codes = self.viewpoint_encoder(viewpoints + config.viewpoint_noise * self.noise_like(viewpoints))
         order = torch.randperm(views)
         observed = int(torch.randint(min(config.min_observed, views), min(config.max_observed, views) + 1, ()))
@@ -70,7 +72,7 @@ class PlainMulMON(MultiViewModel):
         return LossTerms(total, nll, kl, lds, query_nll=query_nll)
 
     def log_weights(self, images: Tensor, viewpoints: Tensor | None = None) -> Callable[[int], Tensor]:
-        codes = self.viewpoint_encoder(viewpoints)
+        codes = self.viewpoint_encoder(self.given(viewpoints))
         with torch.enable_grad():
             posterior = posterior_of(self._observe(images, codes)[0].detach())
         prior = posterior_of(self.initial.expand(self.num_slots, -1))
@@ -100,4 +102,5 @@ class PlainMulMON(MultiViewModel):
 
 def _rising_mean(losses: list[Tensor]) -> Tensor:
     """The mean of losses weighted by 1, 2, 3, ..."""
-    return sum(n * loss for n, loss in enumerate(losses, start=1)) / sum(range(1, len(losses) + 1))
+    weighted = torch.stack([n * loss for n, loss in enumerate(losses, start=1)])
+    return weighted.sum() / sum(range(1, len(losses) + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 
 from datasets.atomic import whole_file
@@ -15,9 +16,9 @@ class Curves:
         from torch.utils.tensorboard import SummaryWriter
 
         path = run / "metrics.csv"
-        kept = _rows_until(path, step)
+        kept = [(at, name, repr(value)) for at, name, value in read_curves(path) if at <= step]
         with whole_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([["step", "name", "value"], *kept])
+            csv.writer(file).writerows([("step", "name", "value"), *kept])
         self._file = open(path, "a", newline="", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
         self._csv = csv.writer(self._file)
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1)
@@ -56,10 +57,14 @@ class NoCurves:
         pass
 
 
-def _rows_until(path: Path, step: int) -> list[list[str]]:
-    if not path.exists():
+def read_curves(path: Path) -> list[tuple[int, str, float]]:
+    """Step, name and value of each row of a metrics.csv; nothing where there is no such file."""
+    if not path.is_file():
         return []
+    points = []
     with open(path, newline="", encoding="utf-8") as file:
-        # A killed run can leave a torn last line.
-        rows = [row for row in csv.reader(file) if len(row) == 3 and row[0].isdigit()]
-    return [row for row in rows if int(row[0]) <= step]
+        for row in csv.reader(line for line in file if line.endswith("\n")):  # a killed run can leave a torn last line
+            with suppress(ValueError):  # of the heading
+                step, name, value = row
+                points.append((int(step), name, float(value)))
+    return points
