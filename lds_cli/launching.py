@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import re
@@ -10,17 +9,21 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlparse
 from xmlrpc.client import Error as XmlError
 from xmlrpc.client import ServerProxy
 
+from lds_cli.processes import interrupt_with_parent, stop, supervised
+
+SystemState = tuple[int, str, list[list[tuple[str, list[str]]]]]  # code, message, [name, nodes] of topics and services
+
 USUAL_PORT = 11311
 MASTER_TIMEOUT = 60.0  # seconds that a roscore may take to come up
-STOP_TIMEOUT = 40.0  # seconds; supervise.py takes up to 30
 
 
 class LaunchError(Exception):
@@ -59,7 +62,7 @@ def run_in_terminal(script: str, arguments: list[str], master: str | None = None
         LaunchError: there is no rosrun on the path.
     """
     _require("rosrun")
-    environment = os.environ if master is None else _environment(master)
+    environment = None if master is None else environment_under(master)
     command = ["rosrun", "lds_scenes", script, *arguments]
     node = subprocess.Popen(command, env=environment, preexec_fn=interrupt_with_parent)
     before = signal.signal(signal.SIGINT, lambda *_: node.send_signal(signal.SIGINT))
@@ -79,29 +82,23 @@ class Launch:
         LaunchError: there is no roslaunch on the path.
     """
 
-    def __init__(self, file: str, arguments: dict[str, object], master: str, log: Path) -> None:
+    def __init__(self, file: str, arguments: Mapping[str, object], master: str, log: Path) -> None:
         _require("roslaunch")
         self.log, self._master = log, master
         log.parent.mkdir(parents=True, exist_ok=True)
-        supervised = [sys.executable, str(Path(__file__).with_name("supervise.py"))]
         launch = ["roslaunch", "lds_scenes", file, *(f"{name}:={value}" for name, value in arguments.items())]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [*supervised, *launch],
-                stdout=output, stderr=subprocess.STDOUT, env=_environment(master), start_new_session=True,
-                preexec_fn=interrupt_with_parent,
+                supervised(launch), stdout=output, stderr=subprocess.STDOUT, env=environment_under(master),
+                start_new_session=True, preexec_fn=interrupt_with_parent,
             )  # fmt: skip
 
     def __enter__(self) -> Launch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is not None:
-            return  # and has ended its nodes
-        self._process.send_signal(signal.SIGINT)  # upon which roslaunch stops its nodes
-        if not self.wait(STOP_TIMEOUT):
-            self._process.kill()
-            self._process.wait()
+        stop(self._process)
+        self._process.wait()
 
     def wait(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for the launch to end by itself; whether it did."""
@@ -127,8 +124,9 @@ class Launch:
 
     def process_of(self, node: str) -> int:
         """The process id of a node that runs on this machine."""
-        _, _, uri = ServerProxy(self._master).lookupNode("/lds", node)
-        return ServerProxy(uri).getPid("/lds")[2]
+        _, _, uri = cast("tuple[int, str, str]", ServerProxy(self._master).lookupNode("/lds", node))
+        _, _, pid = cast("tuple[int, str, int]", ServerProxy(uri).getPid("/lds"))
+        return pid
 
     def reason(self) -> str:
         """The line of the log that says best why it failed."""
@@ -144,25 +142,25 @@ def nodes_of(master: str) -> set[str] | None:
     address = urlparse(master)
     try:
         socket.create_connection((address.hostname or "", address.port or USUAL_PORT), timeout=2).close()
-        _, _, (publishers, *_) = ServerProxy(master).getSystemState("/lds")
+        _, _, (publishers, *_) = cast(SystemState, ServerProxy(master).getSystemState("/lds"))
     except (OSError, ValueError, XmlError):
         return None
     return {node for _, nodes in publishers for node in nodes}
 
 
-def log_folder() -> Path:
-    """Where ROS keeps its logs: https://wiki.ros.org/ROS/EnvironmentVariables."""
-    home = os.environ.get("ROS_HOME", Path.home() / ".ros")
-    return Path(os.environ.get("ROS_LOG_DIR", Path(home) / "log"))
-
-
-def _environment(master: str) -> dict[str, str]:
+def environment_under(master: str) -> dict[str, str]:
     """This process's environment, for nodes under a master; under one on this machine they need no other's network."""
     environment = {**os.environ, "ROS_MASTER_URI": master}
     if urlparse(master).hostname == "127.0.0.1":
         environment["ROS_IP"] = "127.0.0.1"
         environment.pop("ROS_HOSTNAME", None)
     return environment
+
+
+def log_folder() -> Path:
+    """Where ROS keeps its logs: https://wiki.ros.org/ROS/EnvironmentVariables."""
+    home = os.environ.get("ROS_HOME", Path.home() / ".ros")
+    return Path(os.environ.get("ROS_LOG_DIR", Path(home) / "log"))
 
 
 def _require(program: str) -> None:
@@ -196,9 +194,3 @@ def _reserve_usual_port() -> bool:
         return bool(_reserved)
     _reserved.append(handle)
     return True
-
-
-def interrupt_with_parent() -> None:
-    """Let the kernel interrupt this process when its parent dies, were it by kill -9."""
-    set_parent_death_signal = 1  # from linux/prctl.h
-    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGINT)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import MISSING
 
-from lds_models.presets import presets_folder
+from capture.settings_file import SettingsError, read_settings, settings_file
 from lds_models.registry import ConfigError
 
 
@@ -43,32 +41,17 @@ class Budget:
     test_slots: list[int] = field(default_factory=lambda: [7, 9, 11, 15])
 
 
-def budgets_folder() -> Path:
-    return presets_folder().parent / "reproduction"
-
-
-def budget_names() -> list[str]:
-    return sorted(path.stem for path in budgets_folder().glob("*.yaml"))
-
-
 def load_budget(name_or_file: str) -> Budget:
     """Read a budget by name, or from a YAML file.
 
     Raises:
         ConfigError: there is none, a key is unknown, or a value does not fit; the message says which.
     """
-    file = Path(name_or_file)
-    if not file.is_file():
-        file = budgets_folder() / f"{name_or_file}.yaml"
-    if not file.is_file():
-        raise ConfigError(f"no budget '{name_or_file}': give a YAML file or one of {', '.join(budget_names())}")
     try:
-        settings = OmegaConf.merge(OmegaConf.structured(Budget), OmegaConf.load(file))
-        if missing := OmegaConf.missing_keys(settings):
-            raise ConfigError(f"{file}: {', '.join(sorted(missing))} must be set")
-        budget = OmegaConf.to_object(settings)
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"{file}: {str(error).splitlines()[0]}") from error
+        file = settings_file("reproduction", name_or_file)
+        budget = read_settings(Budget, file)
+    except SettingsError as error:
+        raise ConfigError(str(error)) from error
     for key in ("seeds", "sigmas", "train_slots", "test_slots"):
         if not getattr(budget, key):
             raise ConfigError(f"{file}: {key} must hold at least one value")

@@ -10,21 +10,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lds_cli.launching import interrupt_with_parent
+from lds_cli.processes import POLL, interrupt_with_parent, stop, supervised
 from lds_cli.reproduction.ledger import Ledger, ReproductionError
 from lds_cli.reproduction.steps import Step
 
-SUPERVISE = Path(__file__).parents[1] / "supervise.py"
+Started = Callable[[subprocess.Popen[bytes]], None]  # is given a step's process
+
 SHOWN_LINES = 3  # of a failed step's log
-POLL = 0.1  # seconds
-STOP_TIMEOUT = 40.0  # seconds; supervise.py takes up to 30
 
 
-def do_step(step: Step, ledger: Ledger, started: Callable[[subprocess.Popen], None] = lambda process: None) -> None:
+def do_step(step: Step, ledger: Ledger, started: Started = lambda process: None) -> None:
     """Do a step, unless it is done, and note how it went.
-
-    Args:
-        started: is given the process.
 
     Raises:
         ReproductionError: it failed, something that it needs is missing, or somebody else is at it.
@@ -35,7 +31,8 @@ def do_step(step: Step, ledger: Ledger, started: Callable[[subprocess.Popen], No
         if missing := [need.name for need in step.needs if not ledger.is_done(need)]:
             raise ReproductionError(f"{step.name}: needs {', '.join(missing)}, which is not done")
         ledger.begin(step)
-        began, error = time.time(), "interrupted"
+        began = time.time()
+        error: str | None = "interrupted"
         try:
             error = _run(step, ledger.log(step), handle, started)
         finally:
@@ -44,7 +41,7 @@ def do_step(step: Step, ledger: Ledger, started: Callable[[subprocess.Popen], No
             raise ReproductionError(f"{step.name} failed: {error} (all of it: {ledger.log(step)})")
 
 
-def _run(step: Step, log: Path, lock: int, started: Callable[[subprocess.Popen], None]) -> str | None:
+def _run(step: Step, log: Path, lock: int, started: Started) -> str | None:
     """What went wrong, or None."""
     if step.finished and (step.folder / step.finished).exists():
         return None  # the result was complete, only its record was not written any more
@@ -54,7 +51,7 @@ def _run(step: Step, log: Path, lock: int, started: Callable[[subprocess.Popen],
         output.flush()
         begins = output.tell()
         process = subprocess.Popen(
-            [sys.executable, str(SUPERVISE), sys.executable, "-m", "lds_cli.main", *step.arguments],
+            supervised([sys.executable, "-m", "lds_cli.main", *step.arguments]),
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, pass_fds=(lock,),
             start_new_session=True, preexec_fn=_at_start, env=os.environ | {"COLUMNS": "120"},
         )  # fmt: skip
@@ -66,18 +63,6 @@ def _run(step: Step, log: Path, lock: int, started: Callable[[subprocess.Popen],
         stop(process)
         raise
     return None if code == 0 else _reason(log, begins, code)
-
-
-def stop(process: subprocess.Popen) -> None:
-    """Interrupt a step and wait for its end: a training writes a checkpoint.
-
-    Does not wait in the system, so that it may be called in a signal's handler.
-    """
-    deadline = time.monotonic() + STOP_TIMEOUT
-    process.send_signal(signal.SIGINT)
-    while process.poll() is None and time.monotonic() < deadline:
-        time.sleep(POLL)
-    process.kill()
 
 
 def _reason(log: Path, begins: int, code: int) -> str:

@@ -27,21 +27,19 @@ def estimate_seconds(steps: Sequence[Step], progress: Callable[[str], None] = la
     """
     paces: dict[str, float] = {}
     seconds: dict[str, float] = {}
-    per_image: dict[str, float] = {}
     for step in steps:
-        training = step if step.kind == "train" else next((n for n in step.needs if n.kind == "train"), None)
-        if training is not None and step.kind in ("train", "eval"):
-            key, steps_left, images = _workload(training)
+        if step.trained is not None:
+            key, steps_left, images_a_step = _workload(*step.trained)
             if key not in paces:
-                progress(training.experiment[0])
-                paces[key] = measure_step(*training.experiment)
-            per_image[step.name] = paces[key] / images
-            seconds[step.name] = START_UP + paces[key] * steps_left if step is training else 0.0
-        if step.kind == "eval":
-            shown = step.images or 0
-            seconds[step.name] = START_UP + shown * per_image[step.name] * (1 + SAMPLE_SHARE * step.samples)
+                progress(step.trained[0])
+                paces[key] = measure_step(*step.trained)
+        images = step.images or 0
+        if step.kind == "train":
+            seconds[step.name] = START_UP + paces[key] * steps_left
+        elif step.kind == "eval":
+            seconds[step.name] = START_UP + images * paces[key] / images_a_step * (1 + SAMPLE_SHARE * step.samples)
         elif step.kind == "synth":
-            seconds[step.name] = (step.images or 0) * RENDERING / (os.cpu_count() or 1)
+            seconds[step.name] = images * RENDERING / (os.cpu_count() or 1)
     return seconds
 
 
@@ -85,12 +83,14 @@ def training_step(preset: str, settings: list[str]) -> Callable[[], object]:
     return lambda: trainer.do_step(stop=False)
 
 
-def _workload(training: Step) -> tuple[str, int, int]:
+def _workload(preset: str, settings: Sequence[str]) -> tuple[str, int, int]:
     """What decides over a training step's time, how many steps there are, and the images in one."""
+    from lds_models.model import MultiViewModel
+    from lds_models.registry import MODELS
     from lds_models.training.experiment import load_experiment
 
-    preset, settings = training.experiment
     experiment = load_experiment(preset, list(settings))
     model = {key: value for key, value in experiment.model.items() if not key.startswith("lds_")}
-    images = experiment.batch_size * (VIEWS if model["name"] == "mulmon" else 1)
+    sees_scenes = issubclass(MODELS[model["name"]][1], MultiViewModel)
+    images = experiment.batch_size * (VIEWS if sees_scenes else 1)
     return json.dumps([model, experiment.batch_size], sort_keys=True), experiment.steps, images

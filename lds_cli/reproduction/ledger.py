@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -77,7 +78,7 @@ class Ledger:
 
     def end(self, step: Step, began: float, error: str | None) -> None:
         """Note that it was done in the time since `began` (time.time()), or what went wrong."""
-        record = self._read(step)
+        record = self._read(step) or Record(step.digest(self.out), step.command, "running")
         now = time.time()
         state = "done" if error is None else "failed"
         seconds = record.seconds + now - began
@@ -90,8 +91,6 @@ class Ledger:
         Raises:
             ReproductionError: somebody else is at it.
         """
-        import fcntl
-
         self._folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._folder / f"{step.name}.lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:

@@ -12,16 +12,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from datasets.atomic import whole_file
-from lds_cli.reproduction.child import do_step, stop
+from lds_cli.processes import stop
+from lds_cli.reproduction.child import do_step
 from lds_cli.reproduction.ledger import Ledger, ReproductionError
 from lds_cli.reproduction.local import Tell, blocked
 from lds_cli.reproduction.steps import Step
 
 if TYPE_CHECKING:
     from submitit import AutoExecutor, Job
+    from submitit.helpers import DelayedSubmission
 
 REQUEUES = 1000  # how often a job whose time is up may go on
 
@@ -49,12 +51,12 @@ class StepJob:
 
     def __init__(self, step: Step, out: Path) -> None:
         self.step, self.out = step, out
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self) -> None:
         do_step(self.step, Ledger(self.out), self._started)
 
-    def checkpoint(self) -> Any:
+    def checkpoint(self) -> DelayedSubmission:
         """What to queue in its place; submitit asks when the job's time is up, or another wants its machine."""
         from submitit.helpers import DelayedSubmission
 
@@ -62,7 +64,7 @@ class StepJob:
             stop(self._process)
         return DelayedSubmission(StepJob(self.step, self.out))
 
-    def _started(self, process: subprocess.Popen) -> None:
+    def _started(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
 
 

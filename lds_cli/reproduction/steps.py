@@ -8,6 +8,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+Experiment = tuple[str, tuple[str, ...]]  # of a training: the preset, and the settings that replace the preset's
+
 
 @dataclass(frozen=True)
 class Step:
@@ -21,7 +23,7 @@ class Step:
         settings: the content of a file that the arguments only name.
         needs: steps whose folders it reads.
         finished: a file in the folder that appears whole and last, where the command refuses to be run once more.
-        experiment: for a training, the preset and the settings that replace the preset's.
+        experiment: for a training, what is trained.
         images: for an evaluation, how many are measured at most (None: unknown), for a synthesis, how many are made.
         samples: for an evaluation with the inference gap, of each image.
     """
@@ -33,15 +35,19 @@ class Step:
     settings: str = ""
     needs: tuple[Step, ...] = ()
     finished: str | None = None
-    experiment: tuple[str, tuple[str, ...]] | None = None
+    experiment: Experiment | None = None
     images: int | None = None
     samples: int = 0
 
     @property
     def group(self) -> str:
         """What it is shown under, in short: its kind, and the model, if it has to do with one."""
-        training = self if self.experiment else next((need for need in self.needs if need.experiment), None)
-        return self.kind if training is None else f"{self.kind} {training.experiment[0].split('_')[1]}"
+        return self.kind if self.trained is None else f"{self.kind} {self.trained[0].split('_')[1]}"
+
+    @property
+    def trained(self) -> Experiment | None:
+        """The training that it is, or that it needs first."""
+        return next((step.experiment for step in (self, *self.needs) if step.experiment), None)
 
     @property
     def command(self) -> str:

@@ -12,15 +12,18 @@ from datasets.dataset_index import write_dataset_index
 from datasets.recorded import write_scene
 from datasets.scene import Scene
 from lds_cli.reproduction import ledger as ledger_module
-from lds_cli.reproduction.budgets import budget_names, load_budget
+from lds_cli.reproduction.budgets import load_budget
 from lds_cli.reproduction.child import do_step
 from lds_cli.reproduction.experiments import EXPERIMENTS, comparable, plan_experiment
 from lds_cli.reproduction.ledger import Ledger, ReproductionError
 from lds_cli.reproduction.local import run_here
 from lds_cli.reproduction.slurm import Cluster, run_on_cluster
 from lds_cli.reproduction.steps import Step
+from lds_models.presets import presets_folder
 from lds_models.registry import ConfigError
 from lds_models.training.experiment import load_experiment
+
+BUDGETS = sorted(path.stem for path in (presets_folder().parent / "reproduction").glob("*.yaml"))
 
 
 def recorded_squares(folder: Path, scenes: int = 2) -> Path:
@@ -64,7 +67,7 @@ class TestPlans:
         limits = [step.arguments[-1] for step in steps if step.kind == "eval"]
         assert {limit: limits.count(limit) for limit in set(limits)} == {"160": 30, "200": 30}
 
-    @pytest.mark.parametrize("name", budget_names())
+    @pytest.mark.parametrize("name", BUDGETS)
     @pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name != "real"])
     def test_every_experiment_has_settings_that_can_be_trained_at_every_budget(
         self, tmp_path: Path, experiment: str, name: str
@@ -105,7 +108,7 @@ class TestPlans:
             plan_experiment("table1", budget, tmp_path, tmp_path)
         with pytest.raises(ConfigError, match="--data FOLDER"):
             plan_experiment("real", budget, tmp_path, None)
-        with pytest.raises(ConfigError, match="no budget 'rich'.*cpu, paper, smoke"):
+        with pytest.raises(ConfigError, match="no file 'rich'.*cpu, paper, smoke"):
             load_budget("rich")
         (tmp_path / "mine.yaml").write_text("presets: table\nscenes: {}\ntest_scenes: {}\nseeeds: [1]\n")
         with pytest.raises(ConfigError, match="mine.yaml.*seeeds"):
