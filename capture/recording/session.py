@@ -5,24 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from capture.errors import CaptureError, MotionError
+from capture.errors import MotionError
 from capture.motion.view_planning import ViewPlan, plan_views
 from capture.motion.viewpoints import FreehandPattern, Pattern
 from capture.recording.approach import Approach, DrivenApproach, FreehandApproach, drive_to
 from capture.recording.goal import BegunSession, kept_session
 from capture.recording.progress import ProgressReporter
 from capture.recording.rig import Planners, Rig
+from capture.recording.scene_plan import expect_plan, expect_same_rig, finish_planned, planned_views
 from capture.recording.scene_recorder import SceneRecorder
-from capture.storage.index import KIND
 from capture.storage.partial_scene import PartialScene
 from capture.storage.recording_folder import RecordingFolder
-
-_PLAN = {"seed": int, "viewpoints": str, "objects": list, "facts": dict}  # beside `views`, where an arm is driven
 
 
 @dataclass
@@ -42,8 +40,8 @@ def finish_interrupted(folder: RecordingFolder) -> tuple[str, int]:
         CaptureError: there is no interrupted scene, or the disk refuses.
     """
     scene, session = folder.continue_scene(), kept_session(folder)
-    _expect_plan(scene)
-    _finish(scene, {"note": session.goal.note if session else ""})
+    expect_plan(scene)
+    finish_planned(scene, {"note": session.goal.note if session else ""})
     return scene.name, len(scene.stored)
 
 
@@ -92,8 +90,8 @@ class Session:
 
     def _continued(self, number: int) -> PartialScene:
         scene = self._folder.continue_scene()
-        _expect_plan(scene)
-        self._expect_same_rig(scene)
+        expect_plan(scene)
+        expect_same_rig(scene, self._rig.facts)
         self._rig.taker.remember(scene.views().values())
         self._progress.scene(number + 1, len(scene.stored))
         self._arrange(scene.plan["seed"], True)
@@ -108,7 +106,7 @@ class Session:
         if plan is None:
             plan = self._plan(number, None, pool)
         if plan is not None:
-            contents |= _plain(plan.result())
+            contents |= planned_views(plan.result())
         return self._folder.begin_scene(contents, self._goal.views, self._rig.bytes_per_view)
 
     def _seed(self, number: int) -> int:
@@ -143,7 +141,7 @@ class Session:
             self._outcome.views += len(scene.stored) - before
             self._outcome.skipped += len(scene.skipped)
         self._progress.state("finishing")
-        _finish(scene, {"note": self._goal.note, "recording_seconds": time.monotonic() - began})
+        finish_planned(scene, {"note": self._goal.note, "recording_seconds": time.monotonic() - began})
         self._outcome.scenes += 1
 
     def _clear_the_table(self) -> None:
@@ -157,17 +155,6 @@ class Session:
         except MotionError as error:  # no reason to stop: the operator sees where it stands
             self._progress.state("retrying", f"the arm stays over the table: {error}")
 
-    def _expect_same_rig(self, scene: PartialScene) -> None:
-        """Raises CaptureError where the poses of further views would not fit those of the views that are there."""
-        then, now = scene.plan["facts"], self._rig.facts
-        lasting = ("robot", "camera_serial", "T_world_base", "T_tool_camera")
-        changed = [name for name in lasting if then[name] != now[name]]
-        if changed:
-            raise CaptureError(
-                f"{scene.name} was begun with another {' and '.join(changed)}: resume with robot, camera and "
-                f"calibration of then, or keep the views that it has by `lds capture finish {self._folder.root}`"
-            )
-
     def _approach(self, scene: PartialScene) -> Approach:
         pattern, rig = self._pattern, self._rig
         if rig.planners is not None:
@@ -177,25 +164,3 @@ class Session:
         return FreehandApproach(
             rig.arm, rig.taker.camera_pose, lambda: scene.poses, pattern.min_distance, pattern.min_angle
         )
-
-
-def _plain(plan: ViewPlan) -> dict[str, Any]:
-    """What a scene keeps of its plan."""
-    views = [{"joints": view.joints.tolist(), "T_world_camera": view.T_world_camera.tolist()} for view in plan.views]
-    return {"views": views, "left_out": [asdict(left_out) for left_out in plan.left_out]}
-
-
-def _expect_plan(scene: PartialScene) -> None:
-    """Raises CaptureError where the plan that the scene was begun with lacks what every plan has."""
-    wrong = [name for name, kind in _PLAN.items() if not isinstance(scene.plan.get(name), kind)]
-    if wrong:
-        raise CaptureError(
-            f"{scene.path}: the first line of its journal has no proper {' and '.join(wrong)}: it is damaged, or of "
-            "another version; move the folder to safety"
-        )
-
-
-def _finish(scene: PartialScene, facts: dict[str, Any]) -> None:
-    plan = scene.plan
-    meta = {"kind": KIND, "seed": plan["seed"], "viewpoints": plan["viewpoints"]}
-    scene.finish({**plan["facts"], **facts}, plan["objects"], meta)

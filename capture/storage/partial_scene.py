@@ -63,7 +63,9 @@ class PartialScene:
         self._agree_with_files(noted)
 
     @classmethod
-    def begin(cls, root: Path, name: str, plan: Mapping[str, Any], hand_over: Callable) -> PartialScene:
+    def begin(
+        cls, root: Path, name: str, plan: Mapping[str, Any], hand_over: Callable[[PartialScene], None]
+    ) -> PartialScene:
         """Make a new one. It appears with its journal's first line or not at all. Raises StorageError."""
         path = partial_folder(root, name)
         growing = path.with_name(f".{path.name}.writing")
