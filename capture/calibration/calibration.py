@@ -9,9 +9,9 @@ from datetime import datetime
 
 import numpy as np
 
-from capture.calibration.plain_data import to_plain
 from capture.calibration.verdict import Verdict
 from capture.cameras.camera import Intrinsics
+from capture.plain_data import to_plain
 
 MAX_AGE = 30.0  # days; mounts loosen, and nobody remembers the knock
 SECONDS_A_DAY = 86400.0

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from capture.calibration.calibration import COMMAND, Calibration
-from capture.calibration.plain_data import from_plain, to_plain
 from capture.calibration.verdict import GRADES
 from capture.errors import CalibrationError
+from capture.plain_data import from_plain, to_plain
 from datasets.atomic import whole_file
 from datasets.scene import DatasetError
 from datasets.yaml_file import read_yaml

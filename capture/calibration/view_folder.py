@@ -18,9 +18,9 @@ import numpy as np
 
 from capture.calibration.board import Board
 from capture.calibration.hand_eye import View
-from capture.calibration.plain_data import from_plain, to_plain
 from capture.cameras.camera import Intrinsics
 from capture.errors import CalibrationError
+from capture.plain_data import from_plain, to_plain
 from datasets.atomic import sync, whole_file
 from datasets.poses import numbers_of_pose, pose_of_numbers
 from datasets.scene import DatasetError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from capture.calibration.plain_data import from_plain
 from capture.errors import CaptureError
+from capture.plain_data import from_plain
 from capture.storage.recording_folder import RecordingFolder
 
 

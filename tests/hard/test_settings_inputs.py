@@ -19,7 +19,6 @@ from nursery import Nursery
 from capture.calibration.board import Board
 from capture.calibration.calibration import Calibration, HandEye, IntrinsicsResult, problems
 from capture.calibration.calibration_file import load_calibration, save_calibration
-from capture.calibration.plain_data import to_plain
 from capture.calibration.verdict import Verdict
 from capture.calibration.view_folder import Setup, read_setup
 from capture.cameras.camera import Intrinsics
@@ -27,6 +26,7 @@ from capture.cameras.settings import load_camera
 from capture.errors import CaptureError
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.viewpoints import OrbitPattern, camera_poses, load_viewpoints
+from capture.plain_data import to_plain
 from lds_models.presets import presets_folder
 from lds_models.registry import ConfigError, build_model
 from lds_models.training.experiment import load_experiment
