@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from datasets.palette import INK, MUTED
 from lds_models.examples import SceneExample
 from lds_models.pictures import View, views
 
-PAGE, INK, MUTED, UNSEEN = "#ffffff", "#1f2530", "#68707d", "#e8701a"
+PAPER, UNSEEN = "#ffffff", "#e8701a"
 TILE, GAP, HEADING = 144, 10, 24  # pixels
 SECONDS = 0.8  # that a view stays
 
@@ -26,7 +26,8 @@ def animated_views(scenes: Sequence[SceneExample]) -> bytes:
     frames = [
         _frame([line[number % len(line)] for line in lines]) for number in range(max(len(line) for line in lines))
     ]
-    palette = Image.fromarray(np.vstack(frames)).quantize(255, Image.Quantize.MEDIANCUT)  # one, or colours flicker
+    strip = Image.fromarray(np.vstack([np.asarray(frame) for frame in frames]))
+    palette = strip.quantize(255, Image.Quantize.MEDIANCUT)  # one, or colours flicker
     frames = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
     buffer = io.BytesIO()
     frames[0].save(
@@ -35,15 +36,10 @@ def animated_views(scenes: Sequence[SceneExample]) -> bytes:
     return buffer.getvalue()
 
 
-def gif_uri(gif: bytes) -> str:
-    """A GIF as a data: address."""
-    return "data:image/gif;base64," + base64.b64encode(gif).decode()
-
-
 def _frame(shown: Sequence[View]) -> Image.Image:
     columns = len(shown[0].pictures)
     width, height = GAP + columns * (TILE + GAP), len(shown) * (HEADING + TILE + GAP) + GAP
-    frame = Image.new("RGB", (width, height), PAGE)
+    frame = Image.new("RGB", (width, height), PAPER)
     pen, font = ImageDraw.Draw(frame), ImageFont.load_default(13)
     for line, view in enumerate(shown):
         top = GAP + line * (HEADING + TILE + GAP)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datasets.atomic import whole_file
+from datasets.palette import INK, MUTED
 from lds_models.evaluation import Evaluation, Sweep
 from lds_models.examples import SceneExample
 from lds_models.measures import METRICS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 # What charts are drawn in. In SVG each becomes the CSS variable of its name, so that charts follow the page's theme.
 THEME = {
-    "ink": "#1f2530", "muted": "#68707d", "line": "#dfe2e7", "accent": "#2f6fde", "second": "#c2570c",
+    "ink": INK, "muted": MUTED, "line": "#dfe2e7", "accent": "#2f6fde", "second": "#c2570c",
     "better": "#1d8a4e", "duplicate": "#f2b705",
 }  # fmt: skip
 PANEL_HEIGHT = 2.12  # rows of pictures that an example takes in the grid

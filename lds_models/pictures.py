@@ -114,7 +114,12 @@ def data_uri(picture: np.ndarray) -> str:
 
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return image_uri(buffer.getvalue(), "png")
+
+
+def image_uri(content: bytes, kind: str) -> str:
+    """An image file's content as a data: address; its kind is png, gif, ..."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _duplicates(e: Explanation) -> np.ndarray:

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from datasets.atomic import whole_file
 from datasets.page import page_template
 from lds_models import figures, pictures
-from lds_models.animation import animated_views, gif_uri
+from lds_models.animation import animated_views
 from lds_models.evaluation import Evaluation
 from lds_models.examples import Example, SceneExample
 from lds_models.measures import METRICS, VIEW_METRICS, Metric
 from lds_models.metrics.statistics import Interval
+from lds_models.model_card import flattened
 from lds_models.results import Provenance, software_versions, write_metrics, write_rows
-from lds_models.traversals import VALUES
+from lds_models.traversals import VALUES, TraversedImage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEADLINE = ("miou", "miou_unseen", "mse", "duplicate_rate", "fg_ari", "mse_unseen", "sim", "duplicate_rate_latent")
@@ -42,17 +46,18 @@ def write_results(evaluation: Evaluation, provenance: Provenance, card: Mapping[
     charts = figures.charts(evaluation)
     panels = [(example.reason, pictures.panel(example.explanation)) for example in evaluation.examples]
     grids = {"slots": figures.grid(panels)}
-    if evaluation.scenes:
+    animation = animated_views(evaluation.scenes) if evaluation.scenes else None
+    if animation:
         grids["unseen_views"] = figures.views(evaluation.scenes)
         with whole_file(folder / "unseen_views.gif") as temporary:
-            temporary.write_bytes(animated_views(evaluation.scenes))
+            temporary.write_bytes(animation)
     if evaluation.traversed:
         grids["traversals"] = figures.traversals(evaluation.traversed)
     for name, figure in (charts | grids).items():
         figures.save_png(figure, folder / f"{name}.png")
     page = out / "report.html"
     with whole_file(page) as temporary:
-        temporary.write_text(_render(evaluation, provenance, card, charts))
+        temporary.write_text(_render(evaluation, provenance, card, charts, animation), encoding="utf-8")
     return page
 
 
@@ -64,7 +69,13 @@ def format_interval(interval: Interval | None, metric: Metric) -> tuple[str, str
     return f"{interval.mean:{metric.spec}}", bounds
 
 
-def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, Any], charts: dict[str, Any]) -> str:
+def _render(
+    evaluation: Evaluation,
+    provenance: Provenance,
+    card: Mapping[str, Any],
+    charts: Mapping[str, Figure],
+    animation: bytes | None,
+) -> str:
     from markupsafe import Markup
 
     measures = {name: _measure(evaluation.metrics[name], metric) for name, metric in evaluation.measures.items()}
@@ -81,13 +92,13 @@ def _render(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, A
         views_a_line=pictures.VIEWS_A_LINE,
         scene_examples=[_scene_example(scene) for scene in evaluation.scenes],
         animation_rows=", ".join(scene.reason for scene in evaluation.scenes),
-        animation=gif_uri(animated_views(evaluation.scenes)) if evaluation.scenes else None,
-        traversed=_traversed(evaluation) if evaluation.traversed else None,
+        animation=pictures.image_uri(animation, "gif") if animation else None,
+        traversed=_traversed(evaluation.traversed, evaluation) if evaluation.traversed else None,
         has_masks="miou" in evaluation.rows,
         rule=pictures.duplicate_rule("miou" in evaluation.rows),
         examples=[_example(example, evaluation) for example in evaluation.examples],
         charts={name: Markup(figures.themed_svg(figure, name)) for name, figure in charts.items()},
-        card=_flatten({key: value for key, value in card.items() if key not in ("metrics", "notes")}),
+        card=_facts({key: value for key, value in card.items() if key not in ("metrics", "notes")}),
         notes=card.get("notes", ""),
         repeat=_repeat(provenance),
         versions=software_versions(),
@@ -135,8 +146,8 @@ def _example(example: Example, evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _traversed(evaluation: Evaluation) -> dict[str, Any]:
-    example = evaluation.traversed.example
+def _traversed(traversed: TraversedImage, evaluation: Evaluation) -> dict[str, Any]:
+    example = traversed.example
     return {
         "scene": evaluation.rows["scene"][example.row],
         "view": evaluation.rows["view"][example.row],
@@ -144,7 +155,7 @@ def _traversed(evaluation: Evaluation) -> dict[str, Any]:
         "rows": [
             {"label": shown.label, "nats": f"{shown.information:.1f}", "here": f"{shown.value:+.1f}",
              "pictures": pictures.traversal(shown)}
-            for shown in evaluation.traversed.traversals
+            for shown in traversed.traversals
         ],
     }  # fmt: skip
 
@@ -152,7 +163,7 @@ def _traversed(evaluation: Evaluation) -> dict[str, Any]:
 def _repeat(provenance: Provenance) -> dict[str, Any]:
     """What the same numbers need, besides the command."""
     size = f"{provenance.image_size} × {provenance.image_size}"
-    if provenance.resized:
+    if provenance.resized and provenance.source_size is not None:
         height, width = provenance.source_size
         size += f", cropped and resized from {width} × {height}"
     return {
@@ -168,12 +179,6 @@ def _repeat(provenance: Provenance) -> dict[str, Any]:
     }
 
 
-def _flatten(card: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested keys joined by dots, values as text."""
-    flat = {}
-    for key, value in card.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return flat
+def _facts(card: Mapping[str, Any]) -> dict[str, str]:
+    """A card's values as text."""
+    return {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in flattened(card).items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -12,12 +12,15 @@ from lds_models.comparison.curves import SHOWN, Curve
 from lds_models.comparison.gaps import GapDrop
 from lds_models.comparison.numbers import Summary, summarise
 from lds_models.comparison.pairing import DEFAULT_SIGMA, Ablation, Group
+from lds_models.comparison.runs import EvaluatedRun
 from lds_models.figures import THEME, chart, new_figure, style_axes
 from lds_models.measures import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Setting = TypeVar("Setting")  # of an ablation's runs: sigma, or K in training and in testing
 
 CONTROL, LDS = THEME["muted"], THEME["accent"]
 BAR = 0.34
@@ -80,7 +83,7 @@ def gap_scatter(gap: GapDrop) -> Figure:
         style_axes(part)
     colour = THEME["better" if gap.mean.mean > 0 else "second"]
     shown = np.flatnonzero(np.isfinite(gap.drop))
-    axes.plot(shown, gap.drop[shown], ".", color=THEME["duplicate"], **_dots(len(shown)))
+    _dots(axes, shown, gap.drop[shown], THEME["duplicate"])
     side.hist(gap.drop[shown], bins=30, orientation="horizontal", color=THEME["duplicate"], rwidth=0.9)
     for part in (axes, side):
         part.axhline(0, color=THEME["ink"], lw=0.9, ls=(0, (4, 3)))
@@ -99,7 +102,7 @@ def correlation(gap: GapDrop, column: str) -> Figure:
     """A measure of the model with LDS against dG+, dot by dot."""
     figure, axes = chart()
     values = gap.measures[column]
-    axes.plot(gap.drop, values, ".", color=LDS, **_dots(len(values)))
+    _dots(axes, gap.drop, values, LDS)
     axes.set(xlabel="ΔG⁺ in nats", ylabel=METRICS[column].label)
     return figure
 
@@ -110,7 +113,7 @@ def over_sigma(ablation: Ablation, column: str) -> Figure | None:
     if len(points) < 2:
         return None
     figure, axes = chart()
-    _line(axes, [str(f"{sigma:g}") for sigma in points], list(points.values()), LDS, None)
+    _line(axes, [f"{sigma:g}" for sigma in points], list(points.values()), LDS, None)
     axes.set(xlabel=f"σ of the LDS prior (the paper's: {DEFAULT_SIGMA:g})", ylabel=METRICS[column].label)
     axes.margins(x=0.08, y=0.25)
     return figure
@@ -187,7 +190,7 @@ def slug(text: str) -> str:
     return "_".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
 
 
-def _points(runs: dict, column: str) -> dict[object, Summary]:
+def _points(runs: dict[Setting, list[EvaluatedRun]], column: str) -> dict[Setting, Summary]:
     """Setting -> summary of the runs at it, where they have the column."""
     if not all(column in run.columns for same in runs.values() for run in same):
         return {}
@@ -204,9 +207,10 @@ def _line(axes: Axes, xs: list, summaries: list[Summary], colour: str, label: st
     axes.errorbar(xs, means, spread, fmt="o-", color=colour, lw=1.8, ms=5, elinewidth=1.1, capsize=2.5, label=label)
 
 
-def _dots(count: int) -> dict[str, object]:
-    """How dots are drawn: the more there are the smaller, and very many as one picture."""
-    return {"ms": 5 if count > 500 else 8, "alpha": 0.7, "mew": 0, "rasterized": count > DOT_LIMIT}
+def _dots(axes: Axes, xs: np.ndarray, ys: np.ndarray, colour: str) -> None:
+    """Draw dots: the more there are the smaller, and very many as one picture."""
+    count = len(xs)
+    axes.plot(xs, ys, ".", color=colour, ms=5 if count > 500 else 8, alpha=0.7, mew=0, rasterized=count > DOT_LIMIT)
 
 
 def _above(axes: Axes, x: float, summary: Summary, text: str) -> None:
@@ -225,8 +229,8 @@ def _arms_legend(axes: Axes, with_paper: bool) -> None:
 
     handles: list = [Patch(color=CONTROL, label="without LDS"), Patch(color=LDS, label="with LDS")]
     if with_paper:
-        diamond = {"marker": "D", "ls": "", "ms": 5.5, "mfc": "none", "mec": THEME["second"], "mew": 1.4}
-        handles.append(Line2D([], [], label="the paper's", **diamond))
+        second = THEME["second"]
+        handles.append(Line2D([], [], label="the paper's", marker="D", ls="", ms=5.5, mfc="none", mec=second, mew=1.4))
     _legend(axes, handles=handles)
 
 

@@ -25,7 +25,8 @@ def compare(folders: Sequence[Path], out: Path) -> Comparison:
             at other settings (sigma, K), which make an ablation.
 
     Raises:
-        CompareError: a folder is no evaluation, has no counterpart, or was measured on other images than it.
+        DatasetError: a folder is no evaluation, a file is damaged, or `out` cannot be written.
+        CompareError: a run has no counterpart, or was measured on other images than it.
     """
     groups, ablations = pair_runs([read_run(Path(folder)) for folder in folders])
     compared = tuple(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 
 import numpy as np
 
 from lds_models.comparison.pairing import Group
 from lds_models.comparison.runs import EvaluatedRun
+from lds_models.training.curves import read_curves
 
 SHOWN = {
     "nll": "negative log-likelihood, nats an image",
@@ -40,11 +40,7 @@ def training_curves(group: Group) -> dict[str, list[Curve]]:
 
 
 def _read(run: EvaluatedRun) -> dict[str, list[tuple[float, float]]]:
-    path = run.loaded.path.with_name("metrics.csv")
     points: dict[str, list[tuple[float, float]]] = {}
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.reader(file):
-                if len(row) == 3 and row[0].isdigit():  # neither the heading nor a line that was torn
-                    points.setdefault(row[1], []).append((float(row[0]), float(row[2])))
+    for step, name, value in read_curves(run.loaded.path.with_name("metrics.csv")):
+        points.setdefault(name, []).append((step, value))
     return points

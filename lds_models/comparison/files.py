@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from datasets.atomic import whole_file
 from lds_models.comparison import paper
 from lds_models.comparison.charts import key
 from lds_models.comparison.compared import Compared, Comparison
@@ -21,7 +18,7 @@ from lds_models.comparison.pairing import Ablation
 from lds_models.comparison.runs import EvaluatedRun
 from lds_models.figures import grid, save_png
 from lds_models.measures import METRICS
-from lds_models.results import software_versions
+from lds_models.results import finite, software_versions, write_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +26,8 @@ if TYPE_CHECKING:
 
 def write_files(comparison: Comparison, charts: Mapping[str, Figure], out: Path) -> None:
     """Write all but the page into `out`."""
-    (out / "comparison.json").write_text(json.dumps(_document(comparison), indent=2, allow_nan=False) + "\n")
+    with whole_file(out / "comparison.json") as temporary:
+        temporary.write_text(json.dumps(_document(comparison), indent=2, allow_nan=False) + "\n")
     _write_csv(out / "measures.csv", _measure_rows(comparison))
     if any(one.gap for one in comparison.compared):
         _write_csv(out / "gap_drop.csv", _gap_rows(comparison))
@@ -74,7 +72,7 @@ def _compared(one: Compared) -> dict[str, Any]:
         "images": len(one.group.first.lds.images),
         "runs": [_run(run) for run in one.group.runs],
         "measures": {name: _contrast(contrast) for name, contrast in one.contrasts.items()},
-        "gap_drop": None if one.gap is None else _plain(
+        "gap_drop": None if one.gap is None else finite(
             {
                 **asdict(one.gap.mean),
                 "unit": one.gap.unit,
@@ -98,7 +96,7 @@ def _contrast(contrast: Contrast) -> dict[str, Any]:
     if contrast.paper:
         pairs = zip(("control", "lds"), contrast.paper, strict=True)
         published = {arm: {"mean": mean, "std": std} for arm, (mean, std) in pairs}
-    numbers = {arm: _plain(asdict(getattr(contrast, arm))) for arm in arms}
+    numbers = {arm: finite(asdict(getattr(contrast, arm))) for arm in arms}
     return numbers | {"verdict": contrast.verdict, "paper": published}
 
 
@@ -119,8 +117,8 @@ def _gap_rows(comparison: Comparison) -> Iterable[dict[str, Any]]:
     for one in comparison.compared:
         if one.gap is None:
             continue
-        columns = {"gap_control": one.gap.control, "gap_lds": one.gap.lds, "gap_drop": one.gap.drop}
-        columns |= {column: one.gap.measures.get(column) for column in ("mse", "miou")}
+        gaps = {"gap_control": one.gap.control, "gap_lds": one.gap.lds, "gap_drop": one.gap.drop}
+        columns = gaps | {column: one.gap.measures.get(column) for column in ("mse", "miou")}
         for index, (scene, view) in enumerate(one.gap.names):
             row = {"data": one.group.data, "model": one.group.label, "scene": scene, "view": view}
             yield row | {name: None if values is None else values[index] for name, values in columns.items()}
@@ -140,25 +138,6 @@ def _ablation_rows(ablations: Iterable[Ablation]) -> Iterable[dict[str, Any]]:
 
 
 def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    rows = list(rows)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0] if rows else [])
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float | np.floating):
-        return f"{value:.6g}" if math.isfinite(value) else ""
-    return value
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Numbers that are not finite as null, at every depth."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return _plain(value)
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return {name: plain(value) for name, value in values.items()}
+    """Rows of the same keys; those are the header."""
+    listed = list(rows)
+    write_table(path, listed[0] if listed else (), (row.values() for row in listed))

@@ -55,11 +55,11 @@ def side_by_side(group: Group) -> Grid:
     if packed is None:
         return Grid(missing=f"{pair.control.document['data']} has changed since it was measured: no pictures of it.")
     rows = choose(pair)
-    sides = [_explained(run, packed, list(rows)) for run in (pair.control, pair.lds)]
+    control, lds = (_explained(run, packed, list(rows)) for run in (pair.control, pair.lds))
     return Grid(
         tuple(
-            SideBySide(reason, *pair.control.images[row], (control, lds))
-            for (row, reason), control, lds in zip(rows.items(), *sides, strict=True)
+            SideBySide(reason, *pair.control.images[row], sides)
+            for (row, reason), sides in zip(rows.items(), zip(control, lds, strict=True), strict=True)
         )
     )
 

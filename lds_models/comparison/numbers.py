@@ -74,9 +74,9 @@ def contrasts(group: Group) -> dict[str, Contrast]:
         rows = rows_of(group, metric.over)
         control, lds = (values[:, rows] for values in group.values(metric.column))
         scenes = group.first.lds.columns["scene"][rows]
-        summaries = [summarise(values, scenes) for values in (control, lds, lds - control)]
-        if None not in summaries:
-            found[name] = Contrast(name, metric, *summaries, published.get(name))
+        of_control, of_lds, difference = (summarise(values, scenes) for values in (control, lds, lds - control))
+        if of_control and of_lds and difference:
+            found[name] = Contrast(name, metric, of_control, of_lds, difference, published.get(name))
     return found
 
 

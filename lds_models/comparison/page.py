@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datasets.atomic import whole_file
 from datasets.page import page_template
 from lds_models import figures, pictures
 from lds_models.comparison import charts, paper
@@ -14,10 +15,12 @@ from lds_models.comparison.compared import Compared, Comparison
 from lds_models.comparison.curves import SHOWN
 from lds_models.comparison.grids import SideBySide
 from lds_models.comparison.numbers import Contrast
+from lds_models.comparison.pairing import Ablation, Group
 from lds_models.comparison.runs import EvaluatedRun
 from lds_models.comparison.wording import ONE_SCENE, grouped, signed, signed_nats, spread_words, trained, written
 from lds_models.measures import METRICS, VIEW_METRICS
 from lds_models.metrics.duplicates import LATENT_COSINE
+from lds_models.metrics.inference_gap import GAP_SAMPLES
 from lds_models.report import SHOWN_DIGEST, TEMPLATES
 from lds_models.results import software_versions
 
@@ -37,9 +40,10 @@ def write_page(comparison: Comparison, drawn: Mapping[str, Figure], out: Path) -
 
     svgs = {name: Markup(figures.themed_svg(figure, name)) for name, figure in drawn.items()}
     groups = [one.group for one in comparison.compared]
+    subjects: list[Group | Ablation] = [*groups, *comparison.ablations]
     seeds = [len(group.seeds) for group in groups] + [len(same) for a in comparison.ablations for same in a.settings]
     page = page_template(TEMPLATES / "comparison.html.j2", data_uri=pictures.data_uri).render(
-        subjects=[f"{one.label} on {one.data}" for one in (*groups, *comparison.ablations)],
+        subjects=[f"{one.label} on {one.data}" for one in subjects],
         warnings=comparison.warnings,
         headline=_headline(comparison),
         whiskers=spread_words("Whiskers", seeds),
@@ -57,13 +61,14 @@ def write_page(comparison: Comparison, drawn: Mapping[str, Figure], out: Path) -
             "name": paper.PAPER,
             "steps": grouped(paper.STEPS),
             "seeds": paper.SEEDS,
-            "gap_samples": paper.GAP_SAMPLES,
+            "gap_samples": GAP_SAMPLES,
         },
         runs=_runs(comparison),
         files=sorted(path.name for path in out.iterdir() if path.suffix in (".json", ".csv")),
         versions=software_versions(),
     )
-    comparison.page.write_text(page, encoding="utf-8")
+    with whole_file(comparison.page) as temporary:
+        temporary.write_text(page, encoding="utf-8")
 
 
 def _headline(comparison: Comparison) -> list[dict[str, str]]:

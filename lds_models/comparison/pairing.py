@@ -10,8 +10,10 @@ import numpy as np
 
 from lds_models.comparison.paper import paper_dataset
 from lds_models.comparison.runs import CompareError, EvaluatedRun
+from lds_models.lds_prior import LDSConfig
+from lds_models.model_card import flattened
 
-DEFAULT_SIGMA = 0.1
+DEFAULT_SIGMA = LDSConfig.lds_std
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,8 @@ class Group:
 
     def values(self, column: str) -> tuple[np.ndarray, np.ndarray]:
         """A column of the images without and with LDS, each [seeds,N]."""
-        return tuple(
-            np.stack([getattr(pair, arm).columns[column] for pair in self.pairs]) for arm in ("control", "lds")
-        )
+        control = np.stack([pair.control.columns[column] for pair in self.pairs])
+        return control, np.stack([pair.lds.columns[column] for pair in self.pairs])
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def trained_differently(pair: Pair) -> list[str]:
     """Settings of training, other than those of LDS, in which a pair differs: what the comparison then also shows."""
 
     def settings(run: EvaluatedRun) -> dict[str, Any]:
-        flat = dict(_flat(run.training.get("experiment", {}))) | {"steps": run.steps}
+        flat = flattened(run.training.get("experiment", {})) | {"steps": run.steps}
         return {key: value for key, value in flat.items() if not key.split(".")[-1].startswith("lds_")}
 
     control, lds = settings(pair.control), settings(pair.lds)
@@ -216,11 +217,3 @@ def _by(runs: Iterable[EvaluatedRun], key: Callable[[EvaluatedRun], Any]) -> dic
     for run in runs:
         found.setdefault(key(run), []).append(run)
     return found
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 PAPER = "Li & Fisher, BMVC 2021"
-SLOTS, SEEDS, STEPS, GAP_SAMPLES = 7, 5, 600_000, 500
+SLOTS, SEEDS, STEPS = 7, 5, 600_000
 
 # Dataset, model -> measure -> without and with LDS: mean and spread over five seeds (its table 1).
 TABLE_1 = {

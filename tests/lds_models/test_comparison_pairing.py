@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from evaluated_runs import IMAGES, evaluated, squares
 
+from datasets.scene import DatasetError
 from lds_models.comparison import compare
 from lds_models.comparison.runs import CompareError
 
@@ -17,7 +18,7 @@ def data(tmp_path):
 
 
 def refused(folders, out) -> str:
-    with pytest.raises(CompareError) as error:
+    with pytest.raises((CompareError, DatasetError)) as error:
         compare(folders, out)
     assert not (out / "report.html").exists()
     return str(error.value)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from datasets.scene import DatasetError
 from lds_models.model_card import publish
 from lds_models.registry import ConfigError, build_model
 from lds_models.weights import WeightsError, find_weights, load_weights, save_weights, shipped_names
@@ -101,12 +102,12 @@ def test_pickle_is_refused(tmp_path: Path) -> None:
 def evaluation(folder: Path, digest: str) -> Path:
     metrics = {"miou": {"mean": 0.7, "low": 0.6, "high": 0.8}, "ari": None}
     document = {
-        "weights_digest": digest, "data": "squares", "split": "test", "scenes": 2, "images": 4, "data_digest": "d",
-        "seed": 0, "command": "lds eval small", "metrics": metrics,
+        "weights": "small", "weights_digest": digest, "data": "squares", "split": "test", "scenes": 2, "images": 4,
+        "data_digest": "d", "seed": 0, "batch_size": 32, "command": "lds eval small", "metrics": metrics,
     }  # fmt: skip
     folder.mkdir()
     (folder / "metrics.json").write_text(json.dumps(document))
-    (folder / "per_image.csv").write_text("scene,mse\n" + "".join(f"a,{i / 1000}\n" for i in range(101)))
+    (folder / "per_image.csv").write_text("scene,view,mse\n" + "".join(f"a,{i},{i / 1000}\n" for i in range(101)))
     return folder
 
 
@@ -150,7 +151,7 @@ def test_metrics_of_another_k_are_not_published(file: Path, tmp_path: Path) -> N
 def test_an_evaluation_without_its_images_is_refused_in_words(file: Path, tmp_path: Path) -> None:
     measured = evaluation(tmp_path / "eval", load_weights(file).digest)
     (measured / "per_image.csv").unlink()
-    with pytest.raises(WeightsError, match=r"per_image.csv: cannot be read .*run `lds eval` again"):
+    with pytest.raises(DatasetError, match=r"per_image.csv: cannot be read .*run `lds eval` again"):
         publish(load_weights(file), [measured], "shipped", "", tmp_path / "out")
 
 
