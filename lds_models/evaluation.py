@@ -76,6 +76,15 @@ def first_scenes(packed: PackedDataset, count: int) -> PackedDataset:
     return packed.select(slice(0, int(first_view[-1])), first_view)
 
 
+def slots_needed(model: SceneModel, packed: PackedDataset) -> int | None:
+    """One for each object that the model sees at once, in an image or a scene, and one for the background.
+
+    None where the dataset has no masks to tell.
+    """
+    objects = packed.most_objects_of_a_scene if isinstance(model, MultiViewModel) else packed.most_objects
+    return None if objects is None else objects + 1
+
+
 def evaluate(
     model: SceneModel,
     packed: PackedDataset,
@@ -105,14 +114,15 @@ def evaluate(
     parts, tables = [], []
     for explanation in explainer:
         parts.append(_measure(explanation))
-        tables.append(explanation.table)
+        if explanation.table is not None:
+            tables.append(explanation.table)
         progress(len(explanation.images))
     views = np.diff(packed.first_view)
     rows = {"scene": np.repeat(packed.names, views), "view": np.concatenate([np.arange(count) for count in views])}
     if multi_view:
         rows["observed"] = explainer.observed.astype(int)
     rows |= {column: np.concatenate([p[column] for p in parts]) for column in parts[0]}
-    if multi_view and packed.masks is not None:
+    if multi_view and tables:
         rows |= _of_views(_measure_scenes(np.concatenate(tables), packed.first_view), packed.first_view)
     return Evaluation(
         rows=rows,
@@ -224,18 +234,16 @@ def _sweeps(rows: dict[str, np.ndarray]) -> dict[str, Sweep]:
 
 
 def _warnings(packed: PackedDataset, model: SceneModel) -> list[str]:
-    if packed.masks is None:
+    needed = slots_needed(model, packed)
+    if needed is None:
         return ["The dataset has no ground-truth masks: segmentation measures are left out."]
-    what, objects = "an image", packed.most_objects
-    if isinstance(model, MultiViewModel):
-        of_scenes = np.split(packed.masks, packed.first_view[1:-1])
-        what, objects = "a scene", max(len(np.setdiff1d(masks, 0)) for masks in of_scenes)
-    if model.num_slots <= objects:
-        return [
-            f"The model has {model.num_slots} slots, and {what} shows up to {objects} objects and the background: "
-            f"its scores are bounded by that. Train with {objects + 1} slots or more."
-        ]
-    return []
+    if model.num_slots >= needed:
+        return []
+    what = "a scene" if isinstance(model, MultiViewModel) else "an image"
+    return [
+        f"The model has {model.num_slots} slots, and {what} shows up to {needed - 1} objects and the background: "
+        f"its scores are bounded by that. Train with {needed} slots or more."
+    ]
 
 
 def _all_observed(packed: PackedDataset, observe: int, multi_view: bool) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,14 +64,14 @@ def choose_scenes(explainer: Explainer, rows: dict[str, np.ndarray], first_view:
     examples = []
     for index, reason in reasons.items():
         views = slice(*(int(edge) for edge in first_view[candidates[index] : candidates[index] + 2]))
-        of_scene = {column: rows[column][views] for column in ("miou", "mse") if column in rows}
+        of_scene: dict[str, np.ndarray] = {column: rows[column][views] for column in ("miou", "mse") if column in rows}
         shown = explainer.observed[views]
         observed, hidden = ({c: float(v[kind].mean()) for c, v in of_scene.items()} for kind in (shown, ~shown))
         examples.append(SceneExample(reason, str(rows["scene"][views.start]), explainer.rows(views), observed, hidden))
     return examples
 
 
-def _best_median_worst(rows: dict[str, np.ndarray], groups: Sequence[np.ndarray]) -> dict[int, str]:
+def _best_median_worst(rows: dict[str, np.ndarray], groups: Iterable[np.ndarray]) -> dict[int, str]:
     """Which of the groups (of row numbers) are best, median and worst by mIoU, or by MSE without masks, and why."""
     errors = -rows["miou"] if "miou" in rows else rows["mse"]
     order = np.argsort([errors[group].mean() for group in groups], kind="stable")

@@ -83,8 +83,8 @@ class Explanation:
 
     def only(self, images: slice) -> Explanation:
         """The same of some of the images alone."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: v[images] for k, v in values.items() if isinstance(v, np.ndarray)})
+        arrays = [f.name for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)]
+        return replace(self, **{name: getattr(self, name)[images] for name in arrays})
 
 
 class Explainer:
@@ -188,8 +188,8 @@ class Explainer:
         with self._random_state_of(index), torch.inference_mode():
             images, viewpoints = self._images(rows).unflatten(0, (scenes, -1)), None
             if self._viewpoints is not None:
-                viewpoints, observed = self._of_scenes(rows, scenes)
-                images, viewpoints = observed_alone(images, viewpoints, observed)
+                of_scenes = (self._of_scenes(values[rows], scenes) for values in (self._viewpoints, self.observed))
+                images, viewpoints = observed_alone(images, *of_scenes)
             draw, parts, drawn = self._model.log_weights(images, viewpoints), [], 0
             while drawn < samples:
                 parts.append(draw(min(self.samples_at_once(index), samples - drawn)).cpu())
@@ -207,18 +207,16 @@ class Explainer:
     def _images(self, rows: slice) -> torch.Tensor:
         return torch.from_numpy(self._packed.images[rows]).to(self._device).permute(0, 3, 1, 2).float() / 255
 
-    def _of_scenes(self, rows: slice, scenes: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Viewpoints [B,V,Dv] of scenes, and which of their views are observed [B,V]."""
-        return tuple(
-            torch.from_numpy(values[rows]).to(self._device).unflatten(0, (scenes, -1))
-            for values in (self._viewpoints, self.observed)
-        )
+    def _of_scenes(self, of_images: np.ndarray, scenes: int) -> torch.Tensor:
+        """What images [N,...] have as what scenes have, [B,V,...]."""
+        return torch.from_numpy(of_images).to(self._device).unflatten(0, (scenes, -1))
 
     def _infer(self, images: torch.Tensor, rows: slice, scenes: int) -> SlotInference:
         images = images.unflatten(0, (scenes, -1))
-        if self._viewpoints is None:
+        if self._viewpoints is None or not isinstance(self._model, MultiViewModel):
             return self._model.infer(images)
-        return infer_and_render(self._model, images, *self._of_scenes(rows, scenes), self._batch_size)
+        viewpoints, observed = (self._of_scenes(values[rows], scenes) for values in (self._viewpoints, self.observed))
+        return infer_and_render(self._model, images, viewpoints, observed, self._batch_size)
 
     @contextmanager
     def _random_state_of(self, index: int) -> Iterator[None]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+Precision = Literal["bf16-mixed", "32-true"]  # by Fabric's names
 
 
 def wide(tensor: Tensor) -> Tensor:
@@ -14,15 +17,16 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
-def training_precision(wanted: str) -> str:
+def training_precision(wanted: str) -> Precision:
     """What `precision` in an experiment comes to here: `auto` is the best one. Warns of a format that is emulated."""
     best = best_precision()
+    formats: dict[str, Precision] = {"auto": best, "bf16-mixed": "bf16-mixed", "32-true": "32-true"}
     if wanted == "bf16-mixed" != best:
         warnings.warn(
             "this processor does not compute in bf16 and emulates it, which is slower than float32: use precision=auto",
             stacklevel=2,
         )
-    return best if wanted == "auto" else wanted
+    return formats[wanted]
 
 
 def number_format(tensor: Tensor) -> torch.dtype:
@@ -31,7 +35,7 @@ def number_format(tensor: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
 
 
-def best_precision() -> str:
+def best_precision() -> Precision:
     """bf16 where the hardware computes it, float32 elsewhere (emulated bf16 is slower than float32)."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lds_models.metrics.segmentation import finding_slot
+from lds_models.metrics.segmentation import finding_slot, pairs_among
 
 
 def cross_view_consistency(table: np.ndarray, first_view: np.ndarray) -> np.ndarray:
@@ -20,9 +20,5 @@ def cross_view_consistency(table: np.ndarray, first_view: np.ndarray) -> np.ndar
     """
     found = finding_slot(table)[:, 1:, None] == np.arange(table.shape[2])
     views = np.add.reduceat(found, first_view[:-1], dtype=np.int64)  # [S,R-1,K]: views in which slot k finds object r
-    same, pairs = _pairs(views).sum((1, 2)), _pairs(views.sum(2)).sum(1)
+    same, pairs = pairs_among(views).sum((1, 2)), pairs_among(views.sum(2)).sum(1)
     return np.where(pairs > 0, same / np.maximum(pairs, 1), np.nan)
-
-
-def _pairs(count: np.ndarray) -> np.ndarray:
-    return count * (count - 1) // 2

@@ -68,7 +68,7 @@ def latent_score(cosines: np.ndarray, visible: np.ndarray) -> np.ndarray:
 
 def latent_slots(cosines: np.ndarray, visible: np.ndarray, cosine: float = LATENT_COSINE) -> np.ndarray:
     """The visible slots whose latent is nearly that of another visible slot, bool [N,K]."""
-    return (_visible_pairs(visible) & (cosines >= cosine)).any(2)
+    return np.any(_visible_pairs(visible) & (cosines >= cosine), axis=2)
 
 
 def _visible_pairs(visible: np.ndarray) -> np.ndarray:

@@ -86,11 +86,11 @@ def finding_slot(table: np.ndarray) -> np.ndarray:
 
 def adjusted_rand_index(table: np.ndarray) -> np.ndarray:
     """Adjusted Rand index (Hubert and Arabie 1985) of the two partitions, float64 [N]; NaN where there is no pixel."""
-    pairs = _pairs(table).sum((1, 2))
-    pairs_truth = _pairs(table.sum(2)).sum(1)
-    pairs_slots = _pairs(table.sum(1)).sum(1)
+    pairs = pairs_among(table).sum((1, 2))
+    pairs_truth = pairs_among(table.sum(2)).sum(1)
+    pairs_slots = pairs_among(table.sum(1)).sum(1)
     pixels = table.sum((1, 2))
-    expected = pairs_truth * (pairs_slots / np.maximum(_pairs(pixels), 1))
+    expected = pairs_truth * (pairs_slots / np.maximum(pairs_among(pixels), 1))
     highest = (pairs_truth + pairs_slots) / 2
     same = (pairs == pairs_truth) & (pairs == pairs_slots)
     index = np.where(same, 1.0, (pairs - expected) / np.where(same, 1.0, highest - expected))
@@ -102,7 +102,8 @@ def foreground_ari(table: np.ndarray) -> np.ndarray:
     return adjusted_rand_index(table[:, 1:])
 
 
-def _pairs(count: np.ndarray) -> np.ndarray:
+def pairs_among(count: np.ndarray) -> np.ndarray:
+    """How many pairs can be chosen of so many, integers of any shape."""
     return count * (count - 1) // 2
 
 

@@ -82,6 +82,7 @@ def load_experiment(name_or_file: str, overrides: list[str]) -> Experiment:
         raise ConfigError(f"{file}: {str(error).splitlines()[0][:400]}") from error
     except (OSError, TypeError, ValueError, YAMLError) as error:
         raise ConfigError(f"{file}: cannot be read as an experiment's YAML: {str(error).splitlines()[0]}") from error
+    assert isinstance(experiment, Experiment)
     _check(experiment, file)
     return experiment
 

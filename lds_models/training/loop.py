@@ -130,7 +130,7 @@ def _settings_of(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path}: cannot be read ({error}); delete it to go on with the settings given now"
         ) from error
-    return settings if isinstance(settings, dict) else {}
+    return {str(key): value for key, value in settings.items()} if isinstance(settings, dict) else {}
 
 
 def _card(experiment: Experiment, run: Path, packed: PackedDataset, trainer: Trainer, command: str) -> dict[str, Any]:

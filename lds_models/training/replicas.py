@@ -15,6 +15,7 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
+from lds_models.precision import Precision
 from lds_models.registry import ConfigError
 from lds_models.training.errors import TrainingError
 from lds_models.weights import state_digest
@@ -34,7 +35,7 @@ class Replicas:
         TrainingError: there are fewer GPUs than processes on this machine, or Slurm started several without torchrun.
     """
 
-    def __init__(self, precision: str) -> None:
+    def __init__(self, precision: Precision) -> None:
         from lightning_fabric import Fabric
         from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 
@@ -76,18 +77,20 @@ class Replicas:
 
     def on_first(self, action: Callable[[], T]) -> T | None:
         """Let the first process do something, and wait for it; None in the others. Where it fails, all do."""
-        return self._where(self.is_first, action)
+        return next(iter(self._where(self.is_first, action)), None)
 
     def in_turn(self, action: Callable[[], T]) -> T:
         """Let one process of each machine do something, then the others, which find its work done."""
-        first_here = self._fabric.local_rank == 0
-        result = self._where(first_here, action)
-        return result if first_here else action()
+        done = self._where(self._fabric.local_rank == 0, action)
+        return done[0] if done else action()
 
-    def _where(self, here: bool, action: Callable[[], T]) -> T | None:
-        failure, result = None, None
+    def _where(self, here: bool, action: Callable[[], T]) -> list[T]:
+        """Do something here, or wait until others have; its result, where it was done here."""
+        failure: Exception | None = None
+        results: list[T] = []
         try:
-            result = action() if here else None
+            if here:
+                results.append(action())
         except Exception as error:
             failure = error
         failures = torch.tensor(float(failure is not None), device=self.device)
@@ -95,7 +98,7 @@ class Replicas:
             torch.distributed.all_reduce(failures)
         if failures > 0:
             raise failure or TrainingError("another process failed; see its message")
-        return result
+        return results
 
     def wait(self) -> None:
         """Wait for all processes to come here."""

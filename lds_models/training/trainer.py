@@ -51,7 +51,7 @@ class Trainer:
         self.model, self.step = model, 0
         self._experiment, self._run, self._replicas = experiment, run, replicas
         model.shard = replicas.shard
-        model.to(replicas.device, memory_format=torch.channels_last)
+        model.to(replicas.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's types lack it
         self._optimiser = build_optimiser(model, experiment.optimiser)
         data = experiment.data
         self._batches = make_batches(

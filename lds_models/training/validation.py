@@ -8,6 +8,7 @@ import numpy as np
 
 from datasets.packing import PackedDataset, pack
 from datasets.scene import DatasetError
+from lds_models.evaluation import first_scenes, slots_needed
 from lds_models.explanation import Explainer
 from lds_models.metrics.reconstruction import mean_squared_error
 from lds_models.metrics.segmentation import miou
@@ -19,7 +20,7 @@ def validation_data(config: DataConfig, model: SceneModel) -> PackedDataset | No
     """The images to validate on, or None where none are wanted.
 
     Single-view models get one view of each scene as far as `validation_images` goes, multi-view models whole scenes.
-    Warns where the model has fewer slots than the images have objects.
+    Warns where the model has too few slots for the objects that it sees at once.
 
     Raises:
         DatasetError: there are no such images. The message says how to train without.
@@ -33,7 +34,7 @@ def validation_data(config: DataConfig, model: SceneModel) -> PackedDataset | No
     _check_slots(model, packed)
     if isinstance(model, MultiViewModel):
         scenes = max(1, int((packed.first_view <= config.validation_images).sum()) - 1)
-        return packed.select(np.arange(packed.first_view[scenes]), packed.first_view[: scenes + 1])
+        return first_scenes(packed, scenes)
     rows = packed.first_view[:-1][: config.validation_images]
     return packed.select(rows, np.arange(len(rows) + 1))
 
@@ -50,16 +51,18 @@ def validate(model: SceneModel, packed: PackedDataset) -> dict[str, float]:
         model.train(mode)
     errors = np.concatenate([mean_squared_error(e.images, e.reconstruction) for e in explanations])
     row = {"val_mse": float(errors.mean())}
-    if packed.masks is not None:
-        row["val_miou"] = float(np.concatenate([miou(e.table) for e in explanations]).mean())
+    tables = [e.table for e in explanations if e.table is not None]
+    if tables:
+        row["val_miou"] = float(np.concatenate([miou(table) for table in tables]).mean())
     return row
 
 
 def _check_slots(model: SceneModel, packed: PackedDataset) -> None:
-    objects = packed.most_objects
-    if objects is not None and model.num_slots < objects + 1:
+    needed = slots_needed(model, packed)
+    if needed is not None and model.num_slots < needed:
+        what = "scenes" if isinstance(model, MultiViewModel) else "images"
         warnings.warn(
-            f"K = {model.num_slots} slots are fewer than the background and {objects} objects of some images: "
-            f"objects will be merged; set model.num_slots={objects + 1} or more",
+            f"K = {model.num_slots} slots are fewer than the background and {needed - 1} objects of some {what}: "
+            f"objects will be merged; set model.num_slots={needed} or more",
             stacklevel=2,
         )
