@@ -82,6 +82,9 @@ class CollisionChecker:
 
     def why_not_path(self, start: np.ndarray, goal: np.ndarray, slack: float = 0.0) -> str | None:
         """As `why_not`, for all of a straight line in joint angles from start to goal [J], both included."""
+        for end in (start, goal):  # or there were no end of steps, where joint states are beside themselves
+            if outside := self._outside_limits(end):
+                return outside
         for share in self._shares(start, goal):
             if reason := self.why_not(start + share * (goal - start), slack):
                 return reason

@@ -57,6 +57,12 @@ def test_joint_limits_are_named() -> None:
     assert reason == "elbow_joint would be at 3.10, outside of its limits -2.80 to 2.80"
 
 
+@pytest.mark.parametrize("far", [2.4e6, 1e300, np.inf, np.nan])
+def test_a_path_from_where_no_arm_can_be_is_refused_at_once(far: float) -> None:
+    start = ABOVE + [far, 0, 0, 0, 0, 0]
+    assert simulated_planner().collisions.why_not_path(start, ABOVE).startswith("shoulder_pan_joint would be at")
+
+
 def test_path_is_checked_between_its_ends() -> None:
     checker = simulated_planner().collisions
     start, goal = AMONG_OBJECTS + [0.4, 0, 0, 0, 0, 0], AMONG_OBJECTS - [0.4, 0, 0, 0, 0, 0]
