@@ -85,6 +85,7 @@ class SimulatedArm:
         if self._time is None:
             self._time = self._started = now
         passed, self._time = now - self._time, now
+        self._started += min(passed, 0.0)  # where the clock was set back, the trajectory goes on from where it was
         if passed <= 0:
             return
         if stalled:

@@ -157,3 +157,16 @@ def test_wrong_trajectories_are_refused_in_words(arm: SimulatedArm, trajectory: 
         arm.start(trajectory)
     let_pass(arm, 100.0, 0.5)
     np.testing.assert_array_equal(arm.positions, START)
+
+
+@pytest.mark.parametrize("seconds", [-100.0, -0.5])
+def test_a_clock_that_is_set_back_does_not_set_the_arm_back(arm: SimulatedArm, seconds: float) -> None:
+    arm.start(smooth())
+    now = let_pass(arm, 100.0, 1.0)
+    here = arm.positions
+    arm.step(now + seconds)
+    np.testing.assert_array_equal(arm.positions, here)
+    arm.step(now + seconds + STEP)
+    assert np.abs(arm.positions - here).max() < 0.1
+    let_pass(arm, now + seconds + STEP, 3.0)
+    assert arm.motion is Motion.ARRIVED
