@@ -30,6 +30,10 @@ setup(
         ]
     ),
     package_dir={"": "."},
-    package_data={"datasets": ["templates/*"], "lds_models": ["kernels.cpp", "templates/*", "weights/*"]},
+    package_data={
+        "datasets": ["templates/*"],
+        "lds_cli": ["templates/*"],
+        "lds_models": ["kernels.cpp", "templates/*", "weights/*"],
+    },
     data_files=share_files(),
 )

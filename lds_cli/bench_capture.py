@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from lds_cli.bench_rows import Row
 
@@ -31,11 +31,7 @@ def _recording_rows(folder: Path) -> list[Row]:
     master = choose_master([SIMULATION_NODE, CAPTURE_NODE])
     with Launch("sim.launch", {}, master, folder / "simulation.log") as launch:
         launch.wait_for_master(SIMULATION_NODE)
-        os.environ["ROS_MASTER_URI"] = master  # where the recording finds the rig
-        try:
-            rate = _record(folder / "dataset")
-        finally:
-            del os.environ["ROS_MASTER_URI"]
+        rate = _record(folder / "dataset", master)
     scenes = [_events(path) for path in sorted(folder.glob("dataset/journals/*.jsonl"))]
     views = [event for events in scenes for event in events if event["event"] == "timed"]
     ends = [max(event["time"] for event in events if event["event"] == "timed") for events in scenes]
@@ -49,24 +45,22 @@ def _recording_rows(folder: Path) -> list[Row]:
     ]
 
 
-def _record(dataset: Path) -> float:
+def _record(dataset: Path, master: str) -> float:
     """Record two scenes; the rate of the rig's pictures meanwhile, Hz."""
-    from lds_cli.recording import Rig, run_recording
+    from lds_cli.launching import environment_under
+    from lds_cli.recording import record_simulated
 
-    goal = {"dataset": str(dataset.resolve()), "scenes": 2, "views": VIEWS, "viewpoints": "hemisphere", "auto": True}
-    listener = subprocess.Popen(
-        ["rostopic", "hz", "--window", "300", "/camera/image_raw"], stdout=subprocess.PIPE, text=True
-    )
+    command = ["rostopic", "hz", "--window", "300", "/camera/image_raw"]
+    listener = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment_under(master))
     try:
-        if not run_recording(goal, Rig(simulated=True)):
-            raise RuntimeError("the scenes were not recorded, see above")
+        record_simulated(dataset, 2, VIEWS, seed=0, master=master)
     finally:
         listener.send_signal(signal.SIGINT)
     rates = re.findall(r"average rate: ([\d.]+)", listener.communicate()[0])
     return median(map(float, rates))
 
 
-def _events(journal: Path) -> list[dict]:
+def _events(journal: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in journal.read_text().splitlines()]
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lds_cli.bench_rows import Row
-from lds_cli.console import console
+from lds_cli.launching import choose_master
+from lds_cli.scoring import run_scored
 
 if TYPE_CHECKING:
     from perception.score import Measured
 
 NODES = ["/simulation", "/segmentation", "/wander", "/scorer", "/hand_eye"]
-START_UP = 180.0  # seconds that the nodes may take beyond the time they measure
 NO_DEPTH = "/camera/no_depth"  # nothing comes on it
 
 
@@ -26,21 +26,13 @@ def rig_rows(seconds: float, weights: str) -> list[Row]:
 
 
 def _measure(seconds: float, weights: str, arguments: dict[str, object]) -> Measured:
-    """Raises DemoError where nothing was measured."""
-    from lds_cli.demo import DemoError
-    from lds_cli.launching import Launch, choose_master
-    from perception.score import read_measured
+    """Raises NothingMeasured where no labels came."""
+    from lds_models.weights import find_weights
 
+    log = Path("runs/bench_rig.log").resolve()
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder)
-        log = Path("runs/bench_rig.log").resolve()
-        given = {"score": out / "score", "seconds": seconds, "weights": weights, **arguments}
-        with Launch("rig_score.launch", given, choose_master(NODES), log) as launch:
-            with console.status(f"The simulated rig runs for {seconds:g} s ..."):
-                launch.wait(seconds + START_UP)
-        if not (out / "score/score.json").exists():
-            raise DemoError(f"nothing was measured: {launch.reason()}. All that the nodes said is in {log}")
-        return read_measured(out / "score")
+        given = {"weights": find_weights(weights).resolve(), **arguments}
+        return run_scored("rig_score.launch", given, choose_master(NODES), log, Path(folder), seconds)
 
 
 def _rows(name: str, measured: Measured) -> list[Row]:

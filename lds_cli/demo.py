@@ -9,22 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import console
+from lds_cli.console import console, noted_table
+from lds_cli.scoring import run_scored
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from perception.score import Measured
 
 SEED = 2026  # no weights are trained on scenes of this seed
 NODES = ["/camera", "/segmentation", "/scorer"]
-START_UP = 120.0  # seconds that the nodes may take beyond the time they measure
-
-
-class DemoError(Exception):
-    """Nothing was recorded, or no segmentation came. The message says why."""
-
-    exit_code = 1
+WORLD = "world"  # the frame of the recorded poses
 
 
 def demo(
@@ -44,36 +37,26 @@ def demo(
 
     Example: lds demo --seconds 60 --out /tmp/demo
     """
-    from lds_cli.demo_report import write_report
+    from lds_cli.demo_report import summary, write_report
     from lds_cli.launching import choose_master
-    from lds_models.weights import find_weights
-    from perception.score import read_measured
+    from lds_cli.recording import record_simulated
+    from lds_models.model import MultiViewModel
+    from lds_models.weights import load_weights
 
-    find_weights(weights)
+    # What cannot work is told before anything is recorded: weights, and nodes that run already.
+    needs_poses = isinstance(load_weights(weights).model, MultiViewModel)
     choose_master(NODES)
     recording = _unused(out / "recording")
     console.print(f"Recording {scenes} scenes of {views} views with the simulated arm and camera", soft_wrap=True)
-    record(recording, scenes, views)
+    record_simulated(recording, scenes, views, SEED, "lds demo")
     with tempfile.TemporaryDirectory() as folder:
-        score = Path(folder)
-        run_nodes(recording, out / "perception.log", weights, choose_master(NODES), score, seconds)
-        measured = read_measured(score)
-        sheet, page = write_report(recording, measured, score, weights, out)
-    console.print(_table(recording, measured))
+        score, log, world = Path(folder), out / "perception.log", WORLD if needs_poses else ""
+        measured = run_nodes(recording, log, weights, choose_master(NODES), score, seconds, world)
+        facts = summary(recording, measured)
+        sheet, page = write_report(facts, measured, score, weights, out)
+    console.print(noted_table(facts, "What a listener got"))
     for name, path in (("Recording", recording), ("Overlays", sheet), ("Report", page)):
         console.print(f"[green]{name:9}[/] {path}", soft_wrap=True)
-
-
-def record(folder: Path, scenes: int, views: int) -> None:
-    """Record into a folder with the simulated rig. Raises DemoError where not all was recorded."""
-    from lds_cli.recording import Rig, run_recording
-
-    goal = {
-        "dataset": str(folder.resolve()), "scenes": scenes, "views": views, "viewpoints": "hemisphere",
-        "seed": SEED, "auto": True, "note": "lds demo",
-    }  # fmt: skip
-    if not run_recording(goal, Rig(simulated=True)):
-        raise DemoError("the scenes were not recorded, see above")
 
 
 def _unused(path: Path) -> Path:
@@ -81,42 +64,21 @@ def _unused(path: Path) -> Path:
     return next(free for n in itertools.count(1) if not (free := path.with_name(f"{path.name}_{n}")).exists())
 
 
-def run_nodes(data: Path, log: Path, weights: str, master: str, score: Path, seconds: float, world: str = "") -> None:
+def run_nodes(
+    data: Path, log: Path, weights: str, master: str, score: Path, seconds: float, world: str = ""
+) -> Measured:
     """Play the dataset `data` to the segmentation node, scored into the folder `score`; `world`: see the node's.
 
     Raises:
-        DemoError: no labels came, or the launch did not end.
+        NothingMeasured: no labels came, or the launch did not end.
         LaunchError: ROS is not on the path.
     """
-    from lds_cli.launching import Launch
+    from lds_models.weights import find_weights
 
-    arguments = {
-        "data": data.resolve(),
-        "weights": Path(weights).resolve() if Path(weights).exists() else weights,
-        "score": score,
-        "seconds": seconds,
-        "world": world,
-    }
-    with Launch("demo.launch", arguments, master, log) as launch:
-        console.print(
-            f"Playing and segmenting for {seconds:g} s. To look on, in another shell here:\n"
-            f"  ROS_MASTER_URI={master} ./run shell -c 'rostopic echo -n1 /segmentation/objects'",
-            soft_wrap=True,
-        )
-        with console.status("roscore, camera, segmentation and scorer run ..."):
-            ended = launch.wait(seconds + START_UP)
-    if not (score / "score.json").exists():
-        why = launch.reason() if ended else f"the nodes did not end within {seconds + START_UP:.0f} s"
-        raise DemoError(f"no labels came: {why}. All that the nodes said is in {launch.log}")
-
-
-def _table(recording: Path, measured: Measured) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    from lds_cli.demo_report import summary
-
-    table = Table(title="What a listener got", title_justify="left", box=box.SIMPLE, show_header=False)
-    for name, value, note in summary(recording, measured):
-        table.add_row(name, f"[bold]{value}[/]", f"[dim]{note}[/]")
-    return table
+    arguments = {"data": data.resolve(), "weights": find_weights(weights).resolve(), "world": world}
+    console.print(
+        f"Playing and segmenting for {seconds:g} s. To look on, in another shell here:\n"
+        f"  ROS_MASTER_URI={master} ./run shell -c 'rostopic echo -n1 /segmentation/objects'",
+        soft_wrap=True,
+    )
+    return run_scored("demo.launch", arguments, master, log, score, seconds)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datasets.loading import open_dataset
+from datasets.palette import INK, MUTED, PAGE
 from perception.score import Measured
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ SHOWN = 18  # views on the sheet
 COLUMNS = 6
 GAP, MARGIN, CAPTION = 10, 28, 26
 TILE = 230  # pixels that a view is wide on the sheet
-INK, MUTED, PAGE = "#1f2530", "#68707d", "#f7f7f5"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def summary(recording: Path, measured: Measured) -> list[tuple[str, str, str]]:
@@ -55,8 +56,13 @@ def _perceived(measured: Measured) -> list[tuple[str, str, str]]:
     ]
 
 
-def write_report(recording: Path, measured: Measured, score: Path, weights: str, out: Path) -> tuple[Path, Path]:
+def write_report(
+    facts: list[tuple[str, str, str]], measured: Measured, score: Path, weights: str, out: Path
+) -> tuple[Path, Path]:
     """Write overlays.png and report.html into `out`, from the frames that a scorer left in the folder `score`.
+
+    Args:
+        facts: what is told first, see `summary`.
 
     Returns:
         The paths of both.
@@ -69,7 +75,7 @@ def write_report(recording: Path, measured: Measured, score: Path, weights: str,
     sheet, page = out / "overlays.png", out / "report.html"
     if views:
         _sheet(views, name).save(sheet)
-    page.write_text(_render(recording, measured, views, name), encoding="utf-8")
+    page.write_text(_render(facts, measured, views, name), encoding="utf-8")
     return sheet, page
 
 
@@ -106,12 +112,11 @@ def _sheet(views: list[_View], weights: str) -> Image.Image:
     return sheet
 
 
-def _render(recording: Path, measured: Measured, views: list[_View], weights: str) -> str:
+def _render(facts: list[tuple[str, str, str]], measured: Measured, views: list[_View], weights: str) -> str:
     from markupsafe import Markup
 
     from datasets.page import page_template
     from lds_models import figures
-    from lds_models.report import TEMPLATES
 
     charts = {
         "Latency, stamp to label received": figures.histogram(1e3 * np.array(measured.latencies), "ms"),
@@ -119,7 +124,7 @@ def _render(recording: Path, measured: Measured, views: list[_View], weights: st
     }
     return page_template(TEMPLATES / "demo.html.j2", data_uri=_data_uri).render(
         weights=weights,
-        summary=summary(recording, measured),
+        summary=facts,
         views=views,
         charts={title: Markup(figures.themed_svg(figure, title)) for title, figure in charts.items()},
     )

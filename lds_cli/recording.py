@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +31,34 @@ class Rig:
     calibration: Path | None = None
 
 
-def run_recording(goal: dict[str, object], rig: Rig) -> bool:
+class NotRecorded(Exception):
+    """The scenes were not recorded, for a reason that was told before."""
+
+    exit_code = 1
+
+
+def record_simulated(
+    dataset: Path, scenes: int, views: int, seed: int, note: str = "", master: str | None = None
+) -> None:
+    """Record all over a hemisphere with the simulated rig, which rearranges its cubes. Raises as `run_recording` does.
+
+    Raises:
+        NotRecorded: not all was recorded.
+    """
+    goal = {
+        "dataset": str(dataset.resolve()), "scenes": scenes, "views": views, "viewpoints": "hemisphere", "seed": seed,
+        "auto": True, "note": note,
+    }  # fmt: skip
+    if not run_recording(goal, Rig(simulated=True), master):
+        raise NotRecorded("the scenes were not recorded, see above")
+
+
+def run_recording(goal: Mapping[str, object], rig: Rig, master: str | None = None) -> bool:
     """Record, with the progress on the terminal, where the operator is asked as well; whether all was recorded.
 
     Args:
         goal: fields of RecordScenes' goal.
+        master: the URI of the ROS master; None: see `choose_master`.
 
     Raises:
         BadOption: nothing says which robot or camera.
@@ -42,14 +66,15 @@ def run_recording(goal: dict[str, object], rig: Rig) -> bool:
     """
     launch = None
     with ExitStack() as stack:
-        master = choose_master([])
+        master = master or choose_master([])
         running = nodes_of(master) or set()
         wanted = {"node": CAPTURE_NODE not in running, "simulated": rig.simulated and SIMULATION_NODE not in running}
         if wanted["node"] and not rig.simulated and None in (rig.robot, rig.camera):
             raise BadOption("which robot and camera? Say --robot and --camera, or --simulated")
         if any(wanted.values()):
             log = log_folder() / f"lds_capture_{os.getpid()}.log"
-            arguments = {name: str(value).lower() for name, value in wanted.items()} | {
+            arguments = {
+                **{name: str(value).lower() for name, value in wanted.items()},
                 "robot": name_or_file(rig.robot or "simulated"),
                 "camera": name_or_file(rig.camera or "simulated"),
                 "calibration": _calibration(rig),
@@ -63,7 +88,7 @@ def run_recording(goal: dict[str, object], rig: Rig) -> bool:
         names = [f"~{name}:={CAPTURE_NODE}/{name}" for name in ("record", "next_scene")]
         done = run_in_terminal("record_node.py", [json.dumps(goal), *names], master) == 0
         if not done and launch is not None and launch.wait(0):
-            raise LaunchError(f"the nodes ended: {launch.reason()}. All that they said is in {log}")
+            raise LaunchError(f"the nodes ended: {launch.reason()}. All that they said is in {launch.log}")
         return done
 
 

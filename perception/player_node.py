@@ -26,7 +26,7 @@ from lds_ros.messages import camera_info_message, image_message, label_message, 
 
 
 class PlayerNode:
-    """Raises DatasetError where there are no scenes."""
+    """Raises DatasetError where there are no scenes, KeyError where ~data is not set."""
 
     def __init__(self) -> None:
         self._scenes = open_dataset(rospy.get_param("~data"))
@@ -39,7 +39,7 @@ class PlayerNode:
 
     def run(self) -> None:
         """Show every view in turn, from the start again after the last."""
-        rate = rospy.Rate(self._rate)
+        rate = rospy.Rate(self._rate, reset=True)
         for scene, view in self._views():
             for _ in range(max(1, round(self._hold * self._rate))):
                 if rospy.is_shutdown():
@@ -71,7 +71,10 @@ def main() -> int:
     rospy.init_node("player")
     try:
         PlayerNode().run()
-    except (DatasetError, KeyError) as error:
+    except KeyError as error:
+        rospy.logfatal("player_node cannot start: the parameter %s is not set", error)
+        return 1
+    except DatasetError as error:
         rospy.logfatal("player_node cannot start: %s", error)
         return 1
     except rospy.ROSInterruptException:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 from xmlrpc.client import ServerProxy
 
 import numpy as np
@@ -32,7 +34,10 @@ POSE_PATIENCE = 0.1  # seconds
 
 
 class ScorerNode:
+    """Raises KeyError where ~out is not set."""
+
     def __init__(self) -> None:
+        self._out = Path(rospy.get_param("~out"))
         self._score = Score()
         self._lock = threading.Lock()  # every topic has a thread of its own
         self._shut_down = threading.Event()
@@ -54,7 +59,7 @@ class ScorerNode:
         self._standing = message
 
     def _score_places(self, message: SegmentedScene) -> None:
-        if self._standing is None:
+        if self._standing is None or self._poses is None:
             return
         try:
             T = self._poses.at(message.header.frame_id, message.header.stamp.to_sec(), POSE_PATIENCE)
@@ -66,7 +71,9 @@ class ScorerNode:
         with self._lock:
             self._score.places_came(found, truth)
 
-    def _locked(self, message: Image | SegmentedScene, listener) -> None:
+    def _locked(
+        self, message: Image | SegmentedScene, listener: Callable[[Image | SegmentedScene, float], None]
+    ) -> None:
         now = rospy.get_time()
         with self._lock:
             listener(message, now)
@@ -86,7 +93,7 @@ class ScorerNode:
         if self._shut_down.wait(seconds):
             return 1
         with self._lock:
-            self._score.write(Path(rospy.get_param("~out")), _peak_memory_mb(rospy.get_param("~node", "")))
+            self._score.write(self._out, _peak_memory_mb(rospy.get_param("~node", "")))
         return 0
 
 
@@ -97,7 +104,8 @@ def _stamp(message: Image) -> float:
 def _peak_memory_mb(node: str) -> float | None:
     """The largest resident memory that a node on this machine has had, MB; None where it cannot be asked."""
     try:
-        _, _, pid = ServerProxy(rosgraph.Master(rospy.get_name()).lookupNode(node)).getPid(rospy.get_name())
+        api = ServerProxy(rosgraph.Master(rospy.get_name()).lookupNode(node))
+        _, _, pid = cast("tuple[int, str, int]", api.getPid(rospy.get_name()))
         return peak_resident_mb(pid)
     except (rosgraph.MasterException, OSError, IndexError):
         return None
@@ -105,7 +113,12 @@ def _peak_memory_mb(node: str) -> float | None:
 
 def main() -> int:
     rospy.init_node("scorer")
-    return ScorerNode().run()
+    try:
+        node = ScorerNode()
+    except KeyError as error:
+        rospy.logfatal("scorer_node cannot start: the parameter %s is not set", error)
+        return 1
+    return node.run()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ SHARED_FILES = sorted(
 )
 PACKAGE_FILES = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("datasets/templates/*", "lds_models/templates/*", "lds_models/weights/*")
+    for pattern in ("datasets/templates/*", "lds_cli/templates/*", "lds_models/templates/*", "lds_models/weights/*")
     for path in ROOT.glob(pattern)
 )
 

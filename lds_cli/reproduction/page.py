@@ -16,8 +16,8 @@ from lds_cli.console import duration
 from lds_cli.reproduction.budgets import Budget
 from lds_cli.reproduction.ledger import Ledger
 from lds_cli.reproduction.steps import Step
-from lds_models.report import TEMPLATES
 
+TEMPLATES = Path(__file__).parents[1] / "templates"
 SHOWN_DIGEST = 12  # hexadecimal digits
 PAPER = "paper"  # the budget with the paper's settings
 

@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 from processes import PATIENCE, ROOT, marked, wait_for
 
+from lds_cli.demo import NODES, run_nodes
+from lds_cli.launching import choose_master
+from lds_cli.scoring import NothingMeasured
+
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
 
@@ -44,15 +48,23 @@ def test_the_demo_ends_by_itself_with_numbers_a_picture_and_a_page(out: Path, ti
     assert not marked(mark)
 
 
-def test_weights_that_the_node_refuses_end_the_demo_with_its_reason(
-    out: Path, tiny_weights: Path, tmp_path: Path
-) -> None:
+def test_weights_that_are_damaged_are_told_before_anything_is_recorded(tiny_weights: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(tiny_weights.read_bytes()[:-500])
-    demo = start_demo(out, damaged, "none")
-    _, errors = demo.communicate(timeout=3 * PATIENCE)
-    assert demo.returncode == 1
-    assert "no labels came" in errors and f"{damaged}: is damaged" in errors and "Traceback" not in errors
+    demo = start_demo(tmp_path / "out", damaged, "none")
+    said, errors = demo.communicate(timeout=PATIENCE)
+    assert demo.returncode == 1 and not said
+    assert f"{damaged}: is damaged" in errors and "Traceback" not in errors and not (tmp_path / "out").exists()
+
+
+def test_what_a_node_refuses_ends_the_demo_with_its_reason(
+    tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ROS_MASTER_URI", raising=False)  # other tests' nodes may run there
+    (tmp_path / "nothing").mkdir()
+    score, log = tmp_path / "score", tmp_path / "log"
+    with pytest.raises(NothingMeasured, match="no labels came: player_node cannot start: .*nothing.* is in .*log"):
+        run_nodes(tmp_path / "nothing", log, str(tiny_weights), choose_master(NODES), score, seconds=3)
 
 
 @pytest.mark.parametrize("node", ["record_node.py", "segmentation_node.py"])
