@@ -9,6 +9,8 @@ from multiprocessing.connection import Connection
 
 from lds_models.memory import peak_memory_mb
 
+Measured = Callable[[], object]
+
 
 class Apart:
     """What `make(*args)` returns, run in a process of its own, one call at a time. A context.
@@ -21,7 +23,9 @@ class Apart:
         RuntimeError: something failed in that process; its traceback stands on its stderr.
     """
 
-    def __init__(self, make: Callable[..., Callable], *args, environment: dict[str, str | None] | None = None) -> None:
+    def __init__(
+        self, make: Callable[..., Measured], *args: object, environment: dict[str, str | None] | None = None
+    ) -> None:
         self._make, self._args, self._environment = make, args, environment or {}
 
     def __enter__(self) -> Apart:
@@ -56,7 +60,7 @@ class Apart:
         self._process.join()
 
 
-def _serve(pipe: Connection, make: Callable[..., Callable], args: tuple) -> None:
+def _serve(pipe: Connection, make: Callable[..., Measured], args: tuple[object, ...]) -> None:
     function = make(*args)
     while True:
         if pipe.recv() == "memory":

@@ -6,6 +6,16 @@ import itertools
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lds_models.model import SceneModel
+    from lds_models.training.batches import ImageBatches
+    from lds_models.training.experiment import Experiment
+
+    Batch = tuple[Tensor, Tensor | None]  # images, and viewpoints for a multi-view model
 
 Step = Callable[[], object]
 
@@ -43,7 +53,8 @@ def fast_step(workload: Workload, from_memory: bool = False) -> Step:
 
     from lds_models.precision import best_precision
 
-    model = _model(workload).to(workload.device, memory_format=torch.channels_last)
+    # torch's types know no memory_format of modules.
+    model: SceneModel = _model(workload).to(workload.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     same = _data(workload)
     data = _data_from_memory(workload) if from_memory else lambda: same
     return _step(model, workload, data, best_precision() == "bf16-mixed")
@@ -54,7 +65,8 @@ def plain_step(workload: Workload) -> Step:
     from lds_models.reference import plain
 
     model = plain(_model(workload)).to(workload.device)
-    data = [x if x is None else x.contiguous() for x in _data(workload)]
+    images, viewpoints = _data(workload)
+    data = images.contiguous(), viewpoints
     return _step(model, workload, lambda: data, False)
 
 
@@ -69,7 +81,7 @@ def lds_prior_alone(workload: Workload) -> Step:
     return lambda: torch.autograd.grad(lds_prior(latents).mean(), latents)
 
 
-def packed_batches(batch: int):
+def packed_batches(batch: int) -> ImageBatches:
     """Batches of a dataset of 15,000 packed images."""
     import numpy as np
 
@@ -81,13 +93,13 @@ def packed_batches(batch: int):
     return ImageBatches(packed, batch, seed=0)
 
 
-def _experiment(workload: Workload):
+def _experiment(workload: Workload) -> Experiment:
     from lds_models.training.experiment import load_experiment
 
     return load_experiment(f"paper_{workload.model}_lds", ["data.path=none"])
 
 
-def _model(workload: Workload):
+def _model(workload: Workload) -> SceneModel:
     import torch
 
     from lds_models.registry import build_model
@@ -99,7 +111,7 @@ def _model(workload: Workload):
     return build_model(settings)
 
 
-def _data(workload: Workload):
+def _data(workload: Workload) -> Batch:
     """Images [B,V,3,64,64], channels last, and viewpoints [B,V,3] for a multi-view model."""
     import torch
 
@@ -107,13 +119,13 @@ def _data(workload: Workload):
     return images, torch.randn(*images.shape[:2], 3).to(images) if workload.observed else None
 
 
-def _data_from_memory(workload: Workload) -> Callable:
+def _data_from_memory(workload: Workload) -> Callable[[], Batch]:
     """Batches of single images."""
     batches, steps = packed_batches(workload.batch), itertools.count()
     return lambda: (batches(next(steps)).images.float() / 255, None)
 
 
-def _step(model, workload: Workload, data: Callable, bf16: bool) -> Step:
+def _step(model: SceneModel, workload: Workload, data: Callable[[], Batch], bf16: bool) -> Step:
     import torch
 
     from lds_models.training.trainer import build_optimiser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from lds_cli.bench_process import Apart
 from lds_cli.bench_rows import Row, interleaved_medians
@@ -52,8 +53,8 @@ def _train_row(name: str, workload: Workload, reference: bool, rounds: int) -> R
     if reference:
         steps.append(Apart(plain_step, workload, environment={HUGE_PAGES: None}))  # as PyTorch comes
     (fast, *slow), memory = _measure(steps, rounds)
-    compared = [1e3 * slow[0], slow[0] / fast] if reference else [None, None]
-    return Row(name, 1e3 * fast, "ms", *compared, memory)
+    row = Row(name, 1e3 * fast, "ms", peak_memory_mb=memory)
+    return replace(row, reference_median=1e3 * slow[0], ratio=slow[0] / fast) if reference else row
 
 
 def _monets_additions(rounds: int) -> Iterator[Row]:
