@@ -79,7 +79,7 @@ class SimulationNode:
         eye.close()
 
     def _let_time_pass(self) -> None:
-        rate = rospy.Rate(TICKS_PER_PICTURE * self._rate)
+        rate = rospy.Rate(TICKS_PER_PICTURE * self._rate, reset=True)  # it goes on where ROS time is set back
         tick = 0
         while not rospy.is_shutdown():
             try:

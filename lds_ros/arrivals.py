@@ -13,6 +13,7 @@ import rospy
 from lds_ros.publishers import Silence, explain_silence
 
 BUFFER = 2**24  # bytes; a buffer smaller than a frame makes rospy work through old frames
+SET_BACK = 1.0  # seconds that a stamp lies before the last one only where a clock was set back
 KEPT = 16  # messages of each topic: about a second of a slow camera
 
 
@@ -47,6 +48,8 @@ class Arrivals:
     def _receive(self, message: Any) -> None:
         stamp = message.header.stamp.to_sec()
         with self._changed:
+            if self._newest and stamp < self._newest[-1].stamp - SET_BACK:
+                self._newest.clear()
             self._newest.append(Arrival(message, stamp, rospy.get_time() - stamp))
             self.count += 1
             self._changed.notify_all()

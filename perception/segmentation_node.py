@@ -85,7 +85,7 @@ class SegmentationNode:
         self._serve()
         self._tuning = Tuning(self._numbers(), self._tune)
         self._registration, self._is_lost = Registration(rospy.get_name()), threading.Event()
-        rospy.Timer(rospy.Duration(1), self._look_around)
+        rospy.Timer(rospy.Duration(1), self._look_around, reset=True)
         model = f"{self._segmenter.name} on {self._segmenter.runtime.description}"
         rospy.loginfo("segmenting %s with %s", rospy.resolve_name("~image"), model)
 

@@ -14,6 +14,8 @@ from capture.quality import QualityCheck
 from capture.storage.recorded_view import RecordedView
 from datasets.camera import motion_between
 
+SET_BACK = 5.0  # seconds by which the arm came to rest before the last frame only where the clock was set back
+
 
 class ViewRejected(CaptureError):
     """No frame at this viewpoint was good enough. The message says why."""
@@ -128,6 +130,8 @@ class ViewTaker:
 
         A camera whose stamps are late still shows motion then: the picture has to be at rest, too.
         """
+        if self._judged > still + SET_BACK:
+            self._judged = 0.0
         since = max(still, self._judged)
         earlier = first = self._camera.frame_after(since, self._limits.frame)
         while True:

@@ -18,6 +18,7 @@ from capture.errors import MotionError
 from capture.motion.trajectory import Trajectory
 from capture.simulation.arm import Motion
 from capture.simulation.rig import SimulatedRig
+from lds_ros.action_servers import keep_telling
 
 
 class TrajectoryController:
@@ -32,6 +33,7 @@ class TrajectoryController:
 
     def start(self) -> None:
         self._server.start()
+        keep_telling(self._server)
 
     def update(self, now: rospy.Time) -> None:
         """Tell the client how it goes."""
