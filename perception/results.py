@@ -12,7 +12,7 @@ import numpy as np
 
 from datasets.scene import DatasetError
 from perception.overlay import draw_overlay
-from perception.segmenter import ObjectSegment, Segmentation
+from perception.segmentation import ObjectSegment, Segmentation
 
 
 class ResultsFolder:
@@ -41,7 +41,9 @@ class ResultsFolder:
     def __enter__(self) -> ResultsFolder:
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._lines.close()
         if self._video is not None:
             self._video.release()
@@ -59,7 +61,14 @@ class ResultsFolder:
             "duplicates_merged": segmentation.duplicates_merged,
             "objects": [_described(each) for each in segmentation.objects],
         }  # fmt: skip
-        self._lines.write(json.dumps(line) + "\n")
+        self._write_line(json.dumps(line))
+
+    def _write_line(self, line: str) -> None:
+        try:
+            self._lines.write(f"{line}\n")
+            self._lines.flush()
+        except OSError as error:
+            raise DatasetError(f"{self._lines.name}: cannot be written ({error.strerror})") from error
 
     def _write(self, name: str, picture: np.ndarray) -> None:
         path = self._folder / name
@@ -68,13 +77,11 @@ class ResultsFolder:
             raise DatasetError(f"{path}: cannot be written; is the disk full?")
 
     def _add_to_video(self, picture: np.ndarray, rate: float) -> None:
+        height, width = picture.shape[:2]
         if self._video is None:
-            size = picture.shape[1::-1]
-            self._video = cv2.VideoWriter(
-                str(self._folder / "overlay.webm"), cv2.VideoWriter.fourcc(*"VP90"), rate, size
-            )
-            self._size = size
-        if picture.shape[1::-1] == self._size:  # a camera whose resolution changes has all its pictures in overlays/
+            self._video_size, codec = (width, height), cv2.VideoWriter.fourcc(*"VP90")
+            self._video = cv2.VideoWriter(str(self._folder / "overlay.webm"), codec, rate, self._video_size)
+        if (width, height) == self._video_size:  # a camera whose resolution changes has all its pictures in overlays/
             self._video.write(picture)
 
 

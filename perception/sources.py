@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from datasets.rosbag.bag import Bag, choose_image_topic
+from datasets.rosbag.bag import Bag, Record, choose_image_topic
 from datasets.rosbag.messages import image_from_message
 from datasets.scene import DatasetError
+from perception.rates import mean_rate
 
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 VIDEOS = {".mp4", ".avi", ".mkv", ".mov", ".webm"}
@@ -79,7 +81,7 @@ def _of_images(paths: list[Path]) -> Source:
 
     def frames() -> Iterator[Frame]:
         for file, name in files:
-            yield Frame(name, None, lambda file=file: _read_image(file))
+            yield Frame(name, None, partial(_read_image, file))
 
     return Source(frames, len(files), None)
 
@@ -119,8 +121,8 @@ def _of_video(path: Path) -> Source:
         try:
             number = 0
             while (picture := video.read()[1]) is not None:
-                rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-                yield Frame(f"frame_{number:06d}", number / rate, lambda rgb=rgb: rgb)
+                in_rgb = partial(cv2.cvtColor, picture, cv2.COLOR_BGR2RGB)
+                yield Frame(f"frame_{number:06d}", number / rate, in_rgb)
                 number += 1
         finally:
             video.release()
@@ -131,15 +133,17 @@ def _of_video(path: Path) -> Source:
 def _of_bag(path: Path, topic: str | None) -> Source:
     with Bag(path) as bag:
         topic = choose_image_topic(bag, topic, "--topic")
-        stamps = np.array([record.stamp for record in bag.records(topic)]) / 1e9
-    if not len(stamps):
+        times = [record.stamp / 1e9 for record in bag.records(topic)]
+    if not times:
         raise DatasetError(f"{path}: {topic} has no message")
-    rate = (len(stamps) - 1) / float(np.ptp(stamps)) if np.ptp(stamps) > 0 else 1.0
 
     def frames() -> Iterator[Frame]:
         with Bag(path) as bag:
-            for number, (_, message) in enumerate(bag.messages(topic)):
-                stamp = message.header.stamp.sec + message.header.stamp.nanosec / 1e9
-                yield Frame(f"frame_{number:06d}", stamp, lambda message=message: image_from_message(message))
+            for number, record in enumerate(bag.records(topic)):
+                yield Frame(f"frame_{number:06d}", record.stamp / 1e9, partial(_read_message, bag, record))
 
-    return Source(frames, len(stamps), rate)
+    return Source(frames, len(times), mean_rate(times) or 1.0)
+
+
+def _read_message(bag: Bag, record: Record) -> np.ndarray:
+    return image_from_message(bag.parse(record))
