@@ -176,18 +176,21 @@ def _measure(explanation: Explanation) -> dict[str, np.ndarray]:
         "latent_score": latent_score,
         "duplicate_latent": (latent_score >= duplicates.LATENT_COSINE).astype(int),
     }
-    if e.table is None:
+    if e.table is None or e.posterior_table is None:
         return columns
     overlap_score = duplicates.overlap_score(e.table, e.pixel_floor)
+    posterior_score = duplicates.overlap_score(e.posterior_table, e.pixel_floor)
     return {
         "miou": segmentation.miou(e.table),
         "miou_greedy": segmentation.miou_greedy(e.table),
         "ari": segmentation.adjusted_rand_index(e.table),
         "fg_ari": segmentation.foreground_ari(e.table),
         "recall": segmentation.recall(e.table),
+        "miou_posterior": segmentation.miou(e.posterior_table),
         **columns,
         "overlap_score": overlap_score,
         "duplicate": (overlap_score >= duplicates.OVERLAP_SHARE).astype(int),
+        "duplicate_posterior": (posterior_score >= duplicates.OVERLAP_SHARE).astype(int),
     }
 
 

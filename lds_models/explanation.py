@@ -15,6 +15,7 @@ from datasets.scene import DatasetError
 from lds_models.lds_prior import cosine_similarity_matrix
 from lds_models.metrics.duplicates import min_pixels, visible_slots
 from lds_models.metrics.segmentation import contingency
+from lds_models.mixture import log_responsibilities
 from lds_models.model import MultiViewModel, SceneModel, SlotInference
 from lds_models.novel_views import OBSERVED_VIEWS, choose_observed, infer_and_render, observed_alone
 
@@ -37,6 +38,8 @@ class Explanation:
         truth: uint8 [N,H,W], ground-truth regions below num_regions, or None.
         reconstruction: float32 [N,H,W,3].
         masks: float32 [N,K,H,W], mixing probabilities.
+        posterior_segmentation: uint8 [N,H,W], the slot that a pixel of this colour most probably comes from; of views
+            that the model was not shown, the one with the highest mixing probability.
         appearances: float32 [N,K,H,W,3], each slot rendered alone.
         means, stds: float32 [N,K,D], the posterior over the latents.
         cosines_of_means, cosines_of_samples: float32 [N,K,K], cosine similarities of the slots' latents: posterior
@@ -49,6 +52,7 @@ class Explanation:
     num_regions: int
     reconstruction: np.ndarray
     masks: np.ndarray
+    posterior_segmentation: np.ndarray
     appearances: np.ndarray
     means: np.ndarray
     stds: np.ndarray
@@ -66,7 +70,7 @@ class Explanation:
 
     @cached_property
     def segmentation(self) -> np.ndarray:
-        """uint8 [N,H,W], the slot with the highest probability at each pixel."""
+        """uint8 [N,H,W], the slot with the highest mixing probability at each pixel."""
         return self.masks.argmax(1).astype(np.uint8)
 
     @cached_property
@@ -77,14 +81,22 @@ class Explanation:
     @cached_property
     def table(self) -> np.ndarray | None:
         """Contingency of ground-truth regions and slots, int64 [N,R,K]; None without ground truth."""
-        if self.truth is None:
-            return None
-        return contingency(self.truth, self.segmentation, self.num_regions, self.num_slots)
+        return self._table(self.segmentation)
+
+    @cached_property
+    def posterior_table(self) -> np.ndarray | None:
+        """The same of the posterior segmentation."""
+        return self._table(self.posterior_segmentation)
 
     def only(self, images: slice) -> Explanation:
         """The same of some of the images alone."""
         arrays = [f.name for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)]
         return replace(self, **{name: getattr(self, name)[images] for name in arrays})
+
+    def _table(self, segmentation: np.ndarray) -> np.ndarray | None:
+        if self.truth is None:
+            return None
+        return contingency(self.truth, segmentation, self.num_regions, self.num_slots)
 
 
 class Explainer:
@@ -143,11 +155,12 @@ class Explainer:
         with self._random_state_of(index), torch.inference_mode():
             images = self._images(rows)
             inference = self._infer(images, rows, scenes)
+            posterior = self._posterior_segmentation(images, self.observed[rows], inference)
         outputs = (inference.reconstruction, inference.mean, inference.log_masks.exp())
         if not all(torch.isfinite(output).all() for output in outputs):
             raise OutputError(f"the model's output for images {rows.start} to {rows.stop - 1} is not finite; {ADVICE}")
         truth = None if self._packed.masks is None else self._packed.masks[rows]
-        return _lay_out(images, self.observed[rows], inference, truth, self._num_regions)
+        return _lay_out(images, self.observed[rows], inference, posterior, truth, self._num_regions)
 
     def rows(self, rows: slice) -> Explanation:
         """Explain an image, or the views of a scene, alone: out of the same batch as ever."""
@@ -218,6 +231,19 @@ class Explainer:
         viewpoints, observed = (self._of_scenes(values[rows], scenes) for values in (self._viewpoints, self.observed))
         return infer_and_render(self._model, images, viewpoints, observed, self._batch_size)
 
+    def _posterior_segmentation(
+        self, images: torch.Tensor, observed: np.ndarray, inference: SlotInference
+    ) -> torch.Tensor:
+        """[N,H,W]; see `Explanation`."""
+        scenes, views = inference.log_masks.shape[:2]
+        drawn = images.unflatten(0, (scenes, views)), inference.appearances, inference.log_masks
+        slots, drawn_slots = (
+            logits.flatten(0, 1)[:, :, 0].argmax(1)
+            for logits in (log_responsibilities(*drawn, self._model.pixel_std), inference.log_masks)
+        )
+        seen = torch.from_numpy(observed).to(self._device)[:, None, None]
+        return torch.where(seen, slots, drawn_slots)
+
     @contextmanager
     def _random_state_of(self, index: int) -> Iterator[None]:
         """A batch's own random numbers; the state outside stays as it was."""
@@ -254,8 +280,9 @@ def _batches(edges: np.ndarray, batch_size: int) -> Iterator[tuple[slice, int]]:
 
 
 def _lay_out(
-    images: torch.Tensor, observed: np.ndarray, inference: SlotInference, truth: np.ndarray | None, num_regions: int
-) -> Explanation:
+    images: torch.Tensor, observed: np.ndarray, inference: SlotInference, posterior: torch.Tensor,
+    truth: np.ndarray | None, num_regions: int,
+) -> Explanation:  # fmt: skip
     def numpy(tensor: torch.Tensor) -> np.ndarray:
         return tensor.float().cpu().numpy()
 
@@ -272,6 +299,7 @@ def _lay_out(
         num_regions=num_regions,
         reconstruction=numpy(inference.reconstruction.flatten(0, 1).movedim(1, -1)),
         masks=numpy(inference.log_masks.exp().flatten(0, 1).squeeze(2)),
+        posterior_segmentation=posterior.cpu().numpy().astype(np.uint8),
         appearances=numpy(inference.appearances.flatten(0, 1).movedim(2, -1)),
         means=of_views(inference.mean),
         stds=of_views(inference.std),

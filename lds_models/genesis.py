@@ -54,6 +54,7 @@ class GENESIS(SceneModel):
         self.config = config
         self.lds = LDS(config, config.latent_dim)
         self.num_slots, self.image_size = config.num_slots, config.image_size
+        self.pixel_std = config.pixel_std
         size, mask_dim = config.image_size, config.mask_latent_dim
         self.mask_encoder = MaskEncoder(size, config.patch)
         self.mask_posterior = MaskPosterior(FEATURES, mask_dim)

@@ -40,6 +40,7 @@ class IODINE(SceneModel):
         super().__init__()
         self.config = config
         self.num_slots, self.image_size = config.num_slots, config.image_size
+        self.pixel_std = config.pixel_std
         decoder = BroadcastDecoder(
             config.latent_dim, 4, config.image_size, config.decoder_channels, config.decoder_layers, config.patch,
             activation="elu", padded=True, checkpointing=config.checkpointing,

@@ -29,10 +29,16 @@ METRICS = {
     "ari": Metric("ari", "ARI", "higher", "adjusted Rand index over all pixels"),
     "fg_ari": Metric("fg_ari", "FG-ARI", "higher", "ARI over the objects' pixels; blind to spilled masks"),
     "recall": Metric("recall", "Recall", "higher", "objects that a slot finds, with an IoU of 0.5 or more"),
+    "miou_posterior": Metric(
+        "miou_posterior", "mIoU, posterior", "higher", "mIoU of the slots that pixels come from, given their colours"
+    ),
     "mse": Metric("mse", "MSE", "lower", "squared error of the reconstruction, RGB in [0, 1]", ".4f"),
     "sim": Metric("sim", "Sim", "lower", "mean cosine similarity between two latents of a scene"),
     "duplicate_rate": Metric(
         "duplicate", "Duplicate rate", "lower", "images in which two or more slots share a region", ".1%"
+    ),
+    "duplicate_rate_posterior": Metric(
+        "duplicate_posterior", "Duplicate rate, posterior", "lower", "duplicate rate of the posterior's slots", ".1%"
     ),
     "duplicate_rate_latent": Metric(
         "duplicate_latent", "Duplicate rate, latent", "lower", "images in which two visible slots are alike", ".1%"

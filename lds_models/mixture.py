@@ -20,6 +20,14 @@ def mixture_log_likelihood(images: Tensor, appearances: Tensor, log_masks: Tenso
     return torch.logsumexp(log_joint(images.unsqueeze(2) - appearances, log_masks, std), dim=2).sum((1, 2, 3, 4))
 
 
+def log_responsibilities(images: Tensor, appearances: Tensor, log_masks: Tensor, std: float | Tensor) -> Tensor:
+    """log p(k | x, z), which slot a pixel of this colour comes from: [B,V,K,1,H,W], the posterior of the mixture.
+
+    Arguments as for `mixture_log_likelihood`.
+    """
+    return log_joint(images.unsqueeze(2) - appearances, log_masks, std).log_softmax(2)
+
+
 def log_joint(error: Tensor, log_masks: Tensor, std: float | Tensor) -> Tensor:
     """log m_k N(x; appearance_k, std^2) of each pixel and slot, [...,K,1,H,W] in nats.
 

@@ -93,6 +93,7 @@ class SceneModel(nn.Module, ABC):
     config: ModelConfig
     num_slots: int
     image_size: int
+    pixel_std: float | Tensor  # of the pixels' noise, RGB in [0,1]; one for all slots, or a tensor [K]
     lds_scale: float = 1.0  # the share of the LDS weight lambda in force, for its warm-up in training
     shard: tuple[int, int] = (0, 1)  # which part of the batch of a training step this process has: (rank, processes)
 

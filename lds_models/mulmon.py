@@ -61,6 +61,7 @@ class MulMON(MultiViewModel):
             raise ValueError(f"decoder_activation must be {' or '.join(ALPHAS)}, got '{config.decoder_activation}'")
         self.config = config
         self.num_slots, self.image_size = config.num_slots, config.image_size
+        self.pixel_std = config.pixel_std
         self.viewpoint_kind = config.viewpoint_kind
         latent_dim = config.latent_dim
         decoder = BroadcastDecoder(

@@ -20,7 +20,7 @@ from lds_models.refinement import coordinates, layer_norm, log_of_others
 
 
 class UnrolledIODINE(nn.Module):
-    """IODINE as image [1,3,H,W] -> masks [K,H,W], latents [K,D].
+    """IODINE as image [1,3,H,W] -> responsibilities [K,H,W], latents [K,D].
 
     Args:
         noise: standard normal, [T-1,K,D] for T iterations.
@@ -40,7 +40,7 @@ class UnrolledIODINE(nn.Module):
         mean, logvar = (part.expand(self.slots, -1) for part in self.initial.chunk(2))
         prior = torch.zeros_like(mean), torch.zeros_like(logvar)
         mean, _ = self.inference(image, self.noise, (mean, logvar), prior)
-        return self.inference.masks(mean), mean
+        return self.inference.responsibilities(image, mean), mean
 
 
 class UnrolledMulMON(nn.Module):
@@ -96,9 +96,11 @@ class _Inference(nn.Module):
             mean, logvar = mean + change, logvar + more
         return mean, logvar
 
-    def masks(self, mean: Tensor) -> Tensor:
-        """Mixing probabilities [K,H,W]."""
-        return self.decoder(mean)[0][:, 3].softmax(0)
+    def responsibilities(self, image: Tensor, mean: Tensor) -> Tensor:
+        """Which slot each pixel of image [1,3,H,W] comes from, probabilities [K,H,W]."""
+        decoded, _ = self.decoder(mean)
+        error = decoded[:, :3].clamp(0, 1) - image
+        return log_joint(error, decoded[:, 3:].log_softmax(0), self.pixel_std)[:, 0].softmax(0)
 
     def _explain(self, image: Tensor, decoded: Tensor) -> tuple[Tensor, Tensor]:
         """What the refinement network sees [K,17,H,W], and the derivative of minus the log-likelihood [K,4,H,W]."""

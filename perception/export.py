@@ -16,8 +16,8 @@ from perception.runtime import known_at_first
 def export_openvino(loaded: LoadedModel, out: Path) -> list[Path]:
     """Write NAME.xml and NAME.bin of each graph of a model, and model.json, which tells what goes in and comes out.
 
-    Of single-view models that is `slots`; of multi-view ones `fuse` (one more view) and `render`. Numbers are float32;
-    a runtime may compute in less.
+    Of single-view models that is `slots`; of multi-view ones `fuse` (one more view), `explain` (its slots) and `render`
+    (other views). Numbers are float32; a runtime may compute in less.
 
     Raises:
         OSError: the folder cannot be written.

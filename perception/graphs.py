@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lds_models.iodine import IODINE
+from lds_models.mixture import log_responsibilities
 from lds_models.model import MultiViewModel, SceneModel
 from lds_models.mulmon import VIEWPOINT_DIMS, MulMON
 from lds_models.unrolled import UnrolledIODINE, UnrolledMulMON
@@ -45,7 +46,11 @@ class Graph:
 
 
 def conversions(model: SceneModel) -> dict[str, Graph]:
-    """What a model is made of at run time: `slots`, or for a multi-view model `fuse` and `render`.
+    """What a model is made of at run time: `slots`, or for a multi-view model `fuse`, `explain` and `render`.
+
+    Masks are each pixel's probabilities of the slots. Where a decoder draws them (IODINE, MulMON), they are taken given
+    the pixel's colour, as the mixture's responsibilities: the image's outlines are sharper than drawn ones. MONet and
+    GENESIS infer theirs from the image. Only `render`, which sees none, gives drawn ones.
 
     Images are [1,3,H,W] in [0,1], masks [K,H,W], latents and what is known of them [K,D], viewpoints [1,Dv].
     """
@@ -58,9 +63,11 @@ def conversions(model: SceneModel) -> dict[str, Graph]:
         "image": image, "viewpoint": viewpoint, "noise": [model.config.iterations - 1, *known], "mean": known,
         "logvar": known,
     }  # fmt: skip
+    view = {"mean": known, "viewpoint": viewpoint}
     return {
         "fuse": Graph(UnrolledMulMON(model), seen, ["mean_after", "logvar_after"]),
-        "render": Graph(_View(model), {"mean": known, "viewpoint": viewpoint}, ["masks", "picture"]),
+        "explain": Graph(_SeenView(model), {"image": image} | view, ["masks", "picture"]),
+        "render": Graph(_View(model), view, ["masks", "picture"]),
     }
 
 
@@ -80,6 +87,19 @@ class _Slots(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         inference = self.model.infer(image[:, None])
         return inference.log_masks[0, 0, :, 0].exp(), inference.mean[0]
+
+
+class _SeenView(nn.Module):
+    """Image [1,3,H,W], latents [K,D] and its viewpoint [1,Dv] -> responsibilities [K,H,W], picture [3,H,W]."""
+
+    def __init__(self, model: MultiViewModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor, mean: Tensor, viewpoint: Tensor) -> tuple[Tensor, Tensor]:
+        drawn = self.model.render(mean[None], viewpoint[None])
+        log_masks = log_responsibilities(image[:, None], drawn.appearances, drawn.log_masks, self.model.pixel_std)
+        return log_masks[0, 0, :, 0].exp(), drawn.reconstruction[0, 0]
 
 
 class _View(nn.Module):

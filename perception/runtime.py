@@ -19,9 +19,9 @@ WARM_UP_RUNS = 3
 class SlotRuntime:
     """A single-view model, ready to run.
 
-    Called with an image float32 [3,size,size] in [0,1], it returns the slots' mixing probabilities, float32
-    [K,size,size], which sum to 1 over K, and the posterior means of their latents, float32 [K,D]. A pose says nothing
-    to it. Calls raise DeviceFailed where a GPU does not compute.
+    Called with an image float32 [3,size,size] in [0,1], it returns the slots' masks, float32 [K,size,size], which sum
+    to 1 over K (see `conversions`), and the posterior means of their latents, float32 [K,D]. A pose says nothing to it.
+    Calls raise DeviceFailed where a GPU does not compute.
     """
 
     def __init__(self, model: SceneModel, ready: Ready) -> None:
@@ -47,7 +47,7 @@ def known_at_first(model: MulMON) -> Known:
 
 
 class ViewRuntime:
-    """A multi-view model, ready to run: one graph for a view's inference, with all its iterations, one to render.
+    """A multi-view model, ready to run: graphs for a view's inference, its masks, and other views.
 
     Viewpoints are float32 [Dv]. Calls raise DeviceFailed where a GPU does not compute.
     """
@@ -55,16 +55,21 @@ class ViewRuntime:
     def __init__(self, model: MulMON, ready: Ready) -> None:
         graphs = conversions(model)
         self._start, self._noise = known_at_first(model), sampling_noise(model).numpy()
-        self._fuse, self._view = ready(graphs["fuse"]), ready(graphs["render"])
+        self._fuse, self._explain, self._render = (ready(graphs[name]) for name in ("fuse", "explain", "render"))
         self.description = self._fuse.description
 
     def fuse(self, image: np.ndarray, viewpoint: np.ndarray, known: Known | None) -> Known:
         """What is known after one more view, float32 [3,size,size] in [0,1]; `known` None: of a first one."""
         return Known(*self._fuse(image[None], viewpoint[None], self._noise, *(known or self._start)))
 
+    def explain(self, image: np.ndarray, mean: np.ndarray, viewpoint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A view of the scene, [3,size,size] in [0,1]: responsibilities [K,size,size], and the picture as drawn."""
+        masks, picture = self._explain(image[None], mean, viewpoint[None])
+        return masks, picture
+
     def render(self, mean: np.ndarray, viewpoint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A scene from a viewpoint: mixing probabilities [K,size,size], and the picture [3,size,size]."""
-        masks, picture = self._view(mean, viewpoint[None])
+        masks, picture = self._render(mean, viewpoint[None])
         return masks, picture
 
 
@@ -92,7 +97,7 @@ def open_view_runtime(model: MulMON, device: str = "auto", threads: int = 0) -> 
     known = known_at_first(model)
     for _ in range(WARM_UP_RUNS):
         known = runtime.fuse(_grey(model), viewpoint, known)
-    _check_finite(*known, *runtime.render(known.mean, viewpoint))
+    _check_finite(*known, *runtime.explain(_grey(model), known.mean, viewpoint), *runtime.render(known.mean, viewpoint))
     return runtime
 
 

@@ -65,11 +65,11 @@ class SceneMemory:
             raise ValueError("a multi-view model needs the camera's pose with each image")
         if self._is_wanted(T_world_camera):
             self._fuse(image, T_world_camera)
-        masks, drawn = self.view_from(T_world_camera)
+        masks, drawn = self._explain(image, T_world_camera)
         if self._has_changed(drawn, image):
             self.reset()
             self._fuse(image, T_world_camera)
-            masks, _ = self.view_from(T_world_camera)
+            masks, _ = self._explain(image, T_world_camera)
         return masks, self.latents
 
     @property
@@ -86,6 +86,9 @@ class SceneMemory:
             ValueError: nothing has been seen yet.
         """
         return self.runtime.render(self.latents, self._viewpoint(T_world_camera, self._distances))
+
+    def _explain(self, image: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.runtime.explain(image, self.latents, self._viewpoint(pose, self._distances))
 
     def _is_wanted(self, pose: np.ndarray) -> bool:
         if self._last_pose is None:

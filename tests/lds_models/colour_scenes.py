@@ -70,6 +70,7 @@ class ColourModel(SceneModel):
     def __init__(self, num_slots: int = 6, image_size: int = 64, twins: bool = False) -> None:
         super().__init__()
         self.num_slots, self.image_size, self.twins = num_slots, image_size, twins
+        self.pixel_std = 0.1
         self.seen: list[tuple[int, ...]] = []
 
     def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:

@@ -45,6 +45,20 @@ def test_slots_that_share_an_object_are_counted_as_duplicates_by_masks_and_by_la
         assert sweep.rates[sweep.thresholds.index(sweep.default)] == evaluation.metrics[metric].mean
 
 
+def test_the_posterior_segmentation_follows_colours_where_drawn_masks_do_not():
+    class Maskless(ColourModel):
+        """Knows all colours, and not where they are."""
+
+        def infer(self, images, viewpoints=None):
+            right = super().infer(images, viewpoints)
+            return dataclasses.replace(right, log_masks=torch.zeros_like(right.log_masks).log_softmax(2))
+
+    evaluation = evaluate(Maskless(num_slots=4), packed_squares())
+    assert evaluation.metrics["miou"].mean < 0.5
+    assert evaluation.metrics["miou_posterior"].mean == pytest.approx(1)
+    assert evaluation.metrics["duplicate_rate_posterior"].mean == 0
+
+
 def test_results_do_not_depend_on_the_batch_size():
     packed = packed_squares(scenes=4, views=3)
     one, many = (evaluate(ColourModel(twins=True), packed, batch_size=size) for size in (1, 5))
@@ -91,7 +105,9 @@ def test_a_single_image_can_be_evaluated():
 def test_without_masks_segmentation_is_left_out_and_the_rest_is_measured():
     evaluation = evaluate(ColourModel(twins=True), packed_squares(masks=False))
     missing = {name for name, interval in evaluation.metrics.items() if interval is None}
-    assert missing == {"miou", "miou_greedy", "ari", "fg_ari", "recall", "duplicate_rate"}
+    assert missing == {"miou", "miou_greedy", "ari", "fg_ari", "recall", "miou_posterior"} | {
+        "duplicate_rate", "duplicate_rate_posterior"
+    }  # fmt: skip
     assert list(evaluation.sweeps) == ["latent"]
     assert evaluation.examples[0].explanation.table is None
     assert "no ground-truth masks" in evaluation.warnings[0]

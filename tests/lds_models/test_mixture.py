@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
 
-from lds_models.mixture import categorical_kl, gaussian_kl, mixture_log_likelihood
+from lds_models.mixture import categorical_kl, gaussian_kl, log_responsibilities, mixture_log_likelihood
 
 
 def random_mixture(views: int = 3, slots: int = 4) -> tuple[Tensor, Tensor, Tensor]:
@@ -34,6 +34,16 @@ def test_likelihood_is_that_of_a_mixture_per_pixel(std: float | Tensor) -> None:
     pixels = Independent(Normal(appearances.permute(0, 1, 4, 5, 2, 3), noise), 1)
     expected = MixtureSameFamily(per_pixel(log_masks), pixels).log_prob(images.permute(0, 1, 3, 4, 2)).sum((1, 2, 3))
     torch.testing.assert_close(mixture_log_likelihood(images, appearances, log_masks, std), expected)
+
+
+@pytest.mark.parametrize("std", [0.1, torch.tensor([0.09, 0.11, 0.11, 0.2], dtype=torch.float64)])
+def test_responsibilities_are_bayes_rule(std: float | Tensor) -> None:
+    images, appearances, log_masks = random_mixture()
+    noise = torch.as_tensor(std, dtype=torch.float64).expand(4).view(4, 1, 1, 1)
+    density = Normal(appearances, noise).log_prob(images[:, :, None]).sum(3, keepdim=True).exp()
+    joint = log_masks.exp() * density
+    expected = joint / joint.sum(2, keepdim=True)
+    torch.testing.assert_close(log_responsibilities(images, appearances, log_masks, std).exp(), expected)
 
 
 def test_likelihood_of_one_slot_is_a_normals() -> None:

@@ -127,6 +127,19 @@ def test_rows_tell_which_views_were_observed_and_the_metrics_are_their_means():
             assert evaluation.metrics[f"{name}_{of}"] == bootstrap_mean(values[views], 2, scenes[views])
 
 
+def test_colours_tell_slots_in_views_that_were_shown_and_only_there():
+    class Maskless(OrbitModel):
+        """Knows all colours, and not where they are."""
+
+        def render(self, latents, viewpoints):
+            right = vars(super().render(latents, viewpoints))
+            return Rendering(**{**right, "log_masks": torch.zeros_like(right["log_masks"]).log_softmax(2)})
+
+    evaluation = evaluate(Maskless(), packed_orbits(scenes=4, views=7))
+    assert evaluation.metrics["miou_posterior_observed"].mean > 0.9 > 2 * evaluation.metrics["miou_observed"].mean
+    assert evaluation.metrics["miou_posterior_unseen"] == evaluation.metrics["miou_unseen"]
+
+
 def test_an_object_that_changes_its_slot_between_views_costs_the_scenes_measures_alone():
     class Swapping(OrbitModel):
         def render(self, latents, viewpoints):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lds_models.iodine import IODINE, IODINEConfig
+from lds_models.mixture import log_responsibilities
 from lds_models.mulmon import MulMON, MulMONConfig
 from lds_models.unrolled import UnrolledIODINE, UnrolledMulMON
 
@@ -47,7 +48,9 @@ def test_iodine_infers_the_same(patch: int, monkeypatch: pytest.MonkeyPatch) -> 
         masks, latents = UnrolledIODINE(model, noise).double()(image)
     assert latents.std() > 0.1 and masks.std() > 1e-3
     torch.testing.assert_close(latents, expected.mean[0], rtol=1e-6, atol=1e-8)
-    torch.testing.assert_close(masks, expected.log_masks[0, 0, :, 0].exp(), rtol=1e-6, atol=1e-8)
+    drawn = image[:, None], expected.appearances, expected.log_masks
+    responsibilities = log_responsibilities(*drawn, model.pixel_std).exp()
+    torch.testing.assert_close(masks, responsibilities[0, 0, :, 0], rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize(("activation", "padded", "patch"), [("relu", False, 1), ("elu", True, 2), ("relu", False, 4)])

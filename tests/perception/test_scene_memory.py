@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from datasets.camera import look_at
+from lds_models.mixture import log_responsibilities
 from lds_models.mulmon import MulMON, MulMONConfig
 from lds_models.weights import WeightsError, save_weights
 from perception.executors import eager, openvino
@@ -67,6 +68,22 @@ def test_openvino_fuses_and_renders_as_torch_does(precision: str, tolerance: flo
             np.testing.assert_allclose(a, b, atol=tolerance)
     for a, b in zip(fast.render(known.mean, viewpoint), plain.render(expected.mean, viewpoint), strict=True):
         np.testing.assert_allclose(a, b, atol=tolerance)
+    seen = picture(2)
+    explained = fast.explain(seen, known.mean, viewpoint), plain.explain(seen, expected.mean, viewpoint)
+    for a, b in zip(*explained, strict=True):
+        np.testing.assert_allclose(a, b, atol=tolerance)
+
+
+def test_masks_of_a_view_are_the_posterior_of_its_pixels() -> None:
+    mulmon, viewpoint = model(pixel_std=0.2), np.random.default_rng(0).normal(size=9).astype(np.float32)
+    latents = np.random.default_rng(1).normal(size=(3, 16)).astype(np.float32)
+    masks, drawn = ViewRuntime(mulmon, eager("cpu")).explain(picture(0), latents, viewpoint)
+    with torch.no_grad():
+        rendering = mulmon.render(torch.from_numpy(latents)[None], torch.from_numpy(viewpoint)[None, None])
+    image = torch.from_numpy(picture(0))[None, None]
+    expected = log_responsibilities(image, rendering.appearances, rendering.log_masks, 0.2).exp()
+    np.testing.assert_allclose(masks, expected[0, 0, :, 0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(drawn, rendering.reconstruction[0, 0].numpy(), atol=1e-5)
 
 
 def test_no_more_views_are_fused_than_do_good() -> None:
