@@ -22,7 +22,7 @@ IDLE_SECONDS = 20.0
 
 
 def node_rows(models: Sequence[str], seconds: float) -> list[Row]:
-    """Rows `MODEL/node` (stamp to label received), `node_p99` and `node_rate` of the shipped weights; `monet/idle`.
+    """Rows `MODEL/node` (stamp to label received), `node_p99`, `node_rate`, `node_lost` of each; `monet/idle`.
 
     Args:
         seconds: how long each model's node is measured.
@@ -46,6 +46,7 @@ def _listened(model: str, seconds: float, folder: Path) -> list[Row]:
         Row(f"{model}/node", float(latency), "ms", peak_memory_mb=measured.peak_memory_mb),
         Row(f"{model}/node_p99", float(p99), "ms"),
         Row(f"{model}/node_rate", rate, "Hz", of_camera, rate / of_camera),
+        Row(f"{model}/node_lost", measured.lost, "images"),
     ]
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from lds_models.model import SceneModel
+    from lds_models.model import MultiViewModel, SceneModel
     from lds_models.mulmon import MulMON
     from perception.executors import Ready
 
@@ -74,10 +74,10 @@ def _shipped_rows() -> list[Row]:
 
 
 def _runtime(model: SceneModel, image: np.ndarray, ready: Ready) -> Run:
-    from lds_models.model import MultiViewModel
+    from lds_models.mulmon import MulMON
     from perception.runtime import SlotRuntime
 
-    if isinstance(model, MultiViewModel):
+    if isinstance(model, MulMON):
         return _view_runtime(model, image, ready)
     runtime = SlotRuntime(model, ready)
     return lambda: runtime(image)
@@ -100,10 +100,12 @@ def _eager(model: SceneModel, image: np.ndarray) -> Run:
     return torch.no_grad()(lambda: model.infer(images, viewpoints))
 
 
-def _viewpoints(model: MulMON) -> Tensor:
+def _viewpoints(model: MultiViewModel) -> Tensor:
     import torch
 
-    return torch.zeros(1, 1, model.viewpoint_encoder[0].in_features)
+    from lds_models.mulmon import VIEWPOINT_DIMS
+
+    return torch.zeros(1, 1, VIEWPOINT_DIMS[model.viewpoint_kind])
 
 
 def _image(size: int) -> np.ndarray:
