@@ -24,7 +24,12 @@ DOCUMENT = (
     "weights", "weights_digest", "data", "data_digest", "split", "seed", "batch_size", "command", "images", "scenes",
     "metrics",
 )  # fmt: skip
-TEXTS = DOCUMENT[:5]
+KINDS = {  # of what evaluations are told apart and compared by
+    **dict.fromkeys(("weights", "weights_digest", "data", "data_digest", "split"), str),
+    **dict.fromkeys(("images", "scenes"), int),
+    **dict.fromkeys(("slots", "observe", "gap_samples"), int | None),
+}
+LONGEST = 1000  # characters
 COLUMNS = ("scene", "view", "mse")
 
 
@@ -123,9 +128,10 @@ def read_evaluation(folder: Path) -> dict[str, Any]:
     missing = [key for key in DOCUMENT if not isinstance(document, dict) or key not in document]
     if missing:
         raise DatasetError(f"{path}: lacks {', '.join(missing)}; run `lds eval` again")
-    wrong = [key for key in TEXTS if not isinstance(document[key], str)]
+    wrong = [key for key, kind in KINDS.items() if not isinstance(document.get(key), kind)]
+    wrong += [key for key in KINDS if len(str(document.get(key))) > LONGEST]
     if wrong:
-        raise DatasetError(f"{path}: {wrong[0]} is no text; run `lds eval` again")
+        raise DatasetError(f"{path}: {wrong[0]} is not what `lds eval` writes; run it again")
     return document
 
 
@@ -146,7 +152,7 @@ def read_rows(folder: Path) -> dict[str, np.ndarray]:
             for name, cells in zip(header, zip(*rows, strict=True), strict=True)
         }
     except (OSError, ValueError, csv.Error) as error:
-        raise DatasetError(f"{path}: cannot be read ({error}); run `lds eval` again") from error
+        raise DatasetError(f"{path}: cannot be read ({str(error)[:200]}); run `lds eval` again") from error
     missing = [name for name in COLUMNS if name not in columns]
     if missing:
         raise DatasetError(f"{path}: lacks {', '.join(missing)}; run `lds eval` again")
