@@ -34,6 +34,7 @@ from capture.recording.progress import Progress, ProgressReporter
 from capture.recording.rig import RigSettings, open_rig
 from capture.recording.session import Outcome, Session
 from capture.storage.recording_folder import RecordingFolder
+from lds_ros.action_servers import keep_telling
 from lds_ros.nodes import node_lives, roscore_answers
 from lds_ros.objects import scene_objects
 
@@ -48,8 +49,9 @@ class CaptureNode:
         self._client_missed = 0  # looks in a row that did not find the client
         rospy.Service("~next_scene", Trigger, self._operator_is_ready)
         self._server = actionlib.SimpleActionServer("~record", RecordScenesAction, self._execute, auto_start=False)
-        rospy.Timer(rospy.Duration(CLIENT_CHECK), self._look_for_client)
+        rospy.Timer(rospy.Duration(CLIENT_CHECK), self._look_for_client, reset=True)
         self._server.start()
+        keep_telling(self._server.action_server)
         rospy.loginfo("ready to record: %s", rospy.resolve_name("~record"))
 
     def _execute(self, wanted: RecordScenesGoal) -> None:
@@ -116,8 +118,12 @@ class CaptureNode:
     def _why_interrupted(self) -> str:
         if self._server.is_preempt_requested():
             why = "stopped, since another goal came" if self._server.is_new_goal_available() else "stopped as asked"
+        elif rospy.is_shutdown():
+            why = "the node was shut down"
+        elif node_lives(rospy.get_name()):
+            why = "stopped, since the client is gone"
         else:
-            why = "the node was shut down" if rospy.is_shutdown() else "stopped, since the client is gone"
+            why = "stopped, since the roscore was started anew and does not know this node: start it again, too"
         return f"{why}; what was stored is kept: go on with `lds capture resume`"
 
     def _operator_is_ready(self, _: object) -> TriggerResponse:
