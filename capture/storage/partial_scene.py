@@ -169,7 +169,10 @@ class PartialScene:
             self.skipped[index] = str(event.get("reason"))
 
     def _agree_with_files(self, noted: set[int]) -> None:
-        """Views that were written but not noted any more are adopted; those that cannot be read are not stored."""
+        """Views that were written but not noted any more are adopted; those that cannot be read are not stored.
+
+        Raises StorageError where one is of another size or kind than those before it: it was put there by hand.
+        """
         files = view_files(self.path)
         for index in sorted(noted - files.keys()):
             self._lose(index, "its file is missing")
@@ -180,6 +183,7 @@ class PartialScene:
                 if index in noted:
                     self._lose(index, str(error))
                 continue
+            self._expect_layout(index, view)
             if index not in noted:
                 self.journal.append("adopted", view=index)
             self._take_in(index, view)

@@ -97,11 +97,11 @@ def read_view(path: Path) -> RecordedView:
     try:
         arrays = read_named_arrays(path, _NAMES)
         absent = {name: None for name in _OPTIONAL if not arrays[name].size}
-        quality = json.loads(arrays["quality"].tobytes())
+        quality = {name: float(value) for name, value in json.loads(arrays["quality"].tobytes()).items()}
         return RecordedView(**{**arrays, "stamp": float(arrays["stamp"]), "quality": quality, **absent})
     except DatasetError as error:
         if isinstance(error.__cause__, OSError):
             raise StorageError(in_words(path, error.__cause__)) from error
         raise
-    except (StorageError, TypeError, ValueError) as error:
+    except (StorageError, AttributeError, RecursionError, TypeError, ValueError) as error:
         raise DatasetError(f"{path}: is no recorded view: {error}") from error
