@@ -29,7 +29,9 @@ Name = Annotated[str, typer.Argument(help="Shipped weights by name, a .safetenso
 
 @app.command("list")
 def list_weights() -> None:
-    """List the weights that come with the package.
+    """List the weights that come with the package, with their mIoU on scenes not trained on.
+
+    Masks are the mixing probabilities, and each pixel's posterior, which tells slots by colour as well.
 
     Example: lds weights list
     """
@@ -37,14 +39,18 @@ def list_weights() -> None:
 
     from lds_models.weights import load_weights, shipped_names
 
-    table = Table("name", "model", "slots", "mIoU", "on", box=None, pad_edge=False)
+    table = Table("name", "model", "slots", "mIoU", "posterior", "on", box=None, pad_edge=False)
     for name in shipped_names():
         loaded = load_weights(name)
-        measured = loaded.card.get("metrics") or [{}]
-        miou = (measured[0].get("metrics", {}).get("miou") or {}).get("mean")
-        shown = "" if miou is None else f"{miou:.3f}"
-        table.add_row(name, loaded.model.config.name, str(loaded.model.num_slots), shown, measured[0].get("data", ""))
+        measured = (loaded.card.get("metrics") or [{}])[0]
+        mious = [_mean(measured, name) for name in ("miou", "miou_posterior")]
+        table.add_row(name, loaded.model.config.name, str(loaded.model.num_slots), *mious, measured.get("data", ""))
     console.print(table)
+
+
+def _mean(measured: dict[str, Any], name: str) -> str:
+    interval = measured.get("metrics", {}).get(name)
+    return f"{interval['mean']:.3f}" if interval else ""
 
 
 @app.command()

@@ -14,7 +14,8 @@ from lds_models.results import read_evaluation, read_rows
 from lds_models.weights import LoadedModel, WeightsError, save_weights
 
 MEASURES = (
-    "miou", "miou_unseen", "miou_scene", "miou_greedy", "ari", "fg_ari", "mse", "mse_unseen", "sim", "duplicate_rate"
+    "miou", "miou_posterior", "miou_posterior_observed", "miou_unseen", "miou_scene", "miou_greedy", "ari", "fg_ari",
+    "mse", "mse_unseen", "sim", "duplicate_rate", "duplicate_rate_posterior",
 )  # fmt: skip
 
 

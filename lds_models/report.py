@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEMPLATES = Path(__file__).parent / "templates"
-HEADLINE = ("miou", "miou_unseen", "mse", "duplicate_rate", "fg_ari", "mse_unseen", "sim", "duplicate_rate_latent")
+HEADLINE = (
+    "miou", "miou_posterior", "miou_unseen", "mse", "duplicate_rate", "fg_ari", "mse_unseen", "sim",
+    "duplicate_rate_latent",
+)  # fmt: skip
 HEADLINE_COUNT = 4
 SHOWN_DIGEST = 16  # hexadecimal digits; metrics.json has all
 
