@@ -53,7 +53,9 @@ def expect_recorded(scene) -> None:
 def test_views_survive_sigkill_at_random_moments(root, seed):
     rng = random.Random(seed)
     stored: set[tuple[int, int]] = set()
-    for _ in range(6):
+    kills = 0
+    while kills < 6 or len(list(root.glob("scene_*.h5"))) <= 2:  # a busy machine takes more
+        kills += 1
         recorder, pipe = start(record_for_ever, root)
         pipe.poll(20)  # until it is at work
         time.sleep(rng.uniform(0, 0.06))
@@ -63,7 +65,6 @@ def test_views_survive_sigkill_at_random_moments(root, seed):
         assert told and not stored & set(told), "what was stored is not recorded again"
         stored |= set(told)
         expect_all(root, stored)
-    assert len(open_dataset(root)) > 2
 
 
 def test_a_crash_between_any_two_changes_of_the_file_system_loses_nothing(tmp_path):
