@@ -16,7 +16,10 @@ PAGE, TICK = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Use:
-    """Of a process: resident memory (MB), open files, threads, and the seconds that it has computed so far."""
+    """Of a process: memory of its own (MB), open files, threads, and the seconds that it has computed so far.
+
+    Pages of files do not count: they come and go with what else the machine does.
+    """
 
     memory: float
     handles: int
@@ -27,10 +30,10 @@ class Use:
 def use_of(pid: int) -> Use:
     """Raises OSError where the process is gone."""
     process = Path(f"/proc/{pid}")
-    pages = int((process / "statm").read_text().split()[1])
+    resident, of_files = map(int, (process / "statm").read_text().split()[1:3])
     times = (process / "stat").read_text().rpartition(")")[2].split()[11:13]  # utime, stime
     counts = (len(os.listdir(process / part)) for part in ("fd", "task"))
-    return Use(pages * PAGE / 2**20, *counts, sum(map(int, times)) / TICK)
+    return Use((resident - of_files) * PAGE / 2**20, *counts, sum(map(int, times)) / TICK)
 
 
 def nodes_marked(mark: str) -> dict[str, int]:

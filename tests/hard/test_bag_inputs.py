@@ -25,7 +25,7 @@ from perception.sources import open_source
 
 TOPIC, IMAGE = "/camera/image_raw", "sensor_msgs/msg/Image"
 CHUNKS = {"none": None, "bz2": Writer.CompressionFormat.BZ2, "lz4": Writer.CompressionFormat.LZ4}
-MORE_MEMORY = 2**30  # bytes that reading may take: a picture may have some 100 MB
+MORE_MEMORY = 3 * 2**29  # bytes that reading may take: a chunk may unpack to 1 GB
 FRAMES = 20
 CODE = f'__import__("os").open("{MARKER}", 64)'
 DEFINITIONS = (  # of the fields after the header; a reader may make code of them
@@ -56,12 +56,12 @@ def whole_bag(compression: str) -> bytes:
 
 def write_bag(rng: Random, folder: Path) -> Path:
     path = folder / "table.bag"
-    how = rng.randrange(10)
-    if how < 5:
+    how = rng.randrange(50)
+    if how < 25:
         path.write_bytes(mutated(rng, whole_bag(rng.choice(list(CHUNKS))), whole_bag("none")))
-    elif how < 7:
+    elif how < 35:
         write_odd_messages(rng, path)
-    elif how < 9:
+    elif how < 49:
         path.write_bytes(with_definition(rng, whole_bag("none")))
     else:
         path.write_bytes(bomb(rng))
