@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lds_models.evaluation import Evaluation
-    from lds_models.explanation import Explainer
+    from lds_models.explainer import Explainer
     from lds_models.results import Provenance
 
 
@@ -66,7 +66,7 @@ def evaluate(
     from datasets.packing import pack
     from lds_models.evaluation import evaluate as measure
     from lds_models.evaluation import first_scenes, with_inference_gap
-    from lds_models.explanation import Explainer
+    from lds_models.explainer import Explainer
     from lds_models.metrics.inference_gap import GAP_SAMPLES
     from lds_models.model import MultiViewModel
     from lds_models.novel_views import OBSERVED_VIEWS

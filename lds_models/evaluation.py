@@ -9,7 +9,8 @@ import numpy as np
 
 from datasets.packing import PackedDataset
 from lds_models.examples import Example, SceneExample, choose_examples, choose_scenes
-from lds_models.explanation import Explainer, Explanation
+from lds_models.explainer import Explainer
+from lds_models.explanation import Explanation
 from lds_models.measures import Metric, metrics_of
 from lds_models.metrics import duplicates, segmentation
 from lds_models.metrics.consistency import cross_view_consistency

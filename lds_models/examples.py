@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lds_models.explanation import Explainer, Explanation
+from lds_models.explainer import Explainer
+from lds_models.explanation import Explanation
 
 NUM_RANDOM_EXAMPLES = 3
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lds_models.examples import Example
-from lds_models.explanation import Explainer, Explanation
+from lds_models.explainer import Explainer
+from lds_models.explanation import Explanation
 
 VALUES = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # standard deviations of the prior
 SLOTS, DIMENSIONS = 2, 3

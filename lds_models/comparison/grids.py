@@ -11,7 +11,7 @@ from datasets.scene import DatasetError
 from lds_models.comparison.pairing import Group, Pair
 from lds_models.comparison.runs import EvaluatedRun
 from lds_models.evaluation import first_scenes
-from lds_models.explanation import Explainer
+from lds_models.explainer import Explainer
 from lds_models.novel_views import OBSERVED_VIEWS
 from lds_models.pictures import Panel, panel
 

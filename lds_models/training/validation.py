@@ -9,7 +9,7 @@ import numpy as np
 from datasets.packing import PackedDataset, pack
 from datasets.scene import DatasetError
 from lds_models.evaluation import first_scenes, slots_needed
-from lds_models.explanation import Explainer
+from lds_models.explainer import Explainer
 from lds_models.metrics.reconstruction import mean_squared_error
 from lds_models.metrics.segmentation import miou
 from lds_models.model import MultiViewModel, SceneModel

@@ -8,7 +8,7 @@ import torch
 from colour_scenes import ColourModel, packed_squares
 
 from lds_models.evaluation import evaluate, first_scenes
-from lds_models.explanation import Explainer, OutputError
+from lds_models.explainer import Explainer, OutputError
 from lds_models.measures import METRICS
 from lds_models.metrics.statistics import bootstrap_mean
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import LowRankMultivariateNormal, Normal
 
 from lds_models.evaluation import evaluate, with_inference_gap
-from lds_models.explanation import Explainer, OutputError
+from lds_models.explainer import Explainer, OutputError
 from lds_models.log_weights import gaussian_log_weights
 from lds_models.metrics.statistics import bootstrap_mean
 from lds_models.registry import build_model

@@ -10,7 +10,7 @@ from colour_scenes import COLOURS, ColourModel, OrbitModel, packed_orbits
 from datasets.packing import PackedDataset
 from datasets.scene import DatasetError
 from lds_models.evaluation import evaluate
-from lds_models.explanation import Explainer
+from lds_models.explainer import Explainer
 from lds_models.measures import METRICS, SCENE_METRICS, VIEW_METRICS
 from lds_models.metrics.statistics import bootstrap_mean
 from lds_models.model import Rendering

@@ -11,7 +11,7 @@ from PIL import Image
 
 from lds_models.animation import animated_views
 from lds_models.evaluation import evaluate
-from lds_models.explanation import Explainer
+from lds_models.explainer import Explainer
 from lds_models.iodine import IODINE, IODINEConfig
 from lds_models.monet import MONet, MONetConfig
 from lds_models.traversals import DIMENSIONS, VALUES, dimension_information, traverse
