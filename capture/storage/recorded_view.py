@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,10 +96,10 @@ def read_view(path: Path) -> RecordedView:
         StorageError: the disk does not let it be read now; the view may well be there.
     """
     try:
-        arrays = read_named_arrays(path, _NAMES)
-        absent = {name: None for name in _OPTIONAL if not arrays[name].size}
-        quality = {name: float(value) for name, value in json.loads(arrays["quality"].tobytes()).items()}
-        return RecordedView(**{**arrays, "stamp": float(arrays["stamp"]), "quality": quality, **absent})
+        parts: dict[str, Any] = read_named_arrays(path, _NAMES)
+        parts |= {name: None for name in _OPTIONAL if not parts[name].size}
+        parts["quality"] = {name: float(value) for name, value in json.loads(parts["quality"].tobytes()).items()}
+        return RecordedView(**{**parts, "stamp": float(parts["stamp"])})
     except DatasetError as error:
         if isinstance(error.__cause__, OSError):
             raise StorageError(in_words(path, error.__cause__)) from error
