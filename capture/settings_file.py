@@ -11,7 +11,7 @@ from yaml import YAMLError
 
 from capture.errors import CaptureError
 from datasets.yaml_file import read_yaml
-from lds_models.presets import presets_folder
+from lds_models.presets import config_folder
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def settings_file(kind: str, name_or_path: str | Path) -> Path:
     Raises:
         SettingsError: there is none; lists those that are there.
     """
-    folder = presets_folder().parent / kind
+    folder = config_folder() / kind
     for file in (Path(name_or_path), folder / f"{name_or_path}.yaml"):
         if file.is_file():
             return file

@@ -33,9 +33,9 @@ from capture.simulation.faults import FAULTS
 from capture.simulation.rig import Exposure, Eye, SimulatedRig
 from capture.simulation.truth import T_WORLD_BASE, lens
 from lds_ros.messages import camera_info_message, depth_message, image_message, label_message, transform_message
+from lds_ros.newest import Newest
 from lds_ros.nodes import roscore_answers
 from lds_ros.objects import scene_objects_message
-from perception.newest import Newest
 
 WORLD, BASE, CAMERA = "world", "base_link", "camera_optical_frame"
 TICKS_PER_PICTURE = 4

@@ -13,10 +13,21 @@ from lds_cli.bench_perception import MODELS as PERCEIVING
 from lds_cli.bench_perception import perception_rows
 from lds_cli.bench_rows import show
 from lds_cli.bench_train import MODELS, data_rows, train_rows
+from lds_cli.console import made_folder
 
 app = typer.Typer(help="Measure speed and memory: medians and ratios of one run.", no_args_is_help=True)
 
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the rows to this file as well.")]
+
+def _ready(file: Path | None) -> Path | None:
+    """Make the file's folder now, so that a bad one is not found out after minutes."""
+    if file:
+        made_folder(file.parent, "--json")
+    return file
+
+
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", dir_okay=False, callback=_ready, help="Write the rows to this file as well.")
+]
 
 
 class Against(StrEnum):

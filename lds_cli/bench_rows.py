@@ -59,6 +59,5 @@ def show(rows: list[Row], json_file: Path | None) -> None:
         table.add_row(row.name, f"{row.median:.4g} {row.unit}", reference, ratio, memory)
     console.print(table)
     if json_file:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
         console.print(f"[green]Wrote[/] {json_file}")

@@ -47,8 +47,8 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def made_folder(folder: Path) -> Path:
-    """Make the folder of --out now, so that a bad one is not found out after the work is done.
+def made_folder(folder: Path, option: str = "--out") -> Path:
+    """Make the folder of an option now, so that a bad one is not found out after the work is done.
 
     Raises:
         typer.BadParameter: it cannot be made.
@@ -56,7 +56,7 @@ def made_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise typer.BadParameter(f"{folder} cannot be made ({error.strerror})", param_hint="--out") from error
+        raise typer.BadParameter(f"{folder} cannot be made ({error.strerror})", param_hint=option) from error
     return folder
 
 

@@ -148,7 +148,7 @@ def _chosen_deduplication(segmenter: Segmenter, validation: Path) -> Deduplicati
 
 def _measured_perception(segmenter: Segmenter, evaluation: Path) -> dict[str, Any]:
     """What perception makes of the weights on the data of an evaluation."""
-    from lds_models.model_card import read_evaluation
+    from lds_models.results import read_evaluation
     from perception.quality import of_objects, of_slots
 
     measured = read_evaluation(evaluation)

@@ -24,12 +24,12 @@ from lds_scenes.msg import SceneObjects, SegmentedObject, SegmentedScene
 from sensor_msgs.msg import Image
 
 from lds_models.memory import peak_resident_mb
+from lds_ros.arrivals import BUFFER
 from lds_ros.messages import image_from_message, labels_from_message
 from lds_ros.objects import scene_objects
 from lds_ros.poses import TfPoses
 from perception.score import Score
 
-BUFFER = 2**24
 POSE_PATIENCE = 0.1  # seconds
 
 

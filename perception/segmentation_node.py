@@ -33,8 +33,10 @@ from visualization_msgs.msg import MarkerArray
 
 from datasets.scene import DatasetError
 from lds_models.weights import WeightsError
+from lds_ros.arrivals import BUFFER
 from lds_ros.lazy import LazySubscriptions
 from lds_ros.messages import depth_from_message, image_from_message, image_message, label_message
+from lds_ros.newest import Newest
 from lds_ros.nodes import Registration, roscore_answers
 from lds_ros.poses import TfPoses
 from lds_ros.tuning import Number, Tuning
@@ -42,7 +44,6 @@ from perception.executors import DeviceFailed
 from perception.health import Health, Status
 from perception.keeper import Keeper
 from perception.messages import cloud_message, diagnostics_message, lens_of, marker_array, scene_message
-from perception.newest import Newest
 from perception.overlay import draw_overlay
 from perception.placing import NOWHERE, Placer, Places
 from perception.segmentation import Region, Segmentation
@@ -50,7 +51,6 @@ from perception.segmenter import Segmenter
 from perception.services import SceneServices, SegmentService
 from perception.tracking import Tracker
 
-BUFFER = 2**24  # bytes; a buffer smaller than a frame makes rospy work through old frames
 SETTINGS = {  # that are tuned: what they are, and from where to where they go
     "cosine": ("Least cosine similarity of slots that are merged", 0.0, 1.0),
     "chroma": ("Angle between colours, radians, up to which touching slots are one; 0: never", 0.0, 0.5),

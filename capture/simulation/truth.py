@@ -8,9 +8,9 @@ from scipy.spatial.transform import Rotation
 from capture.calibration.board import BOARD
 from capture.cameras.camera import Intrinsics
 from datasets.camera import pinhole, rigid
-from lds_models.presets import presets_folder
+from lds_models.presets import config_folder
 
-URDF = presets_folder().parent / "robots" / "simulated.urdf"
+URDF = config_folder() / "robots" / "simulated.urdf"
 VERTICAL_FOV = np.deg2rad(42)  # of the wrist camera; the synthetic training scenes have the same
 
 # Where the arm stands: base_link in the frame world, whose origin is the middle of the table's work area.

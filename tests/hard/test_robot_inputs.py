@@ -21,9 +21,9 @@ from capture.calibration.view_folder import Setup, ViewFolder, read_views
 from capture.errors import CaptureError
 from capture.motion.planning import Planner
 from capture.motion.robot_profile import load_robot_profile
-from lds_models.presets import presets_folder
+from lds_models.presets import config_folder
 
-CONFIG = presets_folder().parent / "robots"
+CONFIG = config_folder() / "robots"
 NUMBERS = ("nan", "inf", "-1", "0", "1e308", "1e-320", "x", "", "1 2", "1 2 3 4 5", "0x10", "1e400", "٣")
 NAMES = ("", "base_link", "tool0", "world", "nowhere", "a b", "x" * 5000, "../../etc/passwd", "lds_scenes_root", "\n")
 TYPES = ("fixed", "continuous", "revolute", "prismatic", "floating", "planar", "ball", "")

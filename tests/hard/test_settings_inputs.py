@@ -27,11 +27,11 @@ from capture.errors import CaptureError
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.viewpoints import OrbitPattern, camera_poses, load_viewpoints
 from capture.plain_data import to_plain
-from lds_models.presets import presets_folder
+from lds_models.presets import config_folder
 from lds_models.registry import ConfigError, build_model
 from lds_models.training.experiment import load_experiment
 
-CONFIG = presets_folder().parent
+CONFIG = config_folder()
 TAGS = (
     "!!python/object/apply:os.open [/tmp/lds_scenes_was_unpickled, 64]", "!!python/name:os.system", "!!binary x",
     "!x 1", "!!timestamp 1", "2026-13-45", "0x", "1_000", "&a [*a, *a]", "*a", "${", "${a:b}", "? [1]: 2", "- 1",

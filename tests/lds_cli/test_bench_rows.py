@@ -6,18 +6,26 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from lds_cli.bench import app
 from lds_cli.bench_rows import Row, interleaved_medians, show
 
 
 def test_json_has_the_documented_names(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    show([Row("monet/model", 7.5, "ms", 75.0, 10.0)], tmp_path / "new" / "rows.json")
-    (row,) = json.loads((tmp_path / "new" / "rows.json").read_text())
+    show([Row("monet/model", 7.5, "ms", 75.0, 10.0)], tmp_path / "rows.json")
+    (row,) = json.loads((tmp_path / "rows.json").read_text())
     assert row == {
         "name": "monet/model", "median": 7.5, "unit": "ms", "reference_median": 75.0, "ratio": 10.0,
         "peak_memory_mb": None,
     }  # fmt: skip
     assert "10.00 x" in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_written_is_told_before_minutes_are_spent(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    run = CliRunner().invoke(app, ["perception", "--json", str(tmp_path / "file" / "rows.json")])
+    assert run.exit_code == 2 and "cannot be made" in run.output
 
 
 def test_functions_take_turns_and_warm_up_is_not_counted() -> None:

@@ -19,11 +19,11 @@ from lds_cli.reproduction.ledger import Ledger, ReproductionError
 from lds_cli.reproduction.local import run_here
 from lds_cli.reproduction.slurm import Cluster, run_on_cluster
 from lds_cli.reproduction.steps import Step
-from lds_models.presets import presets_folder
+from lds_models.presets import config_folder
 from lds_models.registry import ConfigError
 from lds_models.training.experiment import load_experiment
 
-BUDGETS = sorted(path.stem for path in (presets_folder().parent / "reproduction").glob("*.yaml"))
+BUDGETS = sorted(path.stem for path in (config_folder() / "reproduction").glob("*.yaml"))
 
 
 def recorded_squares(folder: Path, scenes: int = 2) -> Path:

@@ -8,9 +8,9 @@ import pytest
 from capture.motion.robot_profile import KeepOut, load_robot_profile
 from capture.settings_file import SettingsError
 from capture.simulation.truth import T_WORLD_BASE
-from lds_models.presets import presets_folder
+from lds_models.presets import config_folder
 
-ROBOTS = sorted(path.stem for path in (presets_folder().parent / "robots").glob("*.yaml"))
+ROBOTS = sorted(path.stem for path in (config_folder() / "robots").glob("*.yaml"))
 PROFILE = """
 name: mine
 tried: nothing

@@ -14,7 +14,7 @@ from capture.motion.view_planning import plan_views
 from capture.motion.viewpoints import FreehandPattern, OrbitPattern, TaughtPattern, camera_poses, load_viewpoints
 from capture.settings_file import SettingsError
 from datasets.camera import look_at
-from lds_models.presets import presets_folder
+from lds_models.presets import config_folder
 
 START = np.array([0.0, 0.35, 2.1, 0.0, 0.7, 0.0])
 T_TOOL_CAMERA = look_at([0, 0, 0], [0.1, -0.05, 1.0])
@@ -212,7 +212,7 @@ def test_missing_file_lists_what_there_is() -> None:
 
 
 def test_documented_taught_file_is_valid(planner: Planner, tmp_path: Path) -> None:
-    text = (presets_folder().parent / "viewpoints" / "README.md").read_text()
+    text = (config_folder() / "viewpoints" / "README.md").read_text()
     (tmp_path / "mine.yaml").write_text(text.split("```")[1].removeprefix("yaml\n"))
     plan = plan_views(load_viewpoints(tmp_path / "mine.yaml"), 2, planner, T_TOOL_CAMERA, START, seed=0)
     assert len(plan.views) == 2

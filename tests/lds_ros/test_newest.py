@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from perception.newest import Newest
+from lds_ros.newest import Newest
 
 
 def test_only_the_newest_value_is_handed_over_and_the_others_are_counted() -> None:
