@@ -14,8 +14,6 @@ from capture.quality import QualityCheck
 from capture.storage.recorded_view import RecordedView
 from datasets.camera import motion_between
 
-SET_BACK = 5.0  # seconds by which the arm came to rest before the last frame only where the clock was set back
-
 
 class ViewRejected(CaptureError):
     """No frame at this viewpoint was good enough. The message says why."""
@@ -58,7 +56,8 @@ class ViewTaker:
         self._arm, self._camera, self._intrinsics = arm, camera, intrinsics
         self._T_world_base, self._T_tool_camera = T_world_base, T_tool_camera
         self._quality, self._limits = quality, limits
-        self._judged = 0.0  # stamp of the newest frame that was looked at
+        self._still = 0.0  # since when the arm was at rest for the newest frame that was looked at
+        self._judged = 0.0  # stamp of that frame
 
     def look(self, interrupted: Callable[[], bool]) -> None:
         """See where the camera is and what it shows before it moves: if it is frozen, its first view gives it away.
@@ -130,8 +129,9 @@ class ViewTaker:
 
         A camera whose stamps are late still shows motion then: the picture has to be at rest, too.
         """
-        if self._judged > still + SET_BACK:
+        if still < self._still:  # the clock was set back
             self._judged = 0.0
+        self._still = still
         since = max(still, self._judged)
         earlier = first = self._camera.frame_after(since, self._limits.frame)
         while True:
