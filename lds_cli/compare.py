@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from lds_models.comparison import Comparison
 
+SHOWN = (
+    "mse", "miou", "miou_posterior", "sim", "duplicate_rate", "duplicate_rate_posterior", "duplicate_rate_latent",
+    "inference_gap",
+)  # fmt: skip
+
 
 def compare(
     folders: Annotated[
@@ -55,7 +60,7 @@ def _table(comparison: Comparison) -> Table:
     colours = {"better": "green", "worse": "red", "unclear": "dim"}
     for one in comparison.compared:
         table.add_row(f"[bold]{one.group.label} on {one.group.data}[/], {len(one.group.seeds)} seed(s)")
-        for name in ("mse", "miou", "sim", "duplicate_rate", "duplicate_rate_latent", "inference_gap"):
+        for name in SHOWN:
             if name in one.contrasts:
                 contrast = one.contrasts[name]
                 spec = contrast.metric.spec

@@ -70,12 +70,14 @@ class EvaluatedRun:
 
     @property
     def trained_slots(self) -> int:
-        return self.config.num_slots
+        """K in training; weights may have been published with another one."""
+        trained = self.training.get("experiment", {}).get("model", {}).get("num_slots")
+        return self.config.num_slots if trained is None else int(trained)
 
     @property
     def slots(self) -> int:
         """K in the evaluation, which may be another than in training."""
-        return self.document.get("slots") or self.trained_slots
+        return self.document.get("slots") or self.config.num_slots
 
     @property
     def tested_with(self) -> str:

@@ -63,6 +63,17 @@ def test_the_same_run_twice_is_refused(tmp_path, data):
     assert "give one of them" in refused([base, base, evaluated(tmp_path, "lds", data, 0.5)], tmp_path / "out")
 
 
+def test_weights_published_with_another_k_are_those_that_were_trained(tmp_path, data):
+    """`lds weights publish --slots` gives a model another K; its card has that of training."""
+    trained = {"model": {"name": "monet", "num_slots": 3, "lds_weight": 0.0}}
+    folders = [
+        evaluated(tmp_path, "base", data, num_slots=3, document={"slots": 4}),
+        evaluated(tmp_path, "lds", data, 0.5, training=trained, document={"slots": 4}),
+    ]
+    (one,) = compare(folders, tmp_path / "out").compared
+    assert one.group.label.endswith("tested with 4")
+
+
 @pytest.mark.parametrize("missing", ["metrics.json", "per_image.csv"])
 def test_a_folder_that_is_no_evaluation_is_refused(tmp_path, data, missing):
     base, lds = evaluated(tmp_path, "base", data), evaluated(tmp_path, "lds", data, 0.5)
