@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datasets.poses import numbers_of_pose
 from lds_cli.recording import BadOption, name_or_file
 
 if TYPE_CHECKING:
@@ -84,11 +85,8 @@ def _new_folder(out: Path, for_lens: bool) -> Path:
 
 def _camera_on_tool(text: str | None, before: Calibration) -> tuple[float, ...]:
     """x y z qx qy qz qw, as given or by an earlier calibration."""
-    from scipy.spatial.transform import Rotation
-
     if text is None and before.hand_eye is not None:
-        T = before.hand_eye.T_tool_camera
-        return (*T[:3, 3].tolist(), *Rotation.from_matrix(T[:3, :3]).as_quat().tolist())
+        return numbers_of_pose(before.hand_eye.T_tool_camera)
     if text is None:
         raise BadOption(
             "--auto must know roughly where the camera is on the tool, to aim it: measure with a ruler, and give "

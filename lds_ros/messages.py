@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from geometry_msgs.msg import TransformStamped
-from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from datasets.poses import numbers_of_pose
 from datasets.rosbag.messages import (
     IMAGE_ENCODINGS,
     LABEL_ENCODING,
@@ -56,8 +56,8 @@ def transform_message(T_parent_child: np.ndarray, parent: str, child: Header) ->
     """A pose [4,4] in the frame `parent`: of the frame that the header `child` names, at its stamp."""
     message = TransformStamped(header=Header(stamp=child.stamp, frame_id=parent), child_frame_id=child.frame_id)
     translation, rotation = message.transform.translation, message.transform.rotation
-    translation.x, translation.y, translation.z = T_parent_child[:3, 3]
-    rotation.x, rotation.y, rotation.z, rotation.w = Rotation.from_matrix(T_parent_child[:3, :3]).as_quat()
+    translation.x, translation.y, translation.z, *quaternion = numbers_of_pose(T_parent_child)
+    rotation.x, rotation.y, rotation.z, rotation.w = quaternion
     return message
 
 

@@ -11,10 +11,9 @@ import numpy as np
 import rospy
 import tf2_ros
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
-from scipy.spatial.transform import Rotation
 from tf2_msgs.msg import TFMessage
 
-from datasets.camera import rigid
+from datasets.poses import pose_of_numbers
 
 MAX_GAP = 0.15  # s; tf2 interpolates over any hole in its data, and what happened meanwhile is not known
 MEMORY = 15.0  # s
@@ -156,4 +155,4 @@ def matrix_of_pose(pose: Pose) -> np.ndarray:
 
 
 def _matrix(p: Point | Vector3, q: Quaternion) -> np.ndarray:
-    return rigid(Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix(), [p.x, p.y, p.z])
+    return pose_of_numbers([p.x, p.y, p.z], [q.x, q.y, q.z, q.w])

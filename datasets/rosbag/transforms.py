@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from datasets.camera import rigid
+from datasets.poses import pose_of_numbers
 from datasets.rosbag.bag import TF, Bag
 
 
@@ -35,7 +34,7 @@ class Transforms:
                 t, r, stamp = transform.transform.translation, transform.transform.rotation, transform.header.stamp
                 values = (t.x, t.y, t.z, r.x, r.y, r.z, r.w)
                 if topic.endswith("tf_static"):
-                    self._static[child] = _pose(values[:3], values[3:])
+                    self._static[child] = pose_of_numbers(values[:3], values[3:])
                 else:
                     moving[child][stamp.sec * 10**9 + stamp.nanosec] = values
         self._moving = {
@@ -84,7 +83,7 @@ class Transforms:
         stamps, values = self._moving[child]
         after = int(np.searchsorted(stamps, stamp))
         if after < len(stamps) and stamps[after] == stamp:
-            return _pose(values[after, :3], values[after, 3:])
+            return pose_of_numbers(values[after, :3], values[after, 3:])
         if after in (0, len(stamps)):
             raise NoPose("tf does not reach to the image's stamp")
         pause = int(stamps[after] - stamps[after - 1])
@@ -93,11 +92,4 @@ class Transforms:
         first, second = values[after - 1], values[after]
         share = int(stamp - stamps[after - 1]) / pause
         rotation = Slerp([0, 1], Rotation.from_quat([first[3:], second[3:]]))(share)
-        return _pose(first[:3] + share * (second[:3] - first[:3]), rotation.as_quat())
-
-
-def _pose(translation: ArrayLike, quaternion: ArrayLike) -> np.ndarray:
-    """The matrix [4,4] of a translation and a quaternion xyzw."""
-    from scipy.spatial.transform import Rotation
-
-    return rigid(Rotation.from_quat(quaternion).as_matrix(), translation)
+        return pose_of_numbers(first[:3] + share * (second[:3] - first[:3]), rotation.as_quat())
