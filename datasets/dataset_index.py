@@ -22,13 +22,13 @@ class DatasetIndex:
 
     Attributes:
         name, kind: what the dataset is called and how it was made.
-        scenes: scene files, relative to the dataset's folder, in order, with their numbers of views (None: not told).
+        scenes: scene files, relative to the dataset's folder, in order, with their numbers of views (0: not told).
         splits: for each split, its scene files.
     """
 
     name: str
     kind: str
-    scenes: dict[str, int | None]
+    scenes: dict[str, int]
     splits: dict[str, list[str]]
 
 
@@ -67,7 +67,7 @@ def read_dataset_index(root: Path) -> DatasetIndex:
         )
     name, kind = (_expect(path, content, key, str) for key in ("name", "kind"))
     listed = _expect(path, content, "scenes", list)
-    scenes: dict[str, int | None] = dict(_scene(path, entry) for entry in listed)
+    scenes = dict(_scene(path, entry) for entry in listed)
     if len(scenes) < len(listed):
         raise DatasetError(f"{path}: lists a scene twice")
     splits = _expect(path, content, "splits", dict)

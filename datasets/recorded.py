@@ -118,8 +118,8 @@ class RecordedDataset(SceneDataset):
         name = self._names[index]
         path = inside(self.root, name, self.root / "dataset.json")
         scene = read_scene(path)
-        listed = self._views.get(name)
-        if listed is not None and listed != scene.num_views:
+        listed = self._views[name]
+        if listed and listed != scene.num_views:
             raise DatasetError(f"{path}: has {scene.num_views} views, dataset.json lists {listed}; record it again")
         return scene
 
@@ -132,7 +132,7 @@ def refuse_scenes(root: Path) -> None:
 
 def _index_of_files(root: Path) -> DatasetIndex:
     names = sorted(path.name for path in root.glob("scene_*.h5"))
-    return DatasetIndex(root.name, "recorded", dict.fromkeys(names), {"all": names})
+    return DatasetIndex(root.name, "recorded", dict.fromkeys(names, 0), {"all": names})
 
 
 def _file_content(scene: Scene, attributes: Mapping[str, Any], per_view: Mapping[str, np.ndarray]) -> bytes:

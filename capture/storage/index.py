@@ -28,8 +28,7 @@ def add_to_index(root: Path, scenes: Mapping[str, int]) -> None:
     splits = {split: list(files) for split, files in index.splits.items()}
     for file in sorted(scenes.keys() - index.scenes.keys()):
         splits.setdefault(_split(file), []).append(file)
-    listed = sorted({**index.scenes, **scenes}.items())
-    write_dataset_index(root, index.name, index.kind, {file: views for file, views in listed if views}, splits)
+    write_dataset_index(root, index.name, index.kind, dict(sorted({**index.scenes, **scenes}.items())), splits)
 
 
 def list_unlisted(root: Path) -> list[str]:
