@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lds_models.decoder import BroadcastDecoder
 from lds_models.iodine import IODINE
 from lds_models.iterative import Refiner
-from lds_models.mixture import log_joint
+from lds_models.mixture import log_joint, log_responsibilities
 from lds_models.mulmon import MulMON
 from lds_models.refinement import coordinates, layer_norm, log_of_others
 
@@ -99,8 +99,8 @@ class _Inference(nn.Module):
     def responsibilities(self, image: Tensor, mean: Tensor) -> Tensor:
         """Which slot each pixel of image [1,3,H,W] comes from, probabilities [K,H,W]."""
         decoded, _ = self.decoder(mean)
-        error = decoded[:, :3].clamp(0, 1) - image
-        return log_joint(error, decoded[:, 3:].log_softmax(0), self.pixel_std)[:, 0].softmax(0)
+        drawn = decoded[None, None, :, :3].clamp(0, 1), decoded[None, None, :, 3:].log_softmax(2)
+        return log_responsibilities(image[:, None], *drawn, self.pixel_std)[0, 0, :, 0].exp()
 
     def _explain(self, image: Tensor, decoded: Tensor) -> tuple[Tensor, Tensor]:
         """What the refinement network sees [K,17,H,W], and the derivative of minus the log-likelihood [K,4,H,W]."""
