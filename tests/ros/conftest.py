@@ -5,8 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from recording_rig import Rig
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +19,16 @@ def ros(ros_master: str) -> None:
     import rospy
 
     rospy.init_node("tests", disable_signals=True)
+
+
+@pytest.fixture(scope="module")
+def rig(ros: None, ros_master: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """The simulated rig with a capture node; modules that need another one have their own."""
+    from recording_rig import Rig  # which needs the ROS messages
+
+    rig = Rig(tmp_path_factory.mktemp("rig"), ros_master)
+    yield rig
+    rig.close()
 
 
 @pytest.fixture(scope="session")

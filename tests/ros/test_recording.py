@@ -39,13 +39,6 @@ from capture.simulation.truth import T_TOOL_CAMERA
 from datasets.loading import open_dataset
 
 
-@pytest.fixture(scope="module")
-def rig(ros: None, ros_master: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    rig = Rig(tmp_path_factory.mktemp("rig"), ros_master)
-    yield rig
-    rig.close()
-
-
 @pytest.fixture(autouse=True)
 def mended(rig: Rig) -> Iterator[None]:
     yield

@@ -18,14 +18,6 @@ from actionlib_msgs.msg import GoalStatus
 from lds_scenes.msg import RecordScenesAction, RecordScenesFeedback, RecordScenesGoal
 from recording_rig import VIEWS, Rig, assert_sound
 
-
-@pytest.fixture(scope="module")
-def rig(ros: None, ros_master: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    rig = Rig(tmp_path_factory.mktemp("rig"), ros_master)
-    yield rig
-    rig.close()
-
-
 Mount = Callable[..., None]
 
 
