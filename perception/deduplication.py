@@ -18,7 +18,7 @@ class DeduplicationSettings:
 
     Attributes:
         cosine: least cosine similarity of the latents (posterior means) of slots that are merged.
-        presence: mixing probability from which on a slot is taken to show at a pixel.
+        presence: mask from which on a slot is taken to show at a pixel.
         reach: by how many pixels of the model's image two slots may lie apart and still touch.
         min_area: share of the image below which nothing is an object.
         part: share of an object's pixels from which on what lies apart from the rest is an object of its own: one slot
@@ -26,7 +26,7 @@ class DeduplicationSettings:
         chroma: greatest angle in radians between the mean colours (RGB, as vectors) of touching slots that are merged
             whatever their latents: lit and shaded sides of one thing. 0: never. Two touching things of one colour
             become one; the background is left alone, or what is grey would be lost on a grey table.
-        min_confidence: mean mixing probability, over the pixels that it wins, below which nothing is an object but
+        min_confidence: mean of the mask, over the pixels that it wins, below which nothing is an object but
             becomes background: shadows and outlines, in which the background shows as well.
     """
 
@@ -83,7 +83,7 @@ def merge_duplicates(
     """Merge slots that show the same thing: alike in their latents, and at the same place or side by side.
 
     Args:
-        masks: float32 [K,H,W], mixing probabilities of the slots.
+        masks: float32 [K,H,W], each pixel's probabilities of the slots; see `perception.graphs.conversions`.
         latents: float32 [K,D], posterior means.
         image: uint8 [H,W,3], which they explain; without it, colours say nothing.
     """

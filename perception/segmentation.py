@@ -17,7 +17,7 @@ class ObjectSegment:
         box: x, y, width, height of the smallest upright rectangle around its pixels.
         area: number of its pixels.
         centroid: x, y, mean position of its pixels.
-        confidence: mean mixing probability over the pixels where it shows at the model's resolution, 0 to 1.
+        confidence: mean of its slots' mask over the pixels where it shows at the model's resolution, 0 to 1.
         latent: float32 [D].
         slots_merged: number of slots that it is made of; more than 1 where duplicates were merged.
     """

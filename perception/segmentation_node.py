@@ -56,7 +56,7 @@ SETTINGS = {  # that are tuned: what they are, and from where to where they go
     "chroma": ("Angle between colours, radians, up to which touching slots are one; 0: never", 0.0, 0.5),
     "min_area": ("Share of the image below which nothing is an object", 0.0, 0.2),
     "part": ("Share of an object from which on what lies apart is another one; 1: never", 0.0, 1.0),
-    "min_confidence": ("Mean mixing probability below which nothing is an object", 0.0, 1.0),
+    "min_confidence": ("Mean of the mask below which nothing is an object", 0.0, 1.0),
 }
 POSE_PATIENCE = 0.1  # seconds that an image waits for its pose
 REPEAT = 30.0  # seconds between two warnings of the same kind in the log
