@@ -87,7 +87,7 @@ def _view_runtime(model: MulMON, image: np.ndarray, ready: Ready) -> Run:
     from perception.runtime import ViewRuntime
 
     runtime, viewpoint = ViewRuntime(model, ready), _viewpoints(model)[0, 0].numpy()
-    return lambda: runtime.render(runtime.fuse(image, viewpoint, None).mean, viewpoint)
+    return lambda: runtime.explain(image, runtime.fuse(image, viewpoint, None).mean, viewpoint)
 
 
 def _eager(model: SceneModel, image: np.ndarray) -> Run:
