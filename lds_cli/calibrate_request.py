@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datasets.poses import numbers_of_pose
 from lds_cli.recording import BadOption, name_or_file
 
 if TYPE_CHECKING:
@@ -85,6 +84,8 @@ def _new_folder(out: Path, for_lens: bool) -> Path:
 
 def _camera_on_tool(text: str | None, before: Calibration) -> tuple[float, ...]:
     """x y z qx qy qz qw, as given or by an earlier calibration."""
+    from datasets.poses import numbers_of_pose
+
     if text is None and before.hand_eye is not None:
         return numbers_of_pose(before.hand_eye.T_tool_camera)
     if text is None:
