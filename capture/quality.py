@@ -48,7 +48,7 @@ class QualityLimits:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FrameQuality:
     """What a frame is like.
 
     Attributes:
@@ -70,7 +70,7 @@ class QualityCheck:
         self._is_noisy = False
         self._repeated: float | None = None
 
-    def check(self, frame: Frame, T_world_camera: np.ndarray) -> Verdict:
+    def check(self, frame: Frame, T_world_camera: np.ndarray) -> FrameQuality:
         """Judge a frame that was taken from the pose [4,4]."""
         measures, digest = measure(frame.image), _digest(frame.image)
         reasons = (
@@ -79,11 +79,11 @@ class QualityCheck:
             self._underexposure(measures["underexposed"], measures["brightness"]),
             self._frozen(frame, digest, T_world_camera),
         )
-        verdict = Verdict(tuple(reason for reason in reasons if reason), measures)
-        if not verdict.reasons:
+        quality = FrameQuality(tuple(reason for reason in reasons if reason), measures)
+        if not quality.reasons:
             self._seen[digest] = frame.stamp, T_world_camera
             self._sharpness.append(measures["sharpness"])
-        return verdict
+        return quality
 
     def remember(self, image: np.ndarray, stamp: float, T_world_camera: np.ndarray) -> None:
         """Keep in mind that a picture was seen from a pose [4,4]: if it comes from elsewhere, the camera is frozen."""
@@ -149,7 +149,7 @@ def _digest(image: np.ndarray) -> bytes:
 
 
 def measure(image: np.ndarray) -> dict[str, float]:
-    """What `Verdict.measures` holds, of an image uint8 [H,W,3]."""
+    """What `FrameQuality.measures` holds, of an image uint8 [H,W,3]."""
     overexposed, underexposed = clipped_shares(image)
     return {
         "sharpness": sharpness(image),

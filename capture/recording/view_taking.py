@@ -106,9 +106,9 @@ class ViewTaker:
         still = self._arm.still_since(self._limits.rest, interrupted)
         earlier, frame = self._frames_at_rest(still, note, interrupted)
         pose = self._pose_at_rest(earlier.stamp, frame.stamp)
-        verdict = self._quality.check(frame, pose)
-        if verdict.reasons:
-            raise ViewRejected("; ".join(verdict.reasons))
+        quality = self._quality.check(frame, pose)
+        if quality.reasons:
+            raise ViewRejected("; ".join(quality.reasons))
         joints = self._arm.joints()
         return RecordedView(
             image=frame.image,
@@ -119,7 +119,7 @@ class ViewTaker:
             depth=frame.depth,
             truth=frame.truth,
             joint_positions=None if joints is None else joints.positions,
-            quality=verdict.measures,
+            quality=quality.measures,
         )
 
     def _frames_at_rest(
