@@ -29,7 +29,7 @@ from std_srvs.srv import Trigger, TriggerResponse
 from capture.arms.arm import Interrupted
 from capture.errors import CaptureError
 from capture.motion.viewpoints import load_viewpoints
-from capture.recording.goal import Goal, begin_session, resume_session
+from capture.recording.goal import Goal, begin_session, is_complete, resume_session
 from capture.recording.progress import Progress, ProgressReporter
 from capture.recording.rig import RigSettings, open_rig
 from capture.recording.session import Outcome, Session
@@ -56,24 +56,27 @@ class CaptureNode:
 
     def _execute(self, wanted: RecordScenesGoal) -> None:
         self._client_missed = 0
-        outcome = Outcome()
+        outcome, done = Outcome(), ""
         try:
-            self._record(wanted, outcome)
+            done = self._record(wanted, outcome)
         except (Interrupted, CaptureError) as error:
             why = self._why_interrupted() if isinstance(error, Interrupted) else str(error)
             outcome.stopped = "; ".join([why, *getattr(error, "__notes__", ())])
-        self._report(outcome)
+        self._report(outcome, done)
         _let_go()
 
-    def _record(self, wanted: RecordScenesGoal, outcome: Outcome) -> None:
+    def _record(self, wanted: RecordScenesGoal, outcome: Outcome) -> str:
+        """Record all that is wanted and not there yet; what was done, in words."""
         asked = Goal(wanted.scenes, wanted.views, wanted.viewpoints, wanted.seed, wanted.auto, wanted.note)
         with ExitStack() as stack:
             folder = stack.enter_context(RecordingFolder(self._folder(wanted.dataset)))
             session = resume_session(folder) if wanted.resume else begin_session(folder, asked)
             goal = session.goal
-            progress = ProgressReporter(goal.scenes, goal.views, self._publish)
             for notice in folder.notices:
                 rospy.logwarn("%s: %s", folder.root, notice)
+            if is_complete(folder, session):
+                return f"all {goal.scenes} scenes that were asked for had been recorded before"
+            progress = ProgressReporter(goal.scenes, goal.views, self._publish)
             progress.state("planning", "; ".join(folder.notices) or "connecting to the arm and the camera")
             pattern = load_viewpoints(goal.viewpoints)
             rig = stack.enter_context(open_rig(_rig_settings(wanted), pattern))
@@ -81,6 +84,8 @@ class CaptureNode:
             ask = self._ask_service if goal.auto else self._ask_operator
             arrange = partial(ask, progress=progress)
             Session(folder, session, rig, arrange, pattern, progress, self._interrupted, outcome).run()
+        skipped = f", {outcome.skipped} views skipped" if outcome.skipped else ""
+        return f"recorded {outcome.scenes} scenes, {outcome.views} views{skipped}"
 
     def _folder(self, dataset: str) -> Path:
         """Where a goal may record. Raises CaptureError where it names no folder, or one outside of ~within."""
@@ -90,8 +95,8 @@ class CaptureNode:
             raise CaptureError(f"{dataset}: is not in {self._within}, which this capture node records within")
         return Path(dataset)
 
-    def _report(self, outcome: Outcome) -> None:
-        message = outcome.stopped or f"{outcome.scenes} scenes with {outcome.views} views were recorded"
+    def _report(self, outcome: Outcome, done: str) -> None:
+        message = outcome.stopped or done
         result = RecordScenesResult(
             scenes=outcome.scenes, views=outcome.views, skipped=outcome.skipped,
             complete=not outcome.stopped, message=message,

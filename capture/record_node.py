@@ -120,7 +120,7 @@ class RecordNode:
             self._display.fail(f"the capture node did not say how it ended; its log is in {rospkg.get_log_dir()}")
             return 1
         if recording.get_goal_status() == GoalStatus.SUCCEEDED:
-            self._display.succeed(result)
+            self._display.succeed(result.message)
             return 0
         # Where the node met a bug of ours, the result is empty, and the status says which.
         self._display.fail(result.message or recording.get_goal_status_text())

@@ -48,13 +48,16 @@ def begin_session(folder: RecordingFolder, goal: Goal) -> BegunSession:
 
 
 def resume_session(folder: RecordingFolder) -> BegunSession:
-    """The session that was interrupted in the folder. Raises CaptureError where there is nothing to resume."""
+    """The session that was begun last in the folder. Raises CaptureError where there is none, or it is damaged."""
     session = kept_session(folder)
     if session is None:
         raise CaptureError(f"{folder.root}: holds no session to resume: record with `lds capture record {folder.root}`")
-    if not folder.interrupted and len(folder.finished) - session.scenes_before >= session.goal.scenes:
-        raise CaptureError(f"{folder.root}: all {session.goal.scenes} scenes that were asked for are recorded")
     return session
+
+
+def is_complete(folder: RecordingFolder, session: BegunSession) -> bool:
+    """Whether all scenes that the session was asked for are recorded."""
+    return not folder.interrupted and len(folder.finished) - session.scenes_before >= session.goal.scenes
 
 
 def kept_session(folder: RecordingFolder) -> BegunSession | None:

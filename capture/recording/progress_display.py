@@ -13,7 +13,6 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from capture.recording.progress import Progress
-    from capture.recording.session import Outcome
 
 WORDS = {
     "planning": "planning the views",
@@ -73,9 +72,8 @@ class ProgressDisplay:
     def stopping(self) -> None:
         self._line = Text("stopping the arm ...", style="bold yellow")
 
-    def succeed(self, result: Outcome) -> None:
-        skipped = f", {result.skipped} views skipped" if result.skipped else ""
-        self._console.print(Text(f"Recorded {result.scenes} scenes, {result.views} views{skipped}.", style="green"))
+    def succeed(self, message: str) -> None:
+        self._console.print(Text(message, style="green"))
 
     def fail(self, message: str) -> None:
         self._console.print(Text(f"error: {message}", style="bold red"), soft_wrap=True)

@@ -40,7 +40,7 @@ def test_a_recording_is_interrupted_and_resumed_and_nothing_is_left_running(tmp_
 
     resumed = start(mark, "resume", dataset, "--simulated")
     said, errors = resumed.communicate(timeout=PATIENCE)
-    assert resumed.returncode == 0 and "Recorded 1 scenes" in said, said + errors
+    assert resumed.returncode == 0 and "recorded 1 scenes" in said, said + errors
     assert check_dataset(open_dataset(dataset)).problems == []
     assert open_dataset(dataset)[0].num_views == 5
     assert not marked(mark)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from capture.errors import CaptureError
-from capture.recording.goal import Goal, begin_session, kept_session, resume_session
+from capture.recording.goal import Goal, begin_session, is_complete, kept_session, resume_session
 from capture.storage.recording_folder import RecordingFolder
 
 GOAL = Goal(scenes=2, views=3, viewpoints="ring", seed=7, auto=True, note="first try")
@@ -33,11 +33,16 @@ def test_where_no_session_was_begun_there_is_nothing_to_resume(folder: Recording
         resume_session(folder)
 
 
-def test_a_session_that_is_complete_is_not_resumed(folder: RecordingFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    begin_session(folder, GOAL)
+def test_a_session_is_complete_once_all_its_scenes_are_finished(
+    folder: RecordingFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = begin_session(folder, GOAL)
+    monkeypatch.setattr(RecordingFolder, "finished", ["scene_000000"])
+    assert not is_complete(folder, begun)
     monkeypatch.setattr(RecordingFolder, "finished", ["scene_000000", "scene_000001"])
-    with pytest.raises(CaptureError, match="all 2 scenes that were asked for are recorded"):
-        resume_session(folder)
+    assert is_complete(folder, begun)
+    folder.begin_scene({}, views=3, bytes_per_view=1000)
+    assert not is_complete(folder, begun)
 
 
 def test_an_interrupted_scene_is_resumed_before_another_session_begins(folder: RecordingFolder) -> None:
