@@ -13,6 +13,10 @@ class CameraError(CaptureError):
     """The camera gives no usable frame now; a later attempt may succeed."""
 
 
+class CameraSilent(CameraError):
+    """The camera is there and sends nothing at all. It may hang, and work again once it is opened anew."""
+
+
 class CameraLost(CameraError):
     """The camera is gone (unplugged, its node ended); it must be opened again."""
 

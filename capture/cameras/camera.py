@@ -71,5 +71,6 @@ class Camera(ABC):
 
         Raises:
             CameraError: none came within `timeout` seconds; says what came instead, if anything.
+            CameraSilent: nothing came at all, though the camera is there.
             CameraLost: the camera is gone.
         """

@@ -11,9 +11,9 @@ import pyrealsense2 as rs
 
 from capture.cameras.camera import Camera, Frame, Intrinsics
 from capture.cameras.realsense_lens import intrinsics_from_realsense
-from capture.cameras.realsense_source import ConnectedCamera, Recording
+from capture.cameras.realsense_source import ConnectedCamera, Recording, driver_errors
 from capture.cameras.settings import RealSenseSettings
-from capture.errors import CameraError, CameraLost
+from capture.errors import CameraError, CameraLost, CameraSilent
 
 SETTLED = 5  # framesets that were exposed before the controls were fixed, at most
 
@@ -46,16 +46,20 @@ class RealSense(Camera):
         self._source.open()
         self._opened.callback(self._source.close)
         try:
-            device = self._source.profile.get_device()
-            color = self._source.profile.get_stream(rs.stream.color).as_video_stream_profile()
-            self.serial, self._period = device.get_info(rs.camera_info.serial_number), 1 / color.fps()
-            self._intrinsics = intrinsics_from_realsense(color.get_intrinsics())
-            if not self._settings.file:
-                self._hold_still(device.first_color_sensor())
+            with driver_errors(CameraError, f"{self._source.name}: cannot be set up"):
+                self._set_up()
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def _set_up(self) -> None:
+        device = self._source.profile.get_device()
+        color = self._source.profile.get_stream(rs.stream.color).as_video_stream_profile()
+        self.serial, self._period = device.get_info(rs.camera_info.serial_number), 1 / color.fps()
+        self._intrinsics = intrinsics_from_realsense(color.get_intrinsics())
+        if not self._settings.file:
+            self._hold_still(device.first_color_sensor())
 
     def __exit__(self, *_: object) -> None:
         self._opened.close()
@@ -65,12 +69,16 @@ class RealSense(Camera):
         return self._intrinsics
 
     def frame_after(self, stamp: float, timeout: float) -> Frame:
-        deadline, problem = time.monotonic() + timeout, "it delivers none"
+        with driver_errors(CameraLost, f"{self._source.name}: fails"):
+            return self._frame_after(stamp, timeout)
+
+    def _frame_after(self, stamp: float, timeout: float) -> Frame:
+        deadline, problem = time.monotonic() + timeout, ""
         while (left := deadline - time.monotonic()) > 0:
             try:
                 frames = self._source.next(left)
             except CameraLost as lost:
-                raise CameraLost(f"{lost}; before that, {problem}") from lost
+                raise CameraLost(f"{lost}; before that, {problem}" if problem else str(lost)) from lost
             if frames is None:
                 break
             if trouble := _trouble(frames, self._period):
@@ -80,7 +88,13 @@ class RealSense(Camera):
             if taken > stamp:
                 return self._frame(frames, taken)
             problem = f"the newest was exposed {stamp - taken:.2f} s before the asked time"
+        if not problem:
+            raise self._silence(timeout)
         raise CameraError(f"{self._source.name}: no frame within {timeout:g} s: {problem}")
+
+    def _silence(self, seconds: float) -> CameraSilent:
+        self._source.hangs = True
+        return CameraSilent(f"{self._source.name}: no frame within {seconds:g} s: plug it into USB 3")
 
     def _hold_still(self, sensor: rs.color_sensor) -> None:
         """Let the camera's automatics settle, then fix them; those of an earlier opening stay as they were."""
@@ -105,9 +119,7 @@ class RealSense(Camera):
         while last is None or time.monotonic() < deadline:
             frames = self._source.next(self._settings.startup)
             if frames is None:
-                raise CameraError(
-                    f"{self._source.name}: no frame within {self._settings.startup:g} s: plug it into USB 3"
-                )
+                raise self._silence(self._settings.startup)
             last = frames if frames.get_color_frame() else last
         return last
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyrealsense2 as rs
@@ -14,6 +15,7 @@ from capture.errors import CameraError, CameraLost
 
 GLANCE = 0.3  # seconds without a frame, after which to see whether the source is still there
 BEGIN = 1.5  # seconds after which a recording that plays nothing is opened anew
+LEAVE = 3.0  # seconds within which a camera that is reset leaves the bus
 
 
 class Source(ABC):
@@ -22,16 +24,19 @@ class Source(ABC):
     Attributes:
         name: of the camera or the file, for messages.
         profile: what was opened; None while it is closed.
+        hangs: set by whoever waited for frames in vain: a camera is reset when it is opened again.
     """
 
     name: str
     profile: rs.pipeline_profile
+    hangs = False
     _ending = 0.0  # seconds that threads are given to end
 
     def open(self) -> None:
         """Raises CameraError where there is nothing to open."""
-        self._context = rs.context()
-        self._start()
+        with driver_errors(CameraError, f"{self.name}: cannot be started"):
+            self._context = rs.context()
+            self._start()
 
     def close(self) -> None:
         with suppress(RuntimeError):  # it was unplugged
@@ -43,13 +48,12 @@ class Source(ABC):
         """The next frameset; None where none came within `timeout` seconds. Raises CameraLost."""
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
-            try:
+            with driver_errors(CameraLost, f"{self.name}: fails"):
                 came, frames = self._pipeline.try_wait_for_frames(int(1000 * min(left, GLANCE)) + 1)
-            except RuntimeError as error:
-                raise CameraLost(f"{self.name}: {_first_line(error)}") from error
-            if came:
-                return frames
-            self._look_after_it()
+                if came:
+                    self.hangs = False
+                    return frames
+                self._look_after_it()
         return None
 
     @abstractmethod
@@ -66,11 +70,7 @@ class Source(ABC):
 
     def _start(self) -> None:
         self._pipeline = rs.pipeline(self._context)
-        config = self._config()
-        try:
-            self.profile = self._pipeline.start(config)
-        except RuntimeError as error:
-            raise CameraError(f"{self.name}: cannot be started: {_first_line(error)}") from error
+        self.profile = self._pipeline.start(self._config())
 
 
 class ConnectedCamera(Source):
@@ -82,6 +82,21 @@ class ConnectedCamera(Source):
 
     def stamp(self, color: rs.video_frame) -> float:
         return unix_seconds(color)
+
+    def _start(self) -> None:
+        if self.hangs:
+            self.hangs = False
+            self._reset()
+        super()._start()
+
+    def _reset(self) -> None:
+        """As if it were plugged out and in again; it is back some seconds later."""
+        for device in self._context.query_devices():
+            if device.get_info(rs.camera_info.serial_number) == self._serial:
+                device.hardware_reset()
+        deadline = time.monotonic() + LEAVE
+        while self._serial in self._serials() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def _config(self) -> rs.config:
         """Wait for the camera to be there, since one that was unplugged takes seconds to come back."""
@@ -135,10 +150,8 @@ class Recording(Source):
             raise CameraError(f"{self.name}: no such recording")
         config = rs.config()
         config.enable_device_from_file(self.name, repeat_playback=False)
-        try:
+        with driver_errors(CameraError, f"{self.name}: cannot be played"):
             playback = config.resolve(rs.pipeline_wrapper(self._pipeline)).get_device().as_playback()
-        except RuntimeError as error:
-            raise CameraError(f"{self.name}: cannot be played: {_first_line(error)}") from error
         playback.set_real_time(False)  # waits for us, so that no frame is left out
         return config
 
@@ -167,5 +180,11 @@ def unix_seconds(frame: rs.frame) -> float:
     return frame.get_timestamp() / 1000
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+@contextmanager
+def driver_errors(kind: type[CameraError], what: str) -> Iterator[None]:
+    """What librealsense raises, as an error of ours that begins with `what`."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise kind(f"{what}: {reason}") from error

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from capture.cameras.camera import Camera, Frame, Intrinsics
 from capture.cameras.settings import RosTopicSettings
-from capture.errors import CameraError, CameraLost
+from capture.errors import CameraError, CameraLost, CameraSilent
 from lds_ros.arrivals import Arrival, Arrivals
 from lds_ros.messages import depth_from_message, image_from_message, intrinsics_from_message, labels_from_message
 
@@ -142,7 +142,7 @@ class RosTopicCamera(Camera):
         images, asked = self._images, f"no frame within {timeout:g} s: "
         if not count:
             silence = images.silence()
-            kind = CameraError if silence.has_publisher else CameraLost
+            kind = CameraSilent if silence.has_publisher else CameraLost
             return kind(f"{images.name}: {asked}{silence.reason}")
         newest = images.newest[-1]
         if problem := self._clock_problem(newest):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from capture.arms.arm import pause
 from capture.cameras.camera import Camera
-from capture.errors import CameraError, CameraLost, CaptureError, MotionError
+from capture.errors import CameraError, CameraLost, CameraSilent, CaptureError, MotionError
 from capture.recording.approach import Approach
 from capture.recording.progress import ProgressReporter
 from capture.recording.view_taking import ViewRejected, ViewTaker
@@ -24,7 +24,7 @@ class SceneLimits:
         failures: views in a row that fail before recording stops, as something is broken then.
         pause: seconds to wait after a view that failed: much passes by itself.
         share: of its views that a scene must have to be worth keeping as a finished one.
-        patience: seconds to wait for a lost camera.
+        patience: seconds to wait for a camera that is lost, or hangs.
     """
 
     failures: int = 5
@@ -102,12 +102,16 @@ class SceneRecorder:
         pause(self._limits.pause, self._interrupted)
 
     def _take(self) -> RecordedView:
+        """Take the view; a camera that is gone, or that hangs, is opened anew once."""
         try:
             return self._taker.take(self._note, self._interrupted)
-        except CameraLost as error:
+        except (CameraLost, CameraSilent) as error:
             self._note("camera_lost", reason=str(error))
             self._reopen_camera()
+        try:
             return self._taker.take(self._note, self._interrupted)
+        except CameraSilent as error:
+            raise ViewRejected(f"{error}, though it was opened anew") from error
 
     def _reopen_camera(self) -> None:
         deadline = time.monotonic() + self._limits.patience

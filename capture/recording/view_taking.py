@@ -9,7 +9,7 @@ import numpy as np
 
 from capture.arms.arm import Arm, Interrupted, pause
 from capture.cameras.camera import Camera, Frame, Intrinsics
-from capture.errors import CameraError, CameraLost, CaptureError, MotionError, PoseError
+from capture.errors import CameraError, CameraLost, CameraSilent, CaptureError, MotionError, PoseError
 from capture.quality import QualityCheck
 from capture.storage.recorded_view import RecordedView
 from datasets.camera import motion_between
@@ -87,9 +87,10 @@ class ViewTaker:
         Raises:
             ViewRejected: no frame was good enough; says why.
             CameraLost: the camera is gone.
+            CameraSilent: no frame came in any attempt.
             Interrupted: `interrupted()` became true.
         """
-        attempt = 1
+        attempt, silent = 1, True
         while True:
             try:
                 return self._attempt(note, interrupted)
@@ -97,8 +98,9 @@ class ViewTaker:
                 raise
             except (CameraError, MotionError, PoseError, ViewRejected) as error:
                 note("retried", attempt=attempt, reason=str(error))
+                silent = silent and isinstance(error, CameraSilent)
                 if attempt == self._limits.attempts:
-                    raise ViewRejected(str(error)) from error
+                    raise error if silent else ViewRejected(str(error)) from error
             pause(self._limits.pause, interrupted)
             attempt += 1
 

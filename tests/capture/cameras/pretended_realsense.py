@@ -1,8 +1,9 @@
-"""A connected RealSense as pyrealsense2 shows it, since no test has one. It may be unplugged, and plugged in again."""
+"""A connected RealSense as pyrealsense2 shows it, since no test has one. It may be unplugged, and it may hang."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,25 +16,46 @@ REACHED = {rs.frame_metadata_value.actual_exposure: 312, rs.frame_metadata_value
 
 
 class PretendedRealSense:
-    """Its `options` are the colour sensor's; `late` is by how many seconds depth is stamped after colour."""
+    """Its `options` are the colour sensor's; `late` is by how many seconds depth is stamped after colour.
+
+    `hangs`: it is listed, and sends nothing until it is reset. `hiccups`: names of calls that fail once, one by one.
+    """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.is_plugged, self.is_streaming = True, False
+        self.is_plugged, self.is_streaming, self.hangs = True, False, False
         self.late = 0.0
+        self.hiccups: list[str] = []
+        self.resets = self._away = 0
+        self.picture: Callable[[], np.ndarray] = lambda: np.zeros((*SHAPE, 3), np.uint8)
         self.options: dict[rs.option, float] = {}
         patch.setattr(rs, "context", lambda: self)
         patch.setattr(rs, "pipeline", lambda context: self)
-        patch.setattr(rs, "align", lambda stream: SimpleNamespace(process=lambda frames: frames))
+        patch.setattr(rs, "align", lambda stream: SimpleNamespace(process=self._align))
         patch.setattr(rs, "config", lambda: SimpleNamespace(enable_device=self._choose, enable_stream=lambda *_: None))
 
     def _choose(self, serial: str) -> None:
         assert serial == SERIAL
 
+    def _hiccup(self, call: str) -> None:
+        if call in self.hiccups:
+            self.hiccups.remove(call)
+            raise RuntimeError(f"{call} failed: Input/output error\nand more that nobody reads")
+
+    def _align(self, frames: SimpleNamespace) -> SimpleNamespace:
+        self._hiccup("process")
+        return frames
+
     # A context, a device and its colour sensor
     def query_devices(self) -> list[PretendedRealSense]:
-        return [self] if self.is_plugged else []
+        self._hiccup("query_devices")
+        self._away = max(0, self._away - 1)
+        return [self] if self.is_plugged and not self._away else []
+
+    def hardware_reset(self) -> None:
+        self.resets, self._away, self.hangs = self.resets + 1, 2, False
 
     def get_info(self, _: rs.camera_info) -> str:
+        self._hiccup("get_info")
         return SERIAL
 
     def first_color_sensor(self) -> PretendedRealSense:
@@ -43,6 +65,7 @@ class PretendedRealSense:
         return True
 
     def set_option(self, option: rs.option, value: float) -> None:
+        self._hiccup("set_option")
         self.options[option] = value
 
     # A pipeline and its profile
@@ -59,16 +82,17 @@ class PretendedRealSense:
         return self
 
     def get_stream(self, _: rs.stream) -> SimpleNamespace:
-        profile = SimpleNamespace(fps=lambda: FPS, get_intrinsics=lambda: lens(SHAPE))
+        profile = SimpleNamespace(fps=lambda: FPS, get_intrinsics=lambda: lens(self.picture().shape[:2]))
         return SimpleNamespace(as_video_stream_profile=lambda: profile)
 
     def try_wait_for_frames(self, timeout: int) -> tuple[bool, SimpleNamespace | None]:
-        time.sleep(1 / FPS if self.is_plugged else timeout / 1000)
-        if not self.is_plugged:
+        silent = self.hangs or not self.is_plugged
+        time.sleep(timeout / 1000 if silent else 1 / FPS)
+        if silent:
             return False, None
-        stamp = time.time()
-        color = self._frame(np.zeros((*SHAPE, 3), np.uint8), stamp, rs.format.rgb8)
-        depth = self._frame(np.full(SHAPE, 1500, np.uint16), stamp + self.late, rs.format.z16)
+        stamp, picture = time.time(), self.picture()
+        color = self._frame(picture, stamp, rs.format.rgb8)
+        depth = self._frame(np.full(picture.shape[:2], 1500, np.uint16), stamp + self.late, rs.format.z16)
         return True, SimpleNamespace(get_color_frame=lambda: color, get_depth_frame=lambda: depth)
 
     @staticmethod

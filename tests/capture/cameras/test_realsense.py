@@ -21,7 +21,7 @@ from capture.cameras.realsense import RealSense
 from capture.cameras.realsense_lens import intrinsics_from_realsense
 from capture.cameras.realsense_source import unix_seconds
 from capture.cameras.settings import RealSenseSettings
-from capture.errors import CameraError, CameraLost
+from capture.errors import CameraError, CameraLost, CameraSilent
 
 SHAPE, COUNT, PATIENCE = (48, 64), 12, 30.0
 SHIFT = 5  # pixels by which the depth camera sees everything further to the right
@@ -226,3 +226,52 @@ def test_an_unplugged_camera_is_lost_and_works_again_with_the_same_exposure(conn
         asked = time.time()
         assert camera.frame_after(asked, PATIENCE).stamp > asked
         assert connected.options[rs.option.exposure] == 312
+
+
+def test_a_camera_that_hangs_is_reset_when_it_is_opened_again(connected: PretendedRealSense) -> None:
+    camera = live()
+    with camera:
+        connected.hangs = True
+        with pytest.raises(CameraSilent, match="no frame within 0.1 s"):
+            camera.frame_after(time.time(), 0.1)
+    assert connected.resets == 0
+    for _ in range(2):
+        with camera:
+            asked = time.time()
+            assert camera.frame_after(asked, PATIENCE).stamp > asked
+    assert connected.resets == 1
+
+
+def test_a_camera_whose_frames_do_not_fit_does_not_hang(connected: PretendedRealSense) -> None:
+    camera = live()
+    with camera:
+        connected.late = 0.2
+        with pytest.raises(CameraError, match="out of step") as error:
+            camera.frame_after(time.time(), 0.1)
+        assert not isinstance(error.value, CameraSilent)
+    with camera:
+        assert connected.resets == 0
+
+
+@pytest.mark.parametrize("call", ["query_devices", "get_info", "set_option"])
+def test_what_the_library_raises_while_it_is_opened_is_one_line(connected: PretendedRealSense, call: str) -> None:
+    camera = live()
+    connected.hiccups = [call]
+    with pytest.raises(CameraError, match=f"^RealSense: cannot be .*: {call} failed: Input/output error$"):
+        camera.__enter__()
+    with camera:
+        assert camera.frame_after(time.time(), PATIENCE).depth is not None
+
+
+def test_a_frame_that_the_library_cannot_align_is_a_lost_camera(connected: PretendedRealSense) -> None:
+    with live() as camera:
+        connected.hiccups = ["process"]
+        with pytest.raises(CameraLost, match="^RealSense: fails: process failed: Input/output error$"):
+            camera.frame_after(time.time(), PATIENCE)
+
+
+def test_a_bus_that_cannot_be_looked_at_is_a_lost_camera(connected: PretendedRealSense) -> None:
+    with live() as camera:
+        connected.hangs, connected.hiccups = True, ["query_devices"]
+        with pytest.raises(CameraLost, match="fails: query_devices failed"):
+            camera.frame_after(time.time(), PATIENCE)

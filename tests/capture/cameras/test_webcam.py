@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from capture.cameras import v4l2, webcam
 from capture.cameras.settings import WebcamSettings
 from capture.cameras.v4l2 import usb_serial
 from capture.cameras.webcam import Webcam
-from capture.errors import CameraError, CameraLost
+from capture.errors import CameraError, CameraLost, CameraSilent
 
 HEIGHT, WIDTH, PATIENCE = 24, 32, 30.0
 
@@ -29,7 +30,10 @@ def sequence(tmp_path: Path) -> str:
 
 
 class Device:
-    """A V4L2 webcam as OpenCV shows it. Its automatics reach a value slowly; it may be unplugged."""
+    """A V4L2 webcam as OpenCV shows it. Its automatics reach a value slowly; it may be unplugged.
+
+    While `answers` is not set, reading from it blocks.
+    """
 
     READ_ONLY = {cv2.CAP_PROP_BUFFERSIZE}
 
@@ -39,6 +43,8 @@ class Device:
             cv2.CAP_PROP_AUTO_WB: 1, cv2.CAP_PROP_WB_TEMPERATURE: 2000,
         }  # fmt: skip
         self.is_plugged = True
+        self.answers = threading.Event()
+        self.answers.set()
         self.is_open = False
         self.count = 0
 
@@ -58,6 +64,7 @@ class Device:
 
     def grab(self) -> bool:
         time.sleep(0.002)
+        self.answers.wait()
         self.count += 1
         if self.values[cv2.CAP_PROP_AUTO_EXPOSURE] == 3:
             self.values[cv2.CAP_PROP_EXPOSURE] = min(156, self.values[cv2.CAP_PROP_EXPOSURE] + 20)
@@ -170,6 +177,22 @@ def test_an_unplugged_camera_is_lost_and_works_again_with_the_same_exposure(devi
         assert camera.frame_after(asked, PATIENCE).stamp > asked
         assert device.values[cv2.CAP_PROP_EXPOSURE] == 156
     assert not device.is_open
+
+
+def test_a_camera_that_blocks_is_silent_and_is_given_back_once_its_read_returns(device: Device) -> None:
+    camera = Webcam(settings())
+    with camera:
+        device.answers.clear()
+        with pytest.raises(CameraSilent, match="/dev/null: no frame within 0.2 s: it delivers none"):
+            camera.frame_after(time.time() + 0.1, 0.2)
+    assert device.is_open
+    device.answers.set()
+    deadline = time.monotonic() + PATIENCE
+    while device.is_open and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not device.is_open
+    with camera:
+        assert camera.frame_after(time.time(), PATIENCE).image.shape == (HEIGHT, WIDTH, 3)
 
 
 def test_a_camera_that_another_program_holds_is_told(device: Device) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from capture.arms.arm import Arm, Interrupted, JointState
 from capture.cameras.camera import Camera, Frame, Intrinsics
-from capture.errors import CameraLost, MotionError
+from capture.errors import CameraLost, CameraSilent, MotionError
 from capture.motion.trajectory import Trajectory
 from datasets.camera import look_at
 
@@ -73,7 +73,10 @@ class StraightPlanner:
 
 
 class PretendCamera(Camera):
-    """Sees stripes turned by the arm's azimuth. `picture` may be replaced; `losses` are how often it is lost."""
+    """Sees stripes turned by the arm's azimuth. `picture` may be replaced; `losses` are how often it is lost.
+
+    Once it `hangs` it is silent, until it was opened anew `cure` times.
+    """
 
     kind, serial = "pretend", "7"
 
@@ -82,10 +85,12 @@ class PretendCamera(Camera):
         self._rng = np.random.default_rng(0)
         self.losses = 0
         self.openings = 0
+        self.hangs, self.cure = False, 1
         self.spoil: Callable[[np.ndarray, float], np.ndarray] = lambda image, stamp: image
 
     def __enter__(self) -> Camera:
         self.openings += 1
+        self.hangs = self.hangs and self.openings < self.cure
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -98,6 +103,8 @@ class PretendCamera(Camera):
         if self.losses:
             self.losses -= 1
             raise CameraLost("pretend camera: unplugged")
+        if self.hangs:
+            raise CameraSilent("pretend camera: it delivers none")
         exposed = (np.floor(stamp * RATE) + 1) / RATE
         self._clock.now = max(self._clock.now, exposed)
         return Frame(self.spoil(self.picture(self._arm.azimuth), exposed), exposed)

@@ -201,6 +201,22 @@ def test_a_lost_camera_is_opened_again(desk: Desk) -> None:
     assert desk.journal("camera_lost")[0]["reason"] == "pretend camera: unplugged" and desk.journal("camera_back")
 
 
+def test_a_camera_that_hangs_is_opened_anew_after_the_attempts_of_a_view(desk: Desk) -> None:
+    desk.camera.hangs = True
+    desk.record()
+    assert desk.scene.stored == list(range(VIEWS)) and desk.camera.openings == 1
+    assert len(desk.journal("retried")) == 4 and not desk.journal("put_off")
+    assert desk.journal("camera_lost")[0]["reason"] == "pretend camera: it delivers none"
+
+
+def test_a_camera_that_hangs_on_is_opened_anew_once_for_each_view(desk: Desk) -> None:
+    desk.camera.hangs, desk.camera.cure = True, 3
+    desk.record()
+    assert desk.scene.stored == list(range(VIEWS)) and desk.camera.openings == 3
+    assert [line["view"] for line in desk.journal("put_off")] == [0, 1]
+    assert desk.journal("put_off")[0]["reason"].endswith("it delivers none, though it was opened anew")
+
+
 def test_recording_stops_where_views_keep_failing_and_what_was_stored_stays(desk: Desk) -> None:
     desk.camera.spoil = lambda image, _: image if desk.arm.azimuth < AZIMUTHS[2] else np.zeros_like(image)
     with pytest.raises(CaptureError, match="3 views in a row failed.*resume"):
