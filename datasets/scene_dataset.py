@@ -85,8 +85,12 @@ class SceneDataset(Sequence[Scene]):
                         file.seek(int(block) * HASHED_BLOCK)
                         total.update(file.read(HASHED_BLOCK))
             except OSError as error:
-                raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+                raise DatasetError(f"{path}: cannot be read ({error.strerror}){self._remedy(path)}") from error
         return total.hexdigest()
+
+    def _remedy(self, path: Path) -> str:
+        """What else to do about one of the `files` that is bad, as the end of a sentence; or nothing."""
+        return ""
 
     def _choose(self, split: str | None, place: Path | None = None) -> list[str]:
         """The names of the splits that `split` stands for. Raises DatasetError where there is no such split.

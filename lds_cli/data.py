@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from lds_cli import data_convert, options
+from lds_cli import data_convert, data_drop, options
 from lds_cli.console import console, print_error, progress_bar
+from lds_cli.data_drop import DatasetPath
 from lds_cli.data_tables import plain_table, print_lines, statistics
 
 app = typer.Typer(
@@ -18,8 +19,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.command()(data_convert.convert)
+app.command()(data_drop.drop)
+app.command()(data_drop.restore)
 
-DatasetPath = Annotated[Path, typer.Argument(metavar="PATH", help="The dataset's own folder.", show_default=False)]
 Split = Annotated[str | None, typer.Option(help="Only this split (train, test, ...).", show_default="all splits")]
 
 
@@ -114,6 +116,7 @@ def info(path: DatasetPath, split: Split = None) -> None:
 
     Example: lds data info /tmp/table --split test
     """
+    from capture.storage.dropping import dropped_scenes
     from datasets.loading import open_dataset
     from datasets.recording_facts import readable, recorded_files, recording_facts, unfinished_scenes
 
@@ -133,6 +136,7 @@ def info(path: DatasetPath, split: Split = None) -> None:
             table.add_row(name, value)
     table.add_row("digest", dataset.digest())
     console.print(table)
+    print_lines([f"{name} {reason}" for name, reason in dropped_scenes(dataset.root).items()], "[yellow]dropped[/]")
     for partial in unfinished_scenes(dataset.root):
         console.print(f"[yellow]unfinished[/] {partial}; go on with it: lds capture resume {path}", soft_wrap=True)
 

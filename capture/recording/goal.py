@@ -23,7 +23,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class BegunSession:
-    """A session at work: its goal, and how many scenes the folder had before it began."""
+    """A session at work: its goal, and how many scenes had been recorded into the folder before it began."""
 
     goal: Goal
     scenes_before: int
@@ -42,7 +42,7 @@ def begin_session(folder: RecordingFolder, goal: Goal) -> BegunSession:
             f"{folder.root}: {folder.interrupted.name} was interrupted and is not complete: go on with it by "
             f"`lds capture resume {folder.root}`, or keep the views that it has: `lds capture finish {folder.root}`"
         )
-    session = BegunSession(goal, len(folder.finished))
+    session = BegunSession(goal, folder.recorded)
     folder.save_session(asdict(session))
     return session
 
@@ -57,7 +57,7 @@ def resume_session(folder: RecordingFolder) -> BegunSession:
 
 def is_complete(folder: RecordingFolder, session: BegunSession) -> bool:
     """Whether all scenes that the session was asked for are recorded."""
-    return not folder.interrupted and len(folder.finished) - session.scenes_before >= session.goal.scenes
+    return not folder.interrupted and folder.recorded - session.scenes_before >= session.goal.scenes
 
 
 def kept_session(folder: RecordingFolder) -> BegunSession | None:

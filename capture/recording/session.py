@@ -72,7 +72,7 @@ class Session:
             CaptureError: recording cannot go on; everything that was stored is kept.
             Interrupted: someone asked to stop; likewise.
         """
-        done = max(0, len(self._folder.finished) - self._scenes_before)  # some may be gone by now
+        done = max(0, self._folder.recorded - self._scenes_before)  # some may be gone by now
         with ThreadPoolExecutor(1, "planning") as pool:
             plan: Future[ViewPlan] | None = None
             for number in range(done, self._goal.scenes):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import insort
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from capture.storage.disk_errors import explained
@@ -31,6 +32,29 @@ def add_to_index(root: Path, scenes: Mapping[str, int]) -> None:
     write_dataset_index(root, index.name, index.kind, dict(sorted({**index.scenes, **scenes}.items())), splits)
 
 
+def remove_from_index(root: Path, file: str) -> None:
+    """List a scene's file no more; nothing where there is no dataset.json. Raises StorageError."""
+    index = read_index(root)
+    if file in index.scenes:
+        scenes = {name: views for name, views in index.scenes.items() if name != file}
+        splits = {split: [name for name in files if name != file] for split, files in index.splits.items()}
+        _write(root, index, scenes, splits)
+
+
+def put_into_index(root: Path, file: str, views: int, splits: Sequence[str]) -> None:
+    """List a scene's file in the given splits, or where a new one would come; nothing where there is no dataset.json.
+
+    Raises StorageError.
+    """
+    index = read_index(root)
+    if not (root / INDEX).exists() or file in index.scenes:
+        return
+    joined = {split: list(files) for split, files in index.splits.items()}
+    for split in splits or [_split(file)]:
+        insort(joined.setdefault(split, []), file)
+    _write(root, index, dict(sorted({**index.scenes, file: views}.items())), joined)
+
+
 def list_unlisted(root: Path) -> list[str]:
     """List the scene files that dataset.json does not name; what is wrong with those that cannot be read, in words.
 
@@ -48,6 +72,11 @@ def list_unlisted(root: Path) -> list[str]:
         if found:
             add_to_index(root, found)
     return problems
+
+
+def _write(root: Path, index: DatasetIndex, scenes: Mapping[str, int], splits: Mapping[str, Sequence[str]]) -> None:
+    with explained(root / INDEX):
+        write_dataset_index(root, index.name, index.kind, scenes, splits)
 
 
 def _split(file: str) -> str:

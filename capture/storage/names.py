@@ -4,6 +4,7 @@ dataset.json  scene_000000.h5 ...   finished scenes, as datasets.recorded reads 
 journals/scene_000000.jsonl ...     what happened while each of them was recorded
 scene_000001.partial/               the scene at work: journal.jsonl, view_000000.npz ...
 session.json                        what was asked for
+dropped/scene_000002.h5 ...         what was taken out of the dataset; dropped.jsonl tells why, journals/ as above
 .recorder.lock                      held by the recorder that is at work
 """
 
@@ -14,6 +15,8 @@ from pathlib import Path
 
 INDEX = "dataset.json"
 JOURNALS = "journals"
+DROPPED = "dropped"
+DROPS = "dropped.jsonl"  # in that folder
 LOCK = ".recorder.lock"
 SESSION = "session.json"
 

@@ -11,11 +11,12 @@ from typing import Any
 from capture.errors import StorageError
 from capture.storage.background import BackgroundFinisher
 from capture.storage.disk_errors import explained
+from capture.storage.dropping import dropped_scenes
 from capture.storage.finishing import finish_scene, remove_finished
 from capture.storage.index import KIND, list_unlisted, read_index
 from capture.storage.journal import as_json
 from capture.storage.lock import FolderLock
-from capture.storage.names import INDEX, JOURNALS, LOCK, SESSION, kept_journal, scene_name, scene_number
+from capture.storage.names import INDEX, JOURNALS, LOCK, SESSION, kept_journal, scene_file, scene_name, scene_number
 from capture.storage.partial_scene import PartialScene
 from capture.storage.space import require_space
 from datasets.atomic import sync, whole_file
@@ -65,6 +66,11 @@ class RecordingFolder:
     def finished(self) -> list[str]:
         """The names of the scenes whose files are whole, in order."""
         return sorted(path.stem for path in self.root.glob("scene_*.h5"))
+
+    @property
+    def recorded(self) -> int:
+        """How many scenes were finished here ever: also those that were dropped from the dataset since."""
+        return len({*self.finished, *self._dropped})
 
     @property
     def interrupted(self) -> PartialScene | None:
@@ -120,14 +126,17 @@ class RecordingFolder:
         with explained(self.root):
             _clear_temporaries(self.root)
             partials = sorted(self.root.glob("scene_*.partial"))
-            names = [path.name for folder in (self.root, self.root / JOURNALS) for path in folder.glob("scene_*")]
+            folders = (self.root, self.root / JOURNALS)
+            names = [path.name for folder in folders for path in folder.glob("scene_*")]
         for path in partials:
             if kept_journal(self.root, path.stem).exists():
                 remove_finished(self.root, path.stem)
             else:
                 self._recover_scene(PartialScene(path, self._hand_over))
         self.notices += list_unlisted(self.root)
-        numbers = (scene_number(name) for name in (*names, *read_index(self.root).scenes))
+        self._dropped = dropped_scenes(self.root)
+        names += [*read_index(self.root).scenes, *(scene_file(self.root, name).name for name in self._dropped)]
+        numbers = (scene_number(name) for name in names)
         self._next_number = 1 + max((number for number in numbers if number is not None), default=-1)
 
     def _recover_scene(self, scene: PartialScene) -> None:

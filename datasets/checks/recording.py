@@ -23,7 +23,8 @@ def check_folder(findings: Findings, dataset: SceneDataset, files: list[Path]) -
     if dataset.split is None:
         unlisted = {path.name for path in dataset.root.glob("scene_*.h5")} - {path.name for path in files}
         if unlisted:
-            findings.notes.append(f"{dataset.root}: dataset.json does not list {listed(sorted(unlisted))}")
+            remedy = f"to list them: lds data restore {dataset.root} NAME ..."
+            findings.notes.append(f"{dataset.root}: dataset.json does not list {listed(sorted(unlisted))}; {remedy}")
 
 
 def check_recording(findings: Findings, path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from recordings import VIEWS, begin, drawn_view, finish, number_of
 
+from capture.storage.dropping import drop_scenes, restore_scenes
 from capture.storage.recording_folder import RecordingFolder
 
 # What changes files tells Python's audit hooks so before it is done; fsync does not.
@@ -64,6 +65,20 @@ def open_and_crash(root: Path, at: int, pipe: Connection) -> None:
     crash_at(at)
     with RecordingFolder(root):
         os._exit(0)
+
+
+def drop_and_crash(root: Path, at: int, pipe: Connection) -> None:
+    """Drop the first scene, and end before the change of the file system that is number `at`."""
+    crash_at(at)
+    drop_scenes(root, ["scene_000000"], "blurred")
+    os._exit(0)
+
+
+def restore_and_crash(root: Path, at: int, pipe: Connection) -> None:
+    """Bring the first scene back, and end before the change of the file system that is number `at`."""
+    crash_at(at)
+    restore_scenes(root, ["scene_000000"])
+    os._exit(0)
 
 
 def hold(root: Path, pipe: Connection) -> None:
