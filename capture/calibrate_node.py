@@ -43,15 +43,16 @@ def take_views(request: Request, interrupted: Callable[[], bool]) -> None:
     with ExitStack() as stack:
         if request.simulated:
             stack.enter_context(_board_shown())
-        camera = stack.enter_context(open_camera(load_camera(request.camera)))
+        settings = load_camera(request.camera)
+        camera = stack.enter_context(open_camera(settings))
         if not request.auto:
             hand = None if request.for_lens else stack.enter_context(FreehandArm(load_robot_profile(request.robot)))
-            start_collecting(request, camera, hand, interrupted).by_hand()
+            start_collecting(request, camera, settings.quality, hand, interrupted).by_hand()
             return
         profile = load_robot_profile(request.robot)
         planner = robot_planner(profile)
         arm = stack.enter_context(FollowJointTrajectoryArm(profile, planner.joint_names))
-        driver = Driver(start_collecting(request, camera, arm, interrupted), arm, planner)
+        driver = Driver(start_collecting(request, camera, settings.quality, arm, interrupted), arm, planner)
         if request.waypoints or request.camera_on_tool is None:
             driver.through_waypoints(load_viewpoints(request.waypoints))
         else:

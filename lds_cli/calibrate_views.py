@@ -29,7 +29,8 @@ def take_views(request: Request) -> Path:
     """
     from capture.cameras.settings import RosTopicSettings, load_camera
 
-    needs_ros = not request.for_lens or request.auto or isinstance(load_camera(request.camera), RosTopicSettings)
+    settings = load_camera(request.camera)
+    needs_ros = not request.for_lens or request.auto or isinstance(settings, RosTopicSettings)
     console.print(f"Views go to {request.folder}. Ctrl-C ends it.", soft_wrap=True)
     if needs_ros:
         _run_node(request)
@@ -39,8 +40,8 @@ def take_views(request: Request) -> Path:
         from capture.errors import CameraError
 
         try:
-            with open_camera(load_camera(request.camera)) as opened:
-                start_collecting(request, opened, None, lambda: False).by_hand()
+            with open_camera(settings) as opened:
+                start_collecting(request, opened, settings.quality, None, lambda: False).by_hand()
         except (KeyboardInterrupt, CameraError) as error:
             raise CalibrationFailed(f"{str(error) or 'stopped as asked'}{_kept(request)}") from None
     return Path(request.folder)

@@ -15,6 +15,7 @@ from capture.calibration.view_folder import ViewFolder
 from capture.cameras.camera import Camera, Frame
 from capture.errors import CameraError, CameraLost, MotionError, PoseError
 from capture.motion.trajectory import Trajectory
+from capture.picture_at_rest import PictureAtRest
 
 FRAME_TIMEOUT = 5.0  # seconds
 SETTLE_TIMEOUT = 5.0
@@ -32,6 +33,7 @@ class Collector:
             calibrated, and poses do not matter.
         tell: takes one line for the operator; the same one may come again and again.
         interrupted: whether somebody asked to stop.
+        picture: of the camera; an arm takes its views where it rests, too.
     """
 
     camera: Camera
@@ -41,6 +43,7 @@ class Collector:
     folder: ViewFolder
     tell: Callable[[str], None]
     interrupted: Callable[[], bool]
+    picture: PictureAtRest
 
     def by_hand(self) -> None:
         """Take a view whenever the board is still, sharp and elsewhere than before, until the guide has enough.
@@ -93,8 +96,8 @@ class Collector:
             self.tell(f"{self.guide.status}  [{reason}]")
 
     def frame_at_rest(self, arm: Arm) -> Frame:
-        """A frame that was exposed after the arm came to rest. Raises MotionError, CameraError, Interrupted."""
-        return self.camera.frame_after(arm.still_since(SETTLE_TIMEOUT, self.interrupted), FRAME_TIMEOUT)
+        """A frame from after both arm and picture came to rest. Raises MotionError, CameraError, Interrupted."""
+        return self.picture.wait(arm.still_since(SETTLE_TIMEOUT, self.interrupted), self.interrupted).later
 
     def _why_not(self, frame: Frame, detection: Detection) -> str:
         if not detection.usable:

@@ -15,6 +15,8 @@ from capture.calibration.collecting import Collector
 from capture.calibration.guides import HandEyeGuide, LensGuide
 from capture.calibration.view_folder import Setup, ViewFolder
 from capture.cameras.camera import Camera
+from capture.picture_at_rest import PictureAtRest
+from capture.quality import QualityCheck, QualityLimits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +59,20 @@ def board_of(square: float) -> Board:
     return Board(square=square, marker=BOARD.marker * square / BOARD.square)
 
 
-def start_collecting(request: Request, camera: Camera, arm: Arm | None, interrupted: Callable[[], bool]) -> Collector:
-    """All that taking views needs, of an open camera and arm; makes the folder. Raises CalibrationError."""
+def start_collecting(
+    request: Request, camera: Camera, limits: QualityLimits, arm: Arm | None, interrupted: Callable[[], bool]
+) -> Collector:
+    """All that taking views needs, of an open camera and arm; makes the folder. Raises CalibrationError.
+
+    Args:
+        limits: of the camera's settings: when its picture counts as at rest.
+    """
     board = board_of(request.square)
     robot, where = (None, None) if arm is None else (arm.name, arm.T_base_tool)
     folder = ViewFolder(Path(request.folder), Setup(camera.serial, board, robot, camera.intrinsics))
     guide = LensGuide(board, request.views) if request.for_lens else HandEyeGuide(request.views)
-    return Collector(camera, where, board, guide, folder, Teller(), interrupted)
+    picture = PictureAtRest(camera, QualityCheck(limits))
+    return Collector(camera, where, board, guide, folder, Teller(), interrupted, picture)
 
 
 class Teller:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capture.arms.arm import Arm, Interrupted, pause
-from capture.cameras.camera import Camera, Frame, Intrinsics
+from capture.arms.arm import Arm, pause
+from capture.cameras.camera import Camera, Intrinsics
 from capture.errors import CameraError, CameraLost, CameraSilent, CaptureError, MotionError, PoseError
+from capture.picture_at_rest import PictureAtRest
 from capture.quality import QualityCheck
 from capture.storage.recorded_view import RecordedView
 from datasets.camera import motion_between
@@ -56,8 +57,7 @@ class ViewTaker:
         self._arm, self._camera, self._intrinsics = arm, camera, intrinsics
         self._T_world_base, self._T_tool_camera = T_world_base, T_tool_camera
         self._quality, self._limits = quality, limits
-        self._still = 0.0  # since when the arm was at rest for the newest frame that was looked at
-        self._judged = 0.0  # stamp of that frame
+        self._picture = PictureAtRest(camera, quality, limits.frame, limits.lag)
 
     def look(self, interrupted: Callable[[], bool]) -> None:
         """See where the camera is and what it shows before it moves: if it is frozen, its first view gives it away.
@@ -106,7 +106,9 @@ class ViewTaker:
 
     def _attempt(self, note: Callable[..., None], interrupted: Callable[[], bool]) -> RecordedView:
         still = self._arm.still_since(self._limits.rest, interrupted)
-        earlier, frame = self._frames_at_rest(still, note, interrupted)
+        earlier, frame, lag = self._picture.wait(still, interrupted)
+        if lag > self._limits.usual_lag:
+            note("late_picture", seconds=lag, reason=f"the picture came to rest {lag:.1f} s after the arm")
         pose = self._pose_at_rest(earlier.stamp, frame.stamp)
         quality = self._quality.check(frame, pose)
         if quality.reasons:
@@ -123,36 +125,6 @@ class ViewTaker:
             joint_positions=None if joints is None else joints.positions,
             quality=quality.measures,
         )
-
-    def _frames_at_rest(
-        self, still: float, note: Callable[..., None], interrupted: Callable[[], bool]
-    ) -> tuple[Frame, Frame]:
-        """The first two frames in a row that show the same: after `still`, and of those that were not looked at yet.
-
-        A camera whose stamps are late still shows motion then: the picture has to be at rest, too.
-        """
-        if still < self._still:  # the clock was set back
-            self._judged = 0.0
-        self._still = still
-        since = max(still, self._judged)
-        earlier = first = self._camera.frame_after(since, self._limits.frame)
-        while True:
-            later = self._camera.frame_after(earlier.stamp, self._limits.frame)
-            self._judged = later.stamp
-            if self._quality.settled(earlier, later):
-                break
-            if later.stamp > since + self._limits.lag:
-                raise ViewRejected(
-                    f"the picture still moves {later.stamp - still:.1f} s after the arm has come to rest: "
-                    "the camera's stamps are late, its mount shakes, or something moves on the table"
-                )
-            if interrupted():
-                raise Interrupted
-            earlier = later
-        lag = earlier.stamp - first.stamp
-        if lag > self._limits.usual_lag:
-            note("late_picture", seconds=lag, reason=f"the picture came to rest {lag:.1f} s after the arm")
-        return earlier, later
 
     def _pose_at_rest(self, before: float, stamp: float) -> np.ndarray:
         """T_world_camera at `stamp`, float64 [4,4], provided that the camera has not moved since `before`."""

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
 import rospy
+from lds_scenes.srv import SetFault
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
@@ -72,6 +73,21 @@ def test_arm_finds_the_board_and_the_camera_on_itself(calibrated: Path) -> None:
     assert hand_eye.verdict.grade == "good", hand_eye.verdict
     assert (hand_eye.robot, hand_eye.camera) == ("simulated", "simulated")
     assert hand_eye.views >= VIEWS - 2
+
+
+def test_a_camera_whose_stamps_are_late_spoils_no_view(rig: None, quick_robot: Path, tmp_path: Path) -> None:
+    fault = rospy.ServiceProxy("/simulation/set_fault", SetFault)
+    assert fault("late_stamps", True, 0.5, 0).success
+    try:
+        out = tmp_path / "late.yaml"
+        result = run("handeye", "--simulated", "--auto", "--robot", quick_robot, "--views", VIEWS, "--out", out)
+    finally:
+        fault("", False, 0, 0)
+    assert result.exit_code == 0, f"{result.output}\n{result.exception}"
+    hand_eye = load_calibration(out).hand_eye
+    angle, distance = difference(hand_eye.T_tool_camera, T_TOOL_CAMERA)
+    assert angle < 0.1 and distance < 1.0
+    assert hand_eye.verdict.grade == "good", hand_eye.verdict
 
 
 def test_truth_is_found_under_realistic_errors_of_the_arm(calibrated: Path, tmp_path: Path) -> None:

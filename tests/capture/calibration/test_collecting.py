@@ -18,6 +18,8 @@ from capture.calibration.guides import HandEyeGuide, LensGuide
 from capture.calibration.view_folder import Setup, ViewFolder, read_views
 from capture.cameras.camera import Camera, Frame
 from capture.errors import CameraError, CameraLost, MotionError, PoseError
+from capture.picture_at_rest import PictureAtRest
+from capture.quality import QualityCheck
 
 RATE = 10.0  # frames a second
 GREY = np.full((480, 640, 3), 128, np.uint8)
@@ -104,7 +106,14 @@ def collector(tmp_path: Path, said: list[str], images: list, arm: Arm | None, gu
     folder = ViewFolder(tmp_path / "views", Setup("CAM1", BOARD))
     guide = guide or (LensGuide(BOARD, 20) if arm is None else HandEyeGuide(20))
     where = None if arm is None else arm.T_base_tool
-    return Collector(ScriptedCamera(images), where, BOARD, guide, folder, said.append, lambda: False)
+    camera = ScriptedCamera(images)
+    picture = PictureAtRest(camera, QualityCheck())
+    return Collector(camera, where, BOARD, guide, folder, said.append, lambda: False, picture)
+
+
+def at_rest(images: list) -> list:
+    """Two frames of each image, as a camera gives them where it rests."""
+    return [image for image in images for _ in range(2)]
 
 
 def reasons(said: list[str]) -> list[str]:
@@ -166,7 +175,7 @@ def test_pose_and_picture_of_a_view_stay_together_whatever_fails_before(
     tmp_path: Path, said: list[str], looks: list
 ) -> None:
     """The second pose is not known, the third picture shows no board: neither shifts the pairs after it."""
-    images = [looks[0][0], looks[1][0], GREY, looks[2][0], looks[3][0]]
+    images = at_rest([looks[0][0], looks[1][0], GREY, looks[2][0], looks[3][0]])
     arm = ScriptedArm([looks[0][1], PoseError("tf gap"), looks[2][1], looks[3][1]])
     session = collector(tmp_path, said, images, arm)
     session.by_arm(arm, lambda goal: goal, range(5))
@@ -188,10 +197,28 @@ def test_by_arm_a_pose_that_is_not_reached_is_left_out_with_the_reason(
         return goal
 
     arm = ScriptedArm([looks[0][1]])
-    session = collector(tmp_path, said, [looks[0][0]], arm)
+    session = collector(tmp_path, said, at_rest([looks[0][0]]), arm)
     session.by_arm(arm, trajectory_to, [0, 1])
     assert reasons(said) == ["left out: the table is in the way", "taken"]
     assert arm.goals == [1]
+
+
+def test_by_arm_a_picture_that_lags_behind_the_arm_is_waited_for(tmp_path: Path, said: list[str], looks: list) -> None:
+    """What a camera shows whose stamps are late: the arm rests, and the pictures are still of its way there."""
+    images = [looks[2][0], looks[3][0], looks[0][0], looks[0][0]]
+    arm = ScriptedArm([looks[0][1]])
+    session = collector(tmp_path, said, images, arm)
+    session.by_arm(arm, lambda goal: goal, [0])
+    (view,) = read_views(session.folder.path, BOARD)
+    assert np.array_equal(view.detection.corners, BOARD.detect(looks[0][0]).corners)
+
+
+def test_by_arm_a_picture_that_never_rests_is_left_out(tmp_path: Path, said: list[str], looks: list) -> None:
+    images = [looks[i % 2][0] for i in range(40)]
+    session = collector(tmp_path, said, images, arm := ScriptedArm([]))
+    session.by_arm(arm, lambda goal: goal, [0])
+    assert reasons(said)[0].startswith("left out: the picture still moves 2.")
+    assert session.folder.count == 0
 
 
 def test_by_arm_a_short_silence_of_the_driver_costs_few_views(tmp_path: Path, said: list[str], looks: list) -> None:
@@ -203,7 +230,7 @@ def test_by_arm_a_short_silence_of_the_driver_costs_few_views(tmp_path: Path, sa
         return goal
 
     arm = ScriptedArm(tool for _, tool in looks)
-    collector(tmp_path, said, [image for image, _ in looks], arm).by_arm(arm, trajectory_to, range(6))
+    collector(tmp_path, said, at_rest([image for image, _ in looks]), arm).by_arm(arm, trajectory_to, range(6))
     assert reasons(said).count("taken") == 4
 
 

@@ -100,7 +100,7 @@ class StandingArm(Arm):
 
 
 def driver(planner: Planner, said: list[str]) -> Driver:
-    collector = Collector(None, None, BOARD, HandEyeGuide(20), None, said.append, lambda: False)
+    collector = Collector(None, None, BOARD, HandEyeGuide(20), None, said.append, lambda: False, None)
     return Driver(collector, StandingArm(), planner)
 
 
