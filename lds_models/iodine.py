@@ -22,7 +22,7 @@ class IODINEConfig(ModelConfig):
     """Defaults are the LDS paper's setting (its appendix A, table 2) of IODINE's networks for CLEVR, without LDS."""
 
     name: str = "iodine"
-    iterations: int = 5
+    iterations: int = 5  # evaluations of the objective; the posterior is refined between them
     decoder_channels: int = 64
     decoder_layers: int = 4
     refinement_channels: int = 64
@@ -32,7 +32,13 @@ class IODINEConfig(ModelConfig):
 
 
 class IODINE(SceneModel):
-    """All slots start from the same posterior, and what they explain of the image pulls them apart, step by step."""
+    """All slots start from the same posterior, and what they explain of the image pulls them apart, step by step.
+
+    It departs from the authors' code (github.com/google-deepmind/deepmind-research, iodine) in two things. The network
+    sees which slot a pixel comes from by the mixture's posterior, mask times likelihood; theirs leaves the mask out. T
+    iterations are T evaluations with T - 1 refinements in between, as in MulMON's code; theirs refine T times, and
+    their first evaluation has no weight.
+    """
 
     config: IODINEConfig
 

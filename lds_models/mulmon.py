@@ -42,7 +42,13 @@ class MulMONConfig(ModelConfig):
 
 
 class MulMON(MultiViewModel):
-    """IODINE's inference in each view; what it knows after one view is the prior of the next."""
+    """IODINE's inference in each view; what it knows after one view is the prior of the next.
+
+    It departs from the authors' code (github.com/NanboLi/MulMON) in these: the mixture is one of pixels (LDS paper, eq.
+    1), not of each colour of a pixel; the KL is in closed form, not of a sample; the encoder's convolutions are padded;
+    and the network sees the inputs of IODINE (gradients by mask logits, likelihoods as logarithms, and the mixture's
+    posterior, see `IODINE`).
+    """
 
     config: MulMONConfig
 

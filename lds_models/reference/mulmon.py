@@ -1,4 +1,4 @@
-"""MulMON as Li et al. 2020 write it."""
+"""MulMON as Li et al. 2020 write it, but for what `MulMON` departs in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Iterative amortised inference as Greff et al. 2019 (IODINE) write it, the derivatives by autograd."""
+"""Iterative amortised inference after Greff et al. 2019 (see `IODINE`), the derivatives by autograd."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def posterior_of(parameters: Tensor) -> Normal:
 
 
 def spatial_inputs(image: Tensor, decoded: Decoded, by_means: Tensor, by_logits: Tensor) -> Tensor:
-    """What the refinement network sees of each slot, [B,K,17,H,W] (IODINE, appendix B.2)."""
+    """What the refinement network sees of each slot, [B,K,17,H,W]: after IODINE, appendix B.2; see `IODINE`."""
     log_likelihood = decoded.log_likelihood
     log_joint = decoded.log_masks + decoded.log_densities
     log_others = (log_without_each(log_joint) - log_likelihood).clamp(min=LEAST_LOG)

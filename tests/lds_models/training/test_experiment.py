@@ -75,6 +75,28 @@ def test_paper_presets_are_the_papers_and_differ_by_lds_alone(
     assert base == lds
     assert (base.optimiser.name, base.optimiser.lr, base.optimiser.schedule) == (optimiser, lr, schedule)
     assert (base.optimiser.clip_norm, base.batch_size, base.steps) == (5.0, batch_size, 600_000)
+    assert (base.precision, base.start_from, base.lds_warmup) == ("32-true", None, [0, 0])
+
+
+COMMON = {"num_slots": 7, "latent_dim": 16, "image_size": 64, "patch": 1, "lds_std": 0.1}
+
+
+@pytest.mark.parametrize("kind", ["base", "lds"])
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        ("monet", {"background_std": 0.1, "foreground_std": 0.1, "kl_latent_weight": 0.5, "kl_mask_weight": 0.5}),
+        ("iodine", {"iterations": 5, "pixel_std": 0.1, "kl_latent_weight": 1.0}),
+        ("mulmon", {"iterations": 5, "pixel_std": 0.1, "kl_latent_weight": 1.0, "min_observed": 1, "max_observed": 6}),
+        ("genesis", {"mask_latent_dim": 64, "pixel_std": 0.7, "geco_goal": 0.5655, "geco_rate": 1e-5}),
+    ],
+)
+def test_models_of_the_paper_presets_have_its_sizes_whatever_defaults_become(
+    model: str, settings: dict[str, float], kind: str
+) -> None:
+    experiment = load_experiment(f"paper_{model}_{kind}", ["data.path=x"])
+    config = vars(build_model(experiment.model).config)
+    assert {key: config[key] for key in COMMON | settings} == COMMON | settings
 
 
 def test_gqn_schedule_is_the_papers() -> None:
