@@ -15,6 +15,8 @@ from lds_cli.bench_rows import show
 from lds_cli.bench_train import MODELS, data_rows, train_rows
 from lds_cli.console import made_folder
 
+RIG_WEIGHTS = "monet_lds_table"
+
 app = typer.Typer(help="Measure speed and memory: medians and ratios of one run.", no_args_is_help=True)
 
 
@@ -97,9 +99,7 @@ def capture(json: JsonFile = None) -> None:
 @app.command()
 def rig(
     minutes: Annotated[float, typer.Option(min=0.1, help="How long, of each.")] = 1,
-    weights: Annotated[
-        str, typer.Option(help="Shipped weights by name, a file, or a run's folder.")
-    ] = "monet_lds_table",
+    weights: Annotated[str, typer.Option(help="Shipped weights by name, a file, or a run's folder.")] = RIG_WEIGHTS,
     json: JsonFile = None,
 ) -> None:
     """Perception on the simulated rig while its arm moves: rates, latencies, ids that changed, places in space.
@@ -120,8 +120,9 @@ def everything(json: JsonFile = None) -> None:
     Example: lds bench all --json bench.json
     """
     from lds_cli.bench_capture import capture_rows
+    from lds_cli.bench_rig import rig_rows
 
-    show([*data_rows(), *train_rows(), *capture_rows(), *perception_rows()], json)
+    show([*data_rows(), *train_rows(), *capture_rows(), *perception_rows(), *rig_rows(60, RIG_WEIGHTS)], json)
 
 
 def _chosen(models: str, known: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lds_cli.console import command_line, console, duration, made_folder, progress_bar
-from lds_cli.options import Limit, Slots, Split
+from lds_cli.options import Limit, Slots, Split, Weights
 from lds_cli.train import ready_memory
 
 if TYPE_CHECKING:
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    weights: Annotated[
-        str, typer.Argument(help="A .safetensors file, a run's folder, or shipped weights by name.", show_default=False)
-    ],
+    weights: Weights,
     data: Annotated[Path | None, typer.Option(help="The dataset's own folder.", show_default="required")] = None,
     split: Split = "test",
     out: Annotated[Path | None, typer.Option(help="Folder for the results.", show_default="runs/eval/WEIGHTS")] = None,

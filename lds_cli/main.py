@@ -14,7 +14,7 @@ from typing import TextIO
 import typer
 from rich.console import Console
 
-from lds_cli import bench, capture, compare, data, demo, evaluate, perceive, reproduce, segment, train, weights
+from lds_cli import bench, capture, compare, data, demo, evaluate, export, perceive, reproduce, segment, train, weights
 from lds_cli.console import print_error
 from lds_models.presets import preset_names
 
@@ -37,6 +37,7 @@ app.command("train", epilog=f"Presets: {', '.join(preset_names())}")(train.train
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("reproduce")(reproduce.reproduce)
+app.command("export")(export.export)
 app.command("segment")(segment.segment)
 app.add_typer(perceive.app, name="perceive")
 app.command("demo")(demo.demo)

@@ -12,6 +12,9 @@ Inputs = Annotated[
 ]
 Topic = Annotated[str | None, typer.Option(help="A bag's image topic.", show_default="the only one")]
 
+Weights = Annotated[
+    str, typer.Argument(help="Shipped weights by name, a .safetensors file or a run's folder.", show_default=False)
+]
 SingleViewWeights = Annotated[
     str, typer.Option(help="Shipped weights by name, a file, or a run's folder; of a single-view model.")
 ]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lds_cli.console import console, made_folder, progress_bar
-from lds_cli.options import Slots
+from lds_cli.console import console, progress_bar
+from lds_cli.options import Slots, Weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,6 @@ app = typer.Typer(
 )
 
 LABELLED_SCENES = 50  # that de-duplication is chosen on, and measured on
-
-Name = Annotated[str, typer.Argument(help="Shipped weights by name, a .safetensors file or a run's folder.")]
 
 
 @app.command("list")
@@ -54,7 +52,7 @@ def _mean(measured: dict[str, Any], name: str) -> str:
 
 
 @app.command()
-def show(weights: Name) -> None:
+def show(weights: Weights) -> None:
     """Show what a weights file says of itself: data, training, metrics.
 
     Example: lds weights show monet_lds_table
@@ -67,7 +65,7 @@ def show(weights: Name) -> None:
 
 
 @app.command()
-def path(weights: Name) -> None:
+def path(weights: Weights) -> None:
     """Print the file of weights, for other programs.
 
     Example: lds weights path monet_lds_table
@@ -75,25 +73,6 @@ def path(weights: Name) -> None:
     from lds_models.weights import load_weights
 
     print(load_weights(weights).path)
-
-
-@app.command()
-def export(
-    weights: Name,
-    out: Annotated[Path, typer.Option(help="Folder to write to.", show_default=False)],
-    to: Annotated[str, typer.Option(help="openvino.")] = "openvino",
-) -> None:
-    """Write a model for other programs: OpenVINO files (.xml, .bin), and model.json, which says what goes in and out.
-
-    Example: lds weights export monet_lds_table --out /tmp/monet
-    """
-    from lds_models.weights import load_weights
-    from perception.export import export_openvino
-
-    if to != "openvino":
-        raise typer.BadParameter(f"there is no '{to}', only openvino", param_hint="--to")
-    for file in export_openvino(load_weights(weights), made_folder(out)):
-        console.print(f"[green]Wrote[/] {file}", soft_wrap=True)
 
 
 @app.command()

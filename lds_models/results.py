@@ -18,6 +18,7 @@ from datasets.atomic import whole_file
 from datasets.json_file import read_json
 from datasets.scene import DatasetError
 from lds_models.evaluation import Evaluation
+from lds_models.measures import metrics_of
 
 # What every evaluation tells in metrics.json and in per_image.csv.
 DOCUMENT = (
@@ -79,8 +80,8 @@ def write_metrics(evaluation: Evaluation, provenance: Provenance, path: Path) ->
         "images": evaluation.num_images,
         "scenes": evaluation.num_scenes,
         "metrics": {
-            name: None if interval is None else finite(asdict(interval))
-            for name, interval in evaluation.metrics.items()
+            name: finite(asdict(interval)) if (interval := evaluation.metrics.get(name)) else None
+            for name in metrics_of(evaluation.multi_view, gap=True)
         },
         "sweeps": {name: asdict(sweep) for name, sweep in evaluation.sweeps.items()},
         "warnings": list(evaluation.warnings),

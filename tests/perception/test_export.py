@@ -22,7 +22,7 @@ SMALL = {"image_size": 16, "num_slots": 3, "iterations": 2, "decoder_channels": 
 
 
 def export(weights: object, out: Path, *options: str) -> str:
-    done = CliRunner().invoke(app, ["weights", "export", str(weights), "--out", str(out), *options])
+    done = CliRunner().invoke(app, ["export", str(weights), "--out", str(out), *options])
     assert done.exit_code == 0, done.output
     return done.output
 

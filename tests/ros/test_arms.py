@@ -156,6 +156,13 @@ def trajectory(start: list[float], goal: list[float], speed: float = 2.0) -> Tra
     return timed(NAMES, [np.array(start), np.array(goal)], np.full(2, speed), np.full(2, 4 * speed))
 
 
+def test_our_build_of_control_msgs_talks_to_drivers_of_ros_itself() -> None:
+    from control_msgs.msg import FollowJointTrajectoryAction
+
+    # Of ROS Noetic's own packages (rosmsg md5): nodes whose sums differ refuse to connect.
+    assert FollowJointTrajectoryAction._md5sum == "bc4f9b743838566551c0390c65f1a248"
+
+
 def test_joint_angles_come_in_the_order_asked_for(arm: Arm, driver: Driver) -> None:
     driver.q = np.array([0.1, 0.2])
     time.sleep(0.1)
