@@ -80,5 +80,5 @@ def test_the_shipped_weights_are_exported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format_", ["onnx", ""])
 def test_other_formats_are_refused_in_words(tmp_path: Path, format_: str) -> None:
-    done = CliRunner().invoke(app, ["weights", "export", "monet_lds_table", "--out", str(tmp_path), "--to", format_])
+    done = CliRunner().invoke(app, ["export", "monet_lds_table", "--out", str(tmp_path), "--to", format_])
     assert done.exit_code == 2 and "only openvino" in done.output
