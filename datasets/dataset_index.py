@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from datasets.scene import DatasetError
 from datasets.scene_dataset import inside
 
 INDEX_FORMAT = "lds_scenes/1"
+TEST_EVERY = 10  # of ten scene numbers in a row the last one is for testing, whatever else comes later
+_NUMBERED = re.compile(r"scene_(\d+)\.h5")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,16 @@ def write_dataset_index(
     }
     with whole_file(Path(root) / "dataset.json") as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def usual_splits(files: Iterable[str]) -> dict[str, list[str]]:
+    """`train` and, where there are such, `test`: how scene files split by their numbers, if nothing else is told."""
+    splits: dict[str, list[str]] = {}
+    for file in files:
+        number = _NUMBERED.fullmatch(file)
+        is_for_testing = number is not None and int(number[1]) % TEST_EVERY == TEST_EVERY - 1
+        splits.setdefault("test" if is_for_testing else "train", []).append(file)
+    return splits
 
 
 def read_dataset_index(root: Path) -> DatasetIndex:

@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from datasets.atomic import whole_file
-from datasets.dataset_index import DatasetIndex, read_dataset_index, write_dataset_index
+from datasets.dataset_index import DatasetIndex, read_dataset_index, usual_splits, write_dataset_index
 from datasets.json_file import plain
 from datasets.scene import DatasetError, Scene
 from datasets.scene_dataset import SceneDataset, inside
@@ -90,7 +90,10 @@ def read_per_view(path: Path) -> dict[str, np.ndarray]:
 
 
 class RecordedDataset(SceneDataset):
-    """The scenes of a folder of scene files; see `SceneDataset`. Without dataset.json, all make one split `all`."""
+    """The scenes of a folder of scene files; see `SceneDataset`.
+
+    Without dataset.json, as while `record` of the segmentation node fills the folder, they split by `usual_splits`.
+    """
 
     format = "recorded"
     layout = "a file dataset.json, or scene_*.h5 files (recorded or synthesised by lds)"
@@ -132,7 +135,7 @@ def refuse_scenes(root: Path) -> None:
 
 def _index_of_files(root: Path) -> DatasetIndex:
     names = sorted(path.name for path in root.glob("scene_*.h5"))
-    return DatasetIndex(root.name, "recorded", dict.fromkeys(names, 0), {"all": names})
+    return DatasetIndex(root.name, "recorded", dict.fromkeys(names, 0), usual_splits(names))
 
 
 def _file_content(scene: Scene, attributes: Mapping[str, Any], per_view: Mapping[str, np.ndarray]) -> bytes:

@@ -15,7 +15,8 @@ from perception.segmentation import ObjectSegment, Segmentation
 class Keeper:
     """Writes `scene_NNNNNN.h5` files, one an image, which go on from what the folder holds already.
 
-    Each file is whole from the moment it is there. `lds data view` and `browse` show them; `lds train` takes them.
+    Each file is whole from the moment it is there. All commands take the folder, without dataset.json: each tenth scene
+    is its split `test`, see `datasets.dataset_index.usual_splits`.
 
     Args:
         every: seconds between the stamps of images that are kept; 0: all.

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from datasets.dataset_index import write_dataset_index
+from datasets.dataset_index import usual_splits, write_dataset_index
 from datasets.recorded import write_scene
 from datasets.rosbag.bag import Bag, Topics
 from datasets.rosbag.messages import depth_from_message, image_from_message
 from datasets.scene import Scene
 
 DEPTH_APART = 20 * 10**6  # nanoseconds between an image and its depth
-TEST_EVERY = 10  # of ten scenes in a row the last one is for testing, as in recordings
 
 
 @dataclass(frozen=True)
@@ -100,10 +99,7 @@ class SceneWriter:
 
     def finish(self, name: str) -> None:
         """Write dataset.json. Raises DatasetError."""
-        splits: dict[str, list[str]] = {}
-        for number, file in enumerate(self._files):
-            splits.setdefault("test" if number % TEST_EVERY == TEST_EVERY - 1 else "train", []).append(file)
-        write_dataset_index(self._out, name, "rosbag", self._files, splits)
+        write_dataset_index(self._out, name, "rosbag", self._files, usual_splits(self._files))
 
 
 def _nearest_depths(bag: Bag, topic: str, stamps: Sequence[int]) -> dict[int, tuple[int, int]]:

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from capture.storage.index import list_unlisted
 from datasets.loading import open_dataset
 from datasets.recorded import read_per_view, read_scene, write_dataset_index, write_scene
 from datasets.scene import DatasetError, Scene
@@ -213,10 +214,22 @@ def test_dataset_with_index(dataset_folder):
         dataset[3]
 
 
-def test_dataset_without_index_has_one_split(dataset_folder):
+def test_dataset_without_index_is_for_training_until_it_has_ten_scenes(dataset_folder):
     (dataset_folder / "dataset.json").unlink()
-    assert open_dataset(dataset_folder).splits == {"all": 3}
-    assert len(open_dataset(dataset_folder, "all")) == 3
+    assert open_dataset(dataset_folder).splits == {"train": 3}
+    assert len(open_dataset(dataset_folder, "train")) == 3
+    with pytest.raises(DatasetError, match="has no split 'test'; it has train"):
+        open_dataset(dataset_folder, "test")
+
+
+def test_dataset_without_index_splits_as_the_recorder_would_list_it(tmp_path, drawn_scene):
+    for number in (0, 8, 9, 10, 19, 20, 1000009):
+        write_scene(tmp_path / f"scene_{number:06d}.h5", drawn_scene)
+    unlisted = {split: open_dataset(tmp_path, split).files() for split in ("train", "test")}
+    assert [path.name for path in unlisted["test"]] == ["scene_000009.h5", "scene_000019.h5", "scene_1000009.h5"]
+    assert list_unlisted(tmp_path) == []
+    assert (tmp_path / "dataset.json").exists()
+    assert {split: open_dataset(tmp_path, split).files() for split in ("train", "test")} == unlisted
 
 
 def test_unfinished_files_are_no_scenes(dataset_folder):

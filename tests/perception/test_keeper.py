@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from shown_commands import shown_commands
 
 from datasets.check import check_dataset
 from datasets.loading import open_dataset
@@ -14,6 +18,7 @@ from perception.keeper import Keeper
 from perception.placing import Lens, Places
 from perception.segmentation import ObjectSegment, Region, Segmentation
 
+PAGE = Path(__file__).resolve().parents[2] / "docs/own_camera.md"
 LENS = Lens(np.diag([50.0, 50.0, 1.0]), np.zeros(5), (48, 64))
 
 
@@ -43,6 +48,20 @@ def test_what_was_kept_reads_back_as_a_dataset(tmp_path: Path) -> None:
             np.testing.assert_array_equal(scene.masks[0] == i + 1, segmentation.labels == described["track"])
     assert read[0].objects[1]["camera_position"] == [0.0, 0.1, 0.4]
     assert not check_dataset(open_dataset(tmp_path / "kept"), lambda done: None).problems
+
+
+def test_a_model_is_trained_on_what_was_kept_as_the_page_tells(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "data/own", every=0, model="monet_lds_table")
+    for number in range(3):
+        keeper.keep(*frame(number + 1, number + 2), float(number))
+    (words,) = [words for words in shown_commands(PAGE.read_text()) if words[:3] == ["lds", "train", "table_monet_lds"]]
+    done = subprocess.run(
+        [sys.executable, "-m", "lds_cli.main", *words[1:], "steps=1", "batch_size=2"],
+        cwd=tmp_path, env={**os.environ, "LDS_CACHE": str(tmp_path / "cache")},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "runs/own/weights.safetensors").exists()
 
 
 def test_images_are_kept_at_the_pace_that_was_asked_for(tmp_path: Path) -> None:
