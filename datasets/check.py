@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from datasets.checks.depth import check_depth
 from datasets.checks.epipolar import EpipolarCheck
 from datasets.checks.findings import Findings, listed
 from datasets.checks.objects import check_masks, check_positions
@@ -61,6 +62,7 @@ def _check_scene(findings: Findings, scene: Scene, seen: dict[bytes, str], epipo
     check_poses(findings, scene)
     if len(findings.problems) == problems:  # pictures and poses that are none cannot be compared
         epipolar.add(scene)
+        check_depth(findings, scene)
     if scene.masks is not None:
         check_masks(findings, scene)
         check_positions(findings, scene)

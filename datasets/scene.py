@@ -106,6 +106,10 @@ class Scene:
         return self._known("masks")
 
     @property
+    def known_depth(self) -> np.ndarray:
+        return self._known("depth")
+
+    @property
     def known_amodal_masks(self) -> np.ndarray:
         return self._known("amodal_masks")
 

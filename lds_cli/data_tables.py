@@ -48,6 +48,9 @@ def statistics(findings: Findings) -> Table:
         judged = len(findings.epipolar_errors)
         told = f"{median:.2f} px off at 640 px width (median of {judged} scenes), worst scene {high:.2f} px"
         table.add_row("poses against pictures", told)
+    if findings.table_errors:
+        median, high = 1e3 * np.quantile(findings.table_errors, [0.5, 1])
+        table.add_row("the table by depth", f"{median:.1f} mm from view to view (median), {high:.1f} mm at most")
     return table
 
 

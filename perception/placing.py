@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from perception.geometry import Placement, pixel_rays, place_objects
+from datasets.table_plane import pixel_rays
+from perception.geometry import Placement, place_objects
 from perception.segmentation import ObjectSegment, Region, Segmentation
 from perception.stamped import Stamped
 from perception.view_rays import ViewRays

@@ -22,6 +22,7 @@ class Findings:
         identity_views, identity_agrees: views whose ids were compared with projected positions, and those that agree.
         epipolar_errors: of each scene that could be judged: by how much matched points of neighbouring pictures miss
             the epipolar lines that the poses give; the median, in pixels of a picture 640 wide.
+        table_errors: metres, of each view whose depth shows a table: how far off it is from the one that most show.
         unjudged: scenes with poses that the pictures could neither confirm nor refute.
     """
 
@@ -37,6 +38,7 @@ class Findings:
     identity_views: int = 0
     identity_agrees: int = 0
     epipolar_errors: list[float] = field(default_factory=list)
+    table_errors: list[float] = field(default_factory=list)
     unjudged: list[str] = field(default_factory=list)
 
     @property

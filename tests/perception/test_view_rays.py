@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from datasets.synthesis.table_cubes import TableRenderer, make_scene
-from perception.geometry import pixel_rays
+from datasets.table_plane import pixel_rays
 from perception.view_rays import triangulate
 
 
