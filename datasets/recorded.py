@@ -120,11 +120,18 @@ class RecordedDataset(SceneDataset):
     def _read(self, index: int) -> Scene:
         name = self._names[index]
         path = inside(self.root, name, self.root / "dataset.json")
-        scene = read_scene(path)
+        try:
+            scene = read_scene(path)
+        except DatasetError as error:
+            raise DatasetError(f"{error}{self._remedy(path)}") from error
         listed = self._views[name]
         if listed and listed != scene.num_views:
-            raise DatasetError(f"{path}: has {scene.num_views} views, dataset.json lists {listed}; record it again")
+            problem = f"has {scene.num_views} views, dataset.json lists {listed}; record it again"
+            raise DatasetError(f"{path}: {problem}{self._remedy(path)}")
         return scene
+
+    def _remedy(self, path: Path) -> str:
+        return f"; to go on without it: lds data drop {self.root} {path.stem}"
 
 
 def refuse_scenes(root: Path) -> None:
