@@ -33,7 +33,8 @@ class HandEyeNode:
 
     def __init__(self) -> None:
         self._profile: RobotProfile = load_robot_profile(rospy.get_param("~robot"))
-        self._T_tool_camera: np.ndarray = find_hand_eye(str(rospy.get_param("~calibration"))).T_tool_camera
+        calibration = str(rospy.get_param("~calibration"))
+        self._T_tool_camera: np.ndarray = find_hand_eye(calibration, self._profile.name, rospy.logwarn).T_tool_camera
         self._camera = str(rospy.get_param("~frame", "camera_optical_frame"))
         self._world = str(rospy.get_param("~world", "world")).strip("/")
         self._broadcaster = tf2_ros.StaticTransformBroadcaster()

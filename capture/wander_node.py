@@ -28,7 +28,7 @@ from lds_ros.nodes import roscore_answers
 def wander() -> None:
     """Raises Interrupted where the node is shut down, CaptureError where the arm cannot, KeyError for a parameter."""
     profile = load_robot_profile(rospy.get_param("~robot"))
-    hand_eye = find_hand_eye(str(rospy.get_param("~calibration")))
+    hand_eye = find_hand_eye(str(rospy.get_param("~calibration")), profile.name, rospy.logwarn)
     planner = robot_planner(profile)
     pattern = load_viewpoints(rospy.get_param("~viewpoints", "hemisphere"))
     views, seconds = int(rospy.get_param("~views", 12)), float(rospy.get_param("~pause", 0.5))

@@ -17,6 +17,7 @@ MAX_AGE = 30.0  # days; mounts loosen, and nobody remembers the knock
 SECONDS_A_DAY = 86400.0
 
 COMMAND = "lds capture calibrate"
+_HAND_EYE = "hand-eye calibration"
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,33 @@ def problems(
         found += _intrinsics_problems(calibration.intrinsics, camera, size, now)
     if robot is not None:
         found += _hand_eye_problems(calibration.hand_eye, robot, camera, now)
-    intrinsics, hand_eye = calibration.intrinsics, calibration.hand_eye
-    both_matter = robot is not None and not camera_tells_intrinsics
-    if both_matter and intrinsics is not None and hand_eye is not None and intrinsics.made > hand_eye.made:
-        found.append(f"the intrinsics were made anew after the hand-eye calibration: run {COMMAND} handeye again")
+    if robot is not None and not camera_tells_intrinsics:
+        found += _order_problems(calibration)
     return found
+
+
+def hand_eye_faults(part: HandEye, robot: str) -> list[str]:
+    """Why a hand-eye calibration cannot be of use to a robot, each with what to do: it is bad, or of another one."""
+    run = f"run {COMMAND} handeye"
+    return _grade_problems(_HAND_EYE, part, run) + _robot_problems(part, robot, run)
+
+
+def hand_eye_doubts(calibration: Calibration, now: float) -> list[str]:
+    """Why its hand-eye part may no longer hold, each with what to do: its age, or intrinsics that are newer.
+
+    Args:
+        now: Unix time.
+    """
+    if calibration.hand_eye is None:
+        return []
+    return _age_problems(_HAND_EYE, calibration.hand_eye, now, f"run {COMMAND} handeye") + _order_problems(calibration)
+
+
+def _order_problems(calibration: Calibration) -> list[str]:
+    intrinsics, hand_eye = calibration.intrinsics, calibration.hand_eye
+    if intrinsics is None or hand_eye is None or intrinsics.made <= hand_eye.made:
+        return []
+    return [f"the intrinsics were made anew after the hand-eye calibration: run {COMMAND} handeye again"]
 
 
 def _intrinsics_problems(part: IntrinsicsResult | None, camera: str, size: tuple[int, int], now: float) -> list[str]:
@@ -143,28 +166,37 @@ def _hand_eye_problems(part: HandEye | None, robot: str, camera: str, now: float
     run = f"run {COMMAND} handeye"
     if part is None:
         return [f"there is no hand-eye calibration, so where the camera looks is not known: {run}"]
-    found = _common_problems("hand-eye calibration", part, camera, now, run)
-    if part.robot != robot:
-        found.append(
-            f"the hand-eye calibration is of the robot '{part.robot}', and this is '{robot}': {run} on this one"
-        )
-    return found
+    return _common_problems(_HAND_EYE, part, camera, now, run) + _robot_problems(part, robot, run)
+
+
+def _robot_problems(part: HandEye, robot: str, run: str) -> list[str]:
+    if part.robot == robot:
+        return []
+    return [f"the {_HAND_EYE} is of the robot '{part.robot}', and this is '{robot}': {run} on this one"]
 
 
 def _common_problems(what: str, part: IntrinsicsResult | HandEye, camera: str, now: float, run: str) -> list[str]:
-    found = []
-    if part.verdict.grade == "bad":
-        why = "; ".join(part.verdict.reasons) or "no reason is given"
-        found.append(f"the {what} is bad ({why}): {run} again")
+    found = _grade_problems(what, part, run)
     if part.camera != camera:
         found.append(
             f"the {what} is of the camera with serial '{part.camera}', and this one has '{camera}': "
             f"plug in the other camera, or {run} with this one"
         )
+    return found + _age_problems(what, part, now, run)
+
+
+def _grade_problems(what: str, part: IntrinsicsResult | HandEye, run: str) -> list[str]:
+    if part.verdict.grade != "bad":
+        return []
+    why = "; ".join(part.verdict.reasons) or "no reason is given"
+    return [f"the {what} is bad ({why}): {run} again"]
+
+
+def _age_problems(what: str, part: IntrinsicsResult | HandEye, now: float, run: str) -> list[str]:
     age = (now - part.made.timestamp()) / SECONDS_A_DAY
     made = f"{part.made:%Y-%m-%d}"
     if age > MAX_AGE:
-        found.append(f"the {what} is {age:.0f} days old (of {made}), more than {MAX_AGE:.0f}: {run} again")
+        return [f"the {what} is {age:.0f} days old (of {made}), more than {MAX_AGE:.0f}: {run} again"]
     if age < -1:
-        found.append(f"the {what} is dated {made}, in the future: set this computer's clock, or {run} again")
-    return found
+        return [f"the {what} is dated {made}, in the future: set this computer's clock, or {run} again"]
+    return []

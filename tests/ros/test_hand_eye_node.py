@@ -6,12 +6,13 @@ import dataclasses
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from processes import ROOT, wait_for
+from processes import PATIENCE, ROOT, wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
@@ -21,7 +22,8 @@ from tf2_msgs.msg import TFMessage
 
 from capture.calibration.calibration import Calibration
 from capture.calibration.calibration_file import save_calibration
-from capture.hand_eye_node import PATIENCE
+from capture.calibration.verdict import Verdict
+from capture.hand_eye_node import PATIENCE as OTHERS_TIME
 from capture.simulation.true_calibration import true_calibration
 from datasets.camera import look_at
 from lds_ros.messages import transform_message
@@ -56,14 +58,14 @@ def tf() -> StaticTf:
 
 @pytest.fixture
 def start(start_node: Start, tmp_path: Path) -> Start:
-    """Starts a hand-eye node of this name, for a robot whose frames begin with it."""
+    """Starts a hand-eye node of this name, for a robot whose frames begin with it; its calibration may be changed."""
 
-    def start(name: str, **parameters: object) -> subprocess.Popen:
+    def start(name: str, hand_eye: dict[str, object] | None = None, **parameters: object) -> subprocess.Popen:
         profile = yaml.safe_load((ROOT / "config/robots/ur5e.yaml").read_text())
         profile |= {"name": name, "base_frame": f"{name}_base", "tool_frame": f"{name}_tool"}
         (tmp_path / "robot.yaml").write_text(yaml.safe_dump({**profile, "T_world_base": T_WORLD_BASE}))
-        hand_eye = dataclasses.replace(true_calibration().hand_eye, robot=name)
-        save_calibration(tmp_path / "calibration.yaml", Calibration(hand_eye=hand_eye))
+        calibrated = dataclasses.replace(true_calibration().hand_eye, **{"robot": name, **(hand_eye or {})})
+        save_calibration(tmp_path / "calibration.yaml", Calibration(hand_eye=calibrated))
         files = {"robot": tmp_path / "robot.yaml", "calibration": tmp_path / "calibration.yaml"}
         return start_node("hand_eye_node.py", name, **files, frame=f"{name}_camera", **parameters)
 
@@ -133,5 +135,29 @@ def test_a_world_that_is_the_base_has_nothing_above_it(start: Start, tf: StaticT
     node = start("own", world="own_base")
     expected = T_BASE_TOOL @ true_calibration().hand_eye.T_tool_camera
     np.testing.assert_allclose(where("own_camera", "own_base"), expected, atol=1e-9)
-    time.sleep(PATIENCE + 1)  # by then another world would have been told
+    time.sleep(OTHERS_TIME + 1)  # by then another world would have been told
     assert latched("own") == {"own_camera"} and node.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "hand_eye", "told"),
+    [
+        ("strange", {"robot": "franka_panda"}, "is of the robot 'franka_panda', and this is 'strange'"),
+        ("shaken", {"verdict": Verdict("bad", ("it shook",))}, "the hand-eye calibration is bad (it shook)"),
+    ],
+)
+def test_a_calibration_that_is_bad_or_of_another_robot_is_refused_in_one_line(
+    start: Start, name: str, hand_eye: dict[str, object], told: str
+) -> None:
+    node = start(name, hand_eye)
+    assert node.wait(PATIENCE) == 1
+    (line,) = [line for line in node.log.read_text().splitlines() if "cannot start" in line]
+    assert told in line and "calibration.yaml" in line and "lds capture calibrate handeye" in line
+    assert "Traceback" not in node.log.read_text()
+
+
+def test_a_stale_calibration_is_taken_with_a_warning(start: Start) -> None:
+    node = start("stale", {"made": datetime(2020, 3, 1, tzinfo=UTC)}, world="")
+    assert latched("stale") == {"stale_camera"}
+    (line,) = [line for line in node.log.read_text().splitlines() if "[WARN]" in line]
+    assert "days old (of 2020-03-01), more than 30" in line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import yaml
 
 from capture.calibration.calibration import Calibration, HandEye, IntrinsicsResult, problems
 from capture.calibration.calibration_file import load_calibration, save_calibration
+from capture.calibration.named_calibration import find_hand_eye
 from capture.calibration.verdict import Verdict
 from capture.cameras.camera import Intrinsics
 from capture.errors import CalibrationError
@@ -143,3 +144,40 @@ def test_camera_that_tells_its_intrinsics_needs_only_the_hand_eye_part() -> None
 
 def test_freehand_needs_only_the_intrinsics() -> None:
     assert of(Calibration(LENS), robot=None) == []
+
+
+def hand_eye_of(path: Path, calibration: Calibration, robot: str = "ur5e") -> tuple[HandEye, list[str]]:
+    """The hand-eye part as nodes take it from a file, and the doubts that it is taken with."""
+    save_calibration(path / "calibration.yaml", calibration)
+    doubts: list[str] = []
+    return find_hand_eye(str(path / "calibration.yaml"), robot, doubts.append), doubts
+
+
+def fresh(calibration: Calibration) -> Calibration:
+    made = datetime.now(UTC).replace(microsecond=0)
+    lens = None if calibration.intrinsics is None else replace(calibration.intrinsics, made=made)
+    return Calibration(lens, replace(calibration.hand_eye, made=made))
+
+
+def test_a_fresh_hand_eye_of_this_robot_is_taken_without_a_doubt(tmp_path: Path) -> None:
+    hand_eye, doubts = hand_eye_of(tmp_path, fresh(BOTH))
+    assert np.array_equal(hand_eye.T_tool_camera, T) and not doubts
+
+
+def test_a_hand_eye_of_another_robot_or_a_bad_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match="calibration.yaml: .* robot 'ur5e', and this is 'franka'"):
+        hand_eye_of(tmp_path, fresh(BOTH), "franka")
+    with pytest.raises(CalibrationError, match="calibration.yaml: the hand-eye calibration is bad .it shook."):
+        hand_eye_of(tmp_path, Calibration(LENS, replace(HAND_EYE, verdict=Verdict("bad", ("it shook",)))))
+    with pytest.raises(CalibrationError, match="calibration.yaml: has no hand-eye part"):
+        hand_eye_of(tmp_path, Calibration(LENS))
+
+
+def test_a_hand_eye_that_may_no_longer_hold_is_taken_with_a_doubt(tmp_path: Path) -> None:
+    old = replace(HAND_EYE, made=datetime(2020, 3, 1, tzinfo=UTC))
+    _, (doubt,) = hand_eye_of(tmp_path, Calibration(None, old))
+    assert "calibration.yaml: " in doubt and "days old (of 2020-03-01), more than 30" in doubt
+    now = fresh(BOTH)
+    earlier = replace(now.hand_eye, made=now.hand_eye.made - timedelta(hours=1))
+    _, (doubt,) = hand_eye_of(tmp_path, Calibration(now.intrinsics, earlier))
+    assert "the intrinsics were made anew after the hand-eye calibration" in doubt
