@@ -46,7 +46,8 @@ def publish(
     card = loaded.card | {"name": name, "notes": notes, "deduplication": deduplication or {}, "metrics": []}
     for evaluation in evaluations:
         card["metrics"].append(_measured(evaluation, loaded))
-    card["domain"] = _domain(evaluations[0]) if evaluations else {}
+    if evaluations:
+        card["domain"] = domain_of(read_rows(evaluations[0])["mse"])
     card["perception"] = perception or {}
     path = folder / f"{name}.safetensors"
     save_weights(path, loaded.model, card)
@@ -77,9 +78,8 @@ def _measured(evaluation: Path, loaded: LoadedModel) -> dict[str, Any]:
     return {key: document[key] for key in kept} | {"metrics": metrics}
 
 
-def _domain(evaluation: Path) -> dict[str, float]:
-    """What tells images of the kind that the model knows: quantiles of its reconstruction error on unseen ones."""
-    errors = read_rows(evaluation)["mse"]
+def domain_of(errors: np.ndarray) -> dict[str, float]:
+    """What tells images of the kind that a model knows: quantiles of its mean squared error on some, [N]."""
     return {f"mse_p{percent}": float(np.percentile(errors, percent)) for percent in (50, 99)}
 
 

@@ -48,7 +48,7 @@ def reconstruction_error(model: SceneModel, image: np.ndarray) -> float:
 
 
 def usual_error(card: Mapping[str, Any]) -> float | None:
-    """The reconstruction error that 99 of 100 unseen images of the kind trained on stay below; None: not known."""
+    """The reconstruction error that 99 of 100 images of the kind trained on stay below; None: not known."""
     return card.get("domain", {}).get("mse_p99")
 
 
@@ -76,7 +76,8 @@ def findings(pictures: Sequence[Picture], image_size: int, usual: float | None) 
         found.append(f"{many} are blurred: focus on the table, and let the camera stand still")
     if usual is None:
         found.append(
-            "the weights' card does not tell how well they draw images of their own kind: nothing to compare with"
+            "the weights' card does not tell how well they draw images of their own kind: nothing to compare with; of an "
+            "own run, give its command again with --resume, which measures it"
         )
     elif many := share([p.error > usual for p in pictures]):
         times = float(np.median([p.error for p in pictures])) / usual

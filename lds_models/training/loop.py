@@ -19,6 +19,7 @@ from datasets.yaml_file import read_yaml
 from lds_models.precision import training_precision
 from lds_models.registry import ConfigError, build_model
 from lds_models.training.curves import Curves, NoCurves
+from lds_models.training.domain import domain_images, measured_domain
 from lds_models.training.errors import TrainingError
 from lds_models.training.experiment import Experiment
 from lds_models.training.pace import Pace
@@ -61,11 +62,13 @@ def train(
     data = experiment.data
     packed = replicas.in_turn(lambda: pack(data.path, data.split, model.image_size, with_masks=False))
     held_out = replicas.on_first(lambda: validation_data(data, model))
+    own_kind = replicas.on_first(lambda: domain_images(data, model, packed))
     trainer = Trainer(experiment, run, model, packed, replicas)
     _steps(trainer, experiment, Curves(run, trainer.step) if replicas.is_first else NoCurves(), held_out, progress)
     weights = run / "weights.safetensors"
-    if replicas.is_first:
-        save_weights(weights, model, _card(experiment, run, packed, trainer, command))
+    if own_kind is not None:  # in the first process
+        card = _card(experiment, run, packed, trainer, command) | {"domain": measured_domain(model, own_kind)}
+        save_weights(weights, model, card)
     return weights
 
 

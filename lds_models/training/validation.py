@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from datasets.packing import PackedDataset, pack
 from datasets.scene import DatasetError
 from lds_models.evaluation import first_scenes, slots_needed
 from lds_models.explainer import Explainer
+from lds_models.explanation import Explanation
 from lds_models.metrics.reconstruction import mean_squared_error
 from lds_models.metrics.segmentation import miou
 from lds_models.model import MultiViewModel, SceneModel
@@ -41,20 +43,25 @@ def validation_data(config: DataConfig, model: SceneModel) -> PackedDataset | No
 
 def validate(model: SceneModel, packed: PackedDataset) -> dict[str, float]:
     """Mean MSE and, where the dataset has masks, mIoU. Leaves the model and the random state as they were."""
-    shard, mode = model.shard, model.training
-    device = next(model.parameters()).device
-    model.shard = (0, 1)  # a single process validates
-    try:
-        explanations = list(Explainer(model, packed, device=str(device)))
-    finally:
-        model.shard = shard
-        model.train(mode)
-    errors = np.concatenate([mean_squared_error(e.images, e.reconstruction) for e in explanations])
+    explained = list(explanations(model, packed))
+    errors = np.concatenate([mean_squared_error(e.images, e.reconstruction) for e in explained])
     row = {"val_mse": float(errors.mean())}
-    tables = [e.table for e in explanations if e.table is not None]
+    tables = [e.table for e in explained if e.table is not None]
     if tables:
         row["val_miou"] = float(np.concatenate([miou(table) for table in tables]).mean())
     return row
+
+
+def explanations(model: SceneModel, packed: PackedDataset) -> Iterator[Explanation]:
+    """What a model in training makes of images, batch by batch; afterwards the model is as it was. In one process."""
+    shard, mode = model.shard, model.training
+    device = next(model.parameters()).device
+    model.shard = (0, 1)
+    try:
+        yield from Explainer(model, packed, device=str(device))
+    finally:
+        model.shard = shard
+        model.train(mode)
 
 
 def _check_slots(model: SceneModel, packed: PackedDataset) -> None:
