@@ -60,9 +60,11 @@ def _check_scene(findings: Findings, scene: Scene, seen: dict[bytes, str], epipo
     problems = len(findings.problems)
     check_pictures(findings, scene, seen)
     check_poses(findings, scene)
+    proven = []
     if len(findings.problems) == problems:  # pictures and poses that are none cannot be compared
-        epipolar.add(scene)
-        check_depth(findings, scene)
+        proven += [epipolar.add(scene), check_depth(findings, scene)]
     if scene.masks is not None:
         check_masks(findings, scene)
-        check_positions(findings, scene)
+        proven.append(check_positions(findings, scene))
+    if scene.T_world_camera is not None and scene.num_views > 1 and not any(proven):
+        findings.unproven.append(scene.name)

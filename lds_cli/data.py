@@ -87,11 +87,15 @@ def synth(
 
 @app.command()
 def check(path: DatasetPath, split: Split = None) -> None:
-    """Read every scene and prove that the dataset is sound. Exits with 1 if it is not.
+    """Read every scene and tell whether the dataset is sound. Exits with 1 if it is not.
 
     Looks for unreadable or inconsistent files, blank and repeated images, poses that are none or that the pictures
-    contradict (another view's, or of a wrong hand-eye calibration), object ids that differ between views or disagree
-    with the objects' projected positions, and for what an interrupted recording left.
+    contradict (another view's, or of a wrong hand-eye calibration), depth that is missing, of a wrong unit or scale, or
+    that shows a table which is not one for all views, object ids that differ between views or disagree with the
+    objects' projected positions, and for what an interrupted recording left.
+
+    "Sound, but the poses of N scenes are unproven": neither pictures nor depth nor known positions of objects tell
+    whether their poses are right. Place patterned objects, or record depth. The exit code is 0.
 
     Example: lds data check /tmp/table
     """
@@ -107,7 +111,8 @@ def check(path: DatasetPath, split: Split = None) -> None:
     if findings.problems:
         print_error(f"{path} is {findings.verdict}")
         raise typer.Exit(1)
-    console.print(f"[green]{dataset.name} is {findings.verdict}.[/]")
+    colour = "yellow" if findings.unproven else "green"
+    console.print(f"[{colour}]{dataset.name} is {findings.verdict}.[/]", soft_wrap=True)
 
 
 @app.command()

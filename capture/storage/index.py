@@ -8,12 +8,11 @@ from pathlib import Path
 
 from capture.storage.disk_errors import explained
 from capture.storage.names import INDEX, scene_number
-from datasets.dataset_index import DatasetIndex, read_dataset_index, write_dataset_index
+from datasets.dataset_index import DatasetIndex, read_dataset_index, usual_splits, write_dataset_index
 from datasets.recorded import read_scene
 from datasets.scene import DatasetError
 
 KIND = "recorded"
-TEST_EVERY = 10  # of ten scene numbers in a row the last one is for testing, whatever else is recorded later
 
 
 def read_index(root: Path) -> DatasetIndex:
@@ -27,8 +26,8 @@ def add_to_index(root: Path, scenes: Mapping[str, int]) -> None:
     """List scene files with their numbers of views. The splits of files that are listed stay. Raises DatasetError."""
     index = read_index(root)
     splits = {split: list(files) for split, files in index.splits.items()}
-    for file in sorted(scenes.keys() - index.scenes.keys()):
-        splits.setdefault(_split(file), []).append(file)
+    for split, new in usual_splits(sorted(scenes.keys() - index.scenes.keys())).items():
+        splits.setdefault(split, []).extend(new)
     write_dataset_index(root, index.name, index.kind, dict(sorted({**index.scenes, **scenes}.items())), splits)
 
 
@@ -50,7 +49,7 @@ def put_into_index(root: Path, file: str, views: int, splits: Sequence[str]) -> 
     if not (root / INDEX).exists() or file in index.scenes:
         return
     joined = {split: list(files) for split, files in index.splits.items()}
-    for split in splits or [_split(file)]:
+    for split in splits or usual_splits([file]):
         insort(joined.setdefault(split, []), file)
     _write(root, index, dict(sorted({**index.scenes, file: views}.items())), joined)
 
@@ -77,8 +76,3 @@ def list_unlisted(root: Path) -> list[str]:
 def _write(root: Path, index: DatasetIndex, scenes: Mapping[str, int], splits: Mapping[str, Sequence[str]]) -> None:
     with explained(root / INDEX):
         write_dataset_index(root, index.name, index.kind, scenes, splits)
-
-
-def _split(file: str) -> str:
-    number = scene_number(file)
-    return "test" if number is not None and number % TEST_EVERY == TEST_EVERY - 1 else "train"

@@ -26,10 +26,10 @@ class EpipolarCheck:
         self._findings = findings
         self._pool: list[tuple[str, Correspondences]] = []
 
-    def add(self, scene: Scene) -> None:
-        """Judge a scene, or keep it to be judged with the next ones."""
+    def add(self, scene: Scene) -> bool:
+        """Judge a scene, or keep it to be judged with the next ones; whether its pictures tell enough for that."""
         if scene.T_world_camera is None or scene.K is None or scene.image_size[1] < SMALLEST_IMAGE:
-            return
+            return False
         matches = find_correspondences(scene)
         shifted = _shift(matches)
         if shifted:
@@ -39,8 +39,10 @@ class EpipolarCheck:
             self._pool.append((scene.name, matches))
         else:
             self._findings.unjudged.append(scene.name)
+            return False
         if len(self._pool) == POOLED:
             self.finish()
+        return True
 
     def finish(self) -> None:
         """Judge what was kept."""

@@ -24,6 +24,7 @@ class Findings:
             the epipolar lines that the poses give; the median, in pixels of a picture 640 wide.
         table_errors: metres, of each view whose depth shows a table: how far off it is from the one that most show.
         unjudged: scenes with poses that the pictures could neither confirm nor refute.
+        unproven: scenes of several views with poses that neither pictures nor depth nor objects' positions could.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -40,13 +41,19 @@ class Findings:
     epipolar_errors: list[float] = field(default_factory=list)
     table_errors: list[float] = field(default_factory=list)
     unjudged: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
 
     @property
     def verdict(self) -> str:
-        if not self.problems:
-            return f"sound: all {self.scenes} scenes can be read and agree with themselves"
-        more = len(self.problems)
-        return f"not sound: {more} problem{'s' if more > 1 else ''}, {self.scenes} scenes could be read"
+        if self.problems:
+            more = len(self.problems)
+            return f"not sound: {more} problem{'s' if more > 1 else ''}, {self.scenes} scenes could be read"
+        if self.unproven:
+            return (
+                f"sound, but the poses of {len(self.unproven)} of {self.scenes} scenes are unproven: "
+                f"{listed(self.unproven)}; to have them proven, place patterned objects or record depth"
+            )
+        return f"sound: all {self.scenes} scenes can be read and agree with themselves"
 
 
 def listed(items: Iterable[object]) -> str:

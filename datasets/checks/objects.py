@@ -39,12 +39,12 @@ def check_masks(findings: Findings, scene: Scene) -> None:
                 )
 
 
-def check_positions(findings: Findings, scene: Scene) -> None:
-    """Project the objects: they must fall on their own masks."""
+def check_positions(findings: Findings, scene: Scene) -> bool:
+    """Project the objects: they must fall on their own masks. Whether any of them could be judged."""
     if scene.T_world_camera is None or scene.K is None or not scene.objects:
-        return
+        return False
     if any(o.get("position") is None for o in scene.objects):
-        return
+        return False
     cubes, by_view = _errors_by_view(scene)
     errors = [error for of_view in by_view for error in of_view]
     findings.centre_errors += errors
@@ -65,6 +65,7 @@ def check_positions(findings: Findings, scene: Scene) -> None:
         findings.problems.append(
             f"{scene.name}: masks lie at other objects' places in views {listed(swapped)}; ids differ between views"
         )
+    return bool(errors)
 
 
 def _errors_by_view(scene: Scene) -> tuple[bool, list[list[float]]]:

@@ -42,7 +42,7 @@ def with_depth(scene, depth):
 
 def test_views_of_a_sound_scene_show_one_table(tmp_path, scene):
     findings = check(tmp_path, scene)
-    assert findings.problems == []
+    assert findings.problems == [] and findings.verdict.startswith("sound: all 1 scenes")
     assert len(findings.table_errors) == VIEWS and max(findings.table_errors) < 0.001
 
 
@@ -120,9 +120,15 @@ def test_depth_that_is_not_aligned_to_the_picture_is_found(tmp_path, scene):
     assert "depth shows tables up to" in problem
 
 
-def test_depth_without_poses_or_without_a_plane_tells_nothing_of_poses(tmp_path, scene):
-    unknown = dataclasses.replace(scene, T_world_camera=None)
+def test_depth_without_a_plane_proves_no_poses(tmp_path, scene):
     ragged = with_depth(scene, np.random.default_rng(0).uniform(0.3, 0.7, scene.depth.shape))
-    for each in (unknown, ragged):
-        findings = check(tmp_path, each)
-        assert findings.problems == [] and findings.table_errors == []
+    findings = check(tmp_path, ragged)
+    assert findings.problems == [] and findings.table_errors == []
+    assert findings.verdict.startswith("sound, but the poses of 1 of 1 scenes are unproven: scene_000000")
+
+
+def test_depth_without_poses_is_judged_by_itself(tmp_path, scene):
+    unknown = dataclasses.replace(scene, T_world_camera=None)
+    findings = check(tmp_path, unknown)
+    assert findings.verdict.startswith("sound: all") and findings.table_errors == []
+    assert "another unit" in check(tmp_path, with_depth(unknown, 1000 * scene.depth)).problems[0]

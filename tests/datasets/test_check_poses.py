@@ -36,7 +36,7 @@ def moved(scene: Scene, place: tuple, degrees: tuple) -> Scene:
 
 def test_poses_that_agree_with_the_pictures(tmp_path, speckled):
     findings = check(tmp_path, speckled)
-    assert findings.problems == [] and findings.notes == []
+    assert findings.problems == [] and findings.notes == [] and findings.verdict.startswith("sound: all 1 scenes")
     assert len(findings.epipolar_errors) == 1 and findings.epipolar_errors[0] < 1
 
 
@@ -87,6 +87,24 @@ def test_white_table_is_told_as_what_could_not_be_judged(tmp_path, speckled):
     findings = check(tmp_path, dataclasses.replace(speckled, images=noise))
     assert findings.problems == [] and findings.epipolar_errors == []
     assert "could not be judged by the pictures in 1 of 1 scenes (scene_000000): too few features" in findings.notes[0]
+    assert findings.verdict == (
+        "sound, but the poses of 1 of 1 scenes are unproven: scene_000000; "
+        "to have them proven, place patterned objects or record depth"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda scene: {"T_world_camera": None},
+        lambda scene: {name: getattr(scene, name)[:1] for name in ("images", "T_world_camera", "K", "stamps")},
+    ],
+)
+def test_without_several_poses_none_are_unproven(tmp_path, speckled, change):
+    plain = dataclasses.replace(speckled, images=np.full_like(speckled.images, 230))
+    scene = dataclasses.replace(plain, **change(plain))
+    scene.images[:, ::2] -= np.arange(scene.num_views, dtype=np.uint8)[:, None, None, None] + 9
+    assert check(tmp_path, scene).verdict == "sound: all 1 scenes can be read and agree with themselves"
 
 
 def test_what_is_fixed_to_the_camera_does_not_count(tmp_path, speckled):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,13 @@ def test_check_fails_a_bad_dataset_and_names_the_file(run, official):
     code, out, err = run("data", "check", root)
     assert code == 1 and "CLEVR_new_000001.npy: is empty" in out
     assert "not sound: 1 problem, 2 scenes could be read" in err
+
+
+def test_check_says_whose_poses_are_unproven_and_succeeds(run, tmp_path, drawn_scene):
+    unlabelled = dataclasses.replace(drawn_scene, masks=None, amodal_masks=None, objects=[], depth=None)
+    write_scene(tmp_path / "set" / "scene_000000.h5", unlabelled)
+    code, out, _ = run("data", "check", tmp_path / "set")
+    assert code == 0 and "set is sound, but the poses of 1 of 1 scenes are unproven: scene_000000; to have them" in out
 
 
 def test_info_tells_splits_and_digest(run, official):
