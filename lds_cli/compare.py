@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from lds_models.comparison import Comparison
 
 SHOWN = (
-    "mse", "miou", "miou_posterior", "sim", "duplicate_rate", "duplicate_rate_posterior", "duplicate_rate_latent",
-    "inference_gap",
+    "mse", "miou", "ari", "fg_ari", "miou_posterior", "sim", "duplicate_rate", "duplicate_rate_posterior",
+    "duplicate_rate_latent", "inference_gap",
 )  # fmt: skip
 
 
@@ -51,21 +51,23 @@ def _table(comparison: Comparison) -> Table:
     from rich import box
     from rich.table import Table
 
-    from lds_models.comparison.wording import signed
+    from lds_models.comparison.wording import seeds_words, signed_spread
 
-    table = Table(box=box.SIMPLE_HEAD)
+    several = any(len(one.group.seeds) > 1 for one in comparison.compared)
+    caption = "±: one standard deviation over the seeds" if several else None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, caption=caption, caption_justify="left")
     table.add_column("", no_wrap=True)
     for heading in ("without", "with LDS", "difference", ""):
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     colours = {"better": "green", "worse": "red", "unclear": "dim"}
     for one in comparison.compared:
-        table.add_row(f"[bold]{one.group.label} on {one.group.data}[/], {len(one.group.seeds)} seed(s)")
+        table.add_row(f"[bold]{one.group.label} on {one.group.data}[/], {seeds_words(one.group)}")
         for name in SHOWN:
             if name in one.contrasts:
                 contrast = one.contrasts[name]
                 spec = contrast.metric.spec
                 means = (f"{contrast.control.mean:{spec}}", f"{contrast.lds.mean:{spec}}")
-                difference = signed(contrast.difference.mean, spec)
+                difference = signed_spread(contrast.difference, spec)
                 colour = colours[contrast.verdict]
                 table.add_row(f"  {contrast.metric.label}", *means, difference, f"[{colour}]{contrast.verdict}[/]")
     return table

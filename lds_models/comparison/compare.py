@@ -53,4 +53,15 @@ def _warnings(compared: Sequence[Compared]) -> list[str]:
                 )
         if one.grid.missing:
             warnings.append(one.grid.missing)
-    return warnings
+    return warnings + _one_seed(compared)
+
+
+def _one_seed(compared: Sequence[Compared]) -> list[str]:
+    """The warning of those whose difference may be one of seeds."""
+    found = [f"{one.group.label} on {one.group.data}" for one in compared if len(one.group.seeds) == 1]
+    if not found:
+        return []
+    return [
+        f"One seed of {', '.join(found)}: better and worse are of these trainings, by intervals over test scenes. "
+        "Another seed may change more than LDS does: train and evaluate further pairs (seed=1, ...), and give them all."
+    ]

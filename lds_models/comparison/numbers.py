@@ -19,13 +19,15 @@ class Summary:
     Attributes:
         low, high: its 95 % bootstrap interval, each image's value averaged over the seeds, whole scenes drawn; NaN
             where there is only one scene.
-        std: of the seeds' means (n - 1); NaN for one seed.
+        std, least, most: deviation (n - 1), lowest and highest of the seeds' means; NaN for one seed.
     """
 
     mean: float
     low: float
     high: float
     std: float
+    least: float
+    most: float
     seeds: int
 
 
@@ -46,9 +48,9 @@ class Contrast:
 
     @property
     def verdict(self) -> str:
-        """better, worse, or unclear where the difference's interval holds 0."""
+        """better, worse, or unclear where the difference's interval holds 0 or seeds differ in its sign."""
         d = self.difference
-        if not (d.low > 0 or d.high < 0):
+        if not (d.low > 0 or d.high < 0) or d.least < 0 < d.most:
             return "unclear"
         return "better" if (d.mean > 0) == (self.metric.better == "higher") else "worse"
 
@@ -58,9 +60,10 @@ def summarise(values: np.ndarray, scenes: np.ndarray) -> Summary | None:
     of_images = bootstrap_mean(values.mean(0), 0, scenes)
     if of_images is None:
         return None
-    seeds = len(values)
-    std = float(np.nanmean(values, axis=1).std(ddof=1)) if seeds > 1 else float("nan")
-    return Summary(of_images.mean, of_images.low, of_images.high, std, seeds)
+    of_seeds = values[:, np.isfinite(values).all(0)].mean(1)
+    spread = (of_seeds.std(ddof=1), of_seeds.min(), of_seeds.max()) if len(of_seeds) > 1 else (np.nan,) * 3
+    std, least, most = map(float, spread)
+    return Summary(of_images.mean, of_images.low, of_images.high, std, least, most, len(of_seeds))
 
 
 def contrasts(group: Group) -> dict[str, Contrast]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from datasets.atomic import whole_file
 from datasets.page import page_template
 from lds_models import figures, pictures
-from lds_models.comparison import charts, paper
+from lds_models.comparison import charts, paper, wording
 from lds_models.comparison.compared import Compared, Comparison
 from lds_models.comparison.curves import SHOWN
 from lds_models.comparison.grids import SideBySide
 from lds_models.comparison.numbers import Contrast
 from lds_models.comparison.pairing import Ablation, Group
 from lds_models.comparison.runs import EvaluatedRun
-from lds_models.comparison.wording import ONE_SCENE, grouped, signed, signed_nats, spread_words, trained, written
+from lds_models.comparison.wording import signed, signed_nats
 from lds_models.measures import METRICS, VIEW_METRICS
 from lds_models.metrics.duplicates import LATENT_COSINE
 from lds_models.metrics.inference_gap import GAP_SAMPLES
@@ -46,8 +45,8 @@ def write_page(comparison: Comparison, drawn: Mapping[str, Figure], out: Path) -
         subjects=[f"{one.label} on {one.data}" for one in subjects],
         warnings=comparison.warnings,
         headline=_headline(comparison),
-        whiskers=spread_words("Whiskers", seeds),
-        spread=spread_words("Beside each value", seeds),
+        whiskers=wording.spread_words("Whiskers", seeds),
+        spread=wording.spread_words("Beside each value", seeds),
         latent_cosine=LATENT_COSINE,
         datasets=[_dataset(data, compared, svgs) for data, compared in comparison.by_data.items()],
         models=[_model(one, svgs) for one in comparison.compared],
@@ -59,7 +58,7 @@ def write_page(comparison: Comparison, drawn: Mapping[str, Figure], out: Path) -
         rule=pictures.duplicate_rule(all(group.has("miou") for group in groups)),
         paper={
             "name": paper.PAPER,
-            "steps": grouped(paper.STEPS),
+            "steps": wording.grouped(paper.STEPS),
             "seeds": paper.SEEDS,
             "gap_samples": GAP_SAMPLES,
         },
@@ -84,13 +83,14 @@ def _headline(comparison: Comparison) -> list[dict[str, str]]:
 
 
 def _tile(label: str, contrast: Contrast) -> dict[str, str]:
-    spec = contrast.metric.spec
+    spec, difference = contrast.metric.spec, contrast.difference
+    seeds = wording.over_seeds(difference, spec)
     return {
         "label": label,
         "before": f"{contrast.control.mean:{spec}}",
         "after": f"{contrast.lds.mean:{spec}}",
         "verdict": contrast.verdict,
-        "note": f"{signed(contrast.difference.mean, spec)}; {VERDICTS[contrast.verdict]}",
+        "note": f"{signed(difference.mean, spec)}; {VERDICTS[contrast.verdict]}; {seeds}",
     }
 
 
@@ -105,7 +105,7 @@ def _dataset(data: str, compared: list[Compared], svgs: Mapping[str, str]) -> di
         "rows": [
             {
                 "label": one.group.label,
-                "trained": trained(one.group),
+                "trained": wording.trained(one.group),
                 "cells": [_cell(one.contrasts[m], TABLE_1_SPEC) for m in TABLE_1 if m in one.contrasts],
             }
             for one in compared
@@ -116,13 +116,14 @@ def _dataset(data: str, compared: list[Compared], svgs: Mapping[str, str]) -> di
 
 def _cell(contrast: Contrast, spec: str) -> dict[str, Any]:
     """One measure of one model: without, with, the difference, and the paper's."""
-    low, high = (signed(bound, spec) for bound in (contrast.difference.low, contrast.difference.high))
+    difference = contrast.difference
     return {
-        "arms": [written(summary, spec) for summary in (contrast.control, contrast.lds)],
+        "arms": [wording.written(summary, spec) for summary in (contrast.control, contrast.lds)],
         "paper": [(f"{mean:.4f}", f"± {std:.4f}") for mean, std in contrast.paper or ()],
         "paper_difference": signed(contrast.paper[1][0] - contrast.paper[0][0], ".3f") if contrast.paper else "–",
-        "difference": signed(contrast.difference.mean, spec),
-        "interval": f"{low} to {high}" if math.isfinite(contrast.difference.low) else ONE_SCENE,
+        "difference": signed(difference.mean, spec),
+        "interval": wording.over_scenes(difference, spec),
+        "seeds": wording.over_seeds(difference, spec),
         "verdict": contrast.verdict,
     }
 
@@ -195,7 +196,7 @@ def _runs(comparison: Comparison) -> list[dict[str, Any]]:
 def _run(run: EvaluatedRun) -> dict[str, Any]:
     """What a run was, and how to measure it again."""
     weight = f", λ = {run.config.lds_weight:g}, σ = {run.config.lds_std:g}" if run.has_lds else ""
-    steps = "unknown" if run.steps is None else grouped(run.steps)
+    steps = "unknown" if run.steps is None else wording.grouped(run.steps)
     return {
         "name": run.name,
         "facts": f"seed {run.seed}, {steps} steps, K = {run.trained_slots}{run.tested_with}{weight}",

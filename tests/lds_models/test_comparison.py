@@ -56,6 +56,8 @@ def test_seeds_are_averaged_and_their_spread_is_told(written):
     assert miou["control"]["mean"] == pytest.approx(MIOU.mean() + 0.02, abs=1e-6)
     assert miou["control"]["std"] == pytest.approx(0.04 / np.sqrt(2), abs=1e-6)
     assert miou["lds"]["seeds"] == 2
+    assert miou["control"]["least"] == pytest.approx(MIOU.mean(), abs=1e-6)
+    assert miou["control"]["most"] == pytest.approx(MIOU.mean() + 0.04, abs=1e-6)
     assert miou["control"]["low"] < miou["control"]["mean"] < miou["control"]["high"]
 
 
@@ -123,6 +125,8 @@ def test_the_page_needs_nothing_but_itself_and_tells_the_numbers(written):
     for text in (f"{MIOU.mean() + 0.02:.4f}", "Table 1", "Figure 2", "Figure 3", "300 steps, 2 seeds", "lds eval"):
         assert text in page
     assert "here it is 20" in page  # samples of the gap
+    assert f"seeds +{GAIN.mean():.4f} to +{GAIN.mean():.4f}" in page  # the headline's: both seeds gain the same
+    assert comparison.warnings == () and "one seed" not in page.lower()
     assert all(name in page for name in ("comparison.json", "measures.csv", "gap_drop.csv"))
 
 
@@ -169,5 +173,38 @@ def test_a_pair_that_differs_in_more_than_lds_is_shown_with_a_warning(home):
     data = squares(home / "unlike" / "packed.h5")
     control = evaluated(home, "unlike0", data, training={"batch_size": 8})
     lds = evaluated(home, "unlike1", data, 0.5, training={"batch_size": 16})
-    (warning,) = compare([control, lds], home / "unlike_out").warnings
+    warning, of_seed = compare([control, lds], home / "unlike_out").warnings
+    assert of_seed.startswith("One seed of MONet")
     assert "batch_size is 8 without and 16 with LDS" in warning and "lds_weight" not in warning
+
+
+def test_one_seed_is_warned_of_and_stands_beside_every_verdict(home):
+    data = squares(home / "single" / "packed.h5")
+    gain = {"miou": MIOU + GAIN}
+    folders = [evaluated(home, "single0", data, columns={"miou": MIOU}), evaluated(home, "single1", data, 0.5, 0, gain)]
+    comparison = compare(folders, home / "single_out")
+    assert comparison.compared[0].contrasts["miou"].verdict == "better"
+    (warning,) = comparison.warnings
+    assert warning.startswith("One seed of MONet on packed.h5:") and "seed=1" in warning
+    page = comparison.page.read_text()
+    assert f'<p class="warning">{warning}</p>' in page
+    assert "better with LDS; one seed<" in page
+    assert json.loads((home / "single_out" / "comparison.json").read_text())["warnings"] == [warning]
+
+
+def test_nothing_is_better_where_seeds_differ_in_sign(home):
+    """On average over the seeds every scene gains, as an interval over scenes shows; one seed lost."""
+    data = squares(home / "torn" / "packed.h5")
+    folders = []
+    for seed, gain in ((0, GAIN), (1, -0.2 * GAIN)):
+        folders += [
+            evaluated(home, f"torn_base{seed}", data, 0.0, seed, {"miou": MIOU}),
+            evaluated(home, f"torn_lds{seed}", data, 0.5, seed, {"miou": MIOU + gain}),
+        ]
+    comparison = compare(folders, home / "torn_out")
+    contrast = comparison.compared[0].contrasts["miou"]
+    assert contrast.difference.low > 0 and contrast.verdict == "unclear"
+    least, most = -0.2 * GAIN.mean(), GAIN.mean()
+    assert (contrast.difference.least, contrast.difference.most) == pytest.approx((least, most), abs=1e-6)
+    page = comparison.page.read_text()
+    assert f"seeds −{-least:.4f} to +{most:.4f}" in page and comparison.warnings == ()
