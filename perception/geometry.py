@@ -11,13 +11,17 @@ import cv2
 import numpy as np
 
 from datasets.camera import rigid
-from datasets.table_plane import MIN_POINTS, Plane, find_table, points_of_pixels
+from datasets.table_plane import MIN_PLANE_SHARE, MIN_POINTS, Plane, find_table, points_of_pixels
 
 MIN_HEIGHT = 0.004  # above the table, below which a point is the table's, at the rim of a mask
 _OF_TABLE = 5000  # background points that a plane is fitted to
 _OF_OBJECT = 5000  # points of an object
 _SPECK = 0.01  # metres
 _TOP = 99  # percentile of the heights that is an object's: depth is noisy
+
+
+class NoTable(ValueError):
+    """Depth shows no plane that a table could be."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ def place_objects(
         labels: int32 [H,W], 0 = background, as the depth image float32 [H,W], metres.
 
     Raises:
+        NoTable: there are objects, but no plane that they stand on.
         ValueError: the images differ in size.
     """
     if labels.shape != depth.shape:
@@ -54,9 +59,14 @@ def place_objects(
             f"depth of {depth.shape[1]} x {depth.shape[0]} pixels does not fit labels of {labels.shape[1]} x "
             f"{labels.shape[0]}: it must be aligned to the colour image"
         )
+    if not labels.any():
+        return {}
     table = find_table(points_of_pixels(*_background(labels, depth), depth, K, distortion))
     if table is None:
-        return {}
+        raise NoTable(
+            f"no table plane in the depth: no plane holds {MIN_PLANE_SHARE:.0%} of what it shows beside the objects; "
+            "is the table in view, and its depth known?"
+        )
     rows, columns = _inner_pixels(labels, depth)
     ids = labels[rows, columns]
     placed: dict[int, Placement] = {}

@@ -15,6 +15,7 @@ from perception.rates import mean_rate
 
 SILENCE = 5.0  # seconds without an image that are worth a warning
 WINDOW = 300  # frames that rate and latency are taken over
+MISSED_DEPTH = 0.1  # share of images without depth that is not worth a warning: cameras drop some
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Health:
         self._counts: Counter[str] = Counter()
         self._last_error, self._last_error_at = "", -math.inf
         self._not_placed, self._not_placed_at = "", -math.inf
+        self._depth: deque[tuple[float, str]] = deque(maxlen=WINDOW)  # when depth was looked at, and its problem
 
     def listening(self) -> None:
         """From now on images should come."""
@@ -62,6 +64,11 @@ class Health:
         """The objects of a frame were not placed in space."""
         with self._lock:
             self._not_placed, self._not_placed_at = reason, self._clock()
+
+    def depth_used(self, problem: str) -> None:
+        """Objects were placed; `problem`: why depth, which is there, placed none of them."""
+        with self._lock:
+            self._depth.append((self._clock(), problem))
 
     def frame_finished(self, latency: float, duplicates_merged: int) -> None:
         """A frame was segmented and published `latency` seconds after its stamp."""
@@ -101,6 +108,11 @@ class Health:
             problems.append(f"{self._info_topic}: {self._bad_info}")
         if now - self._not_placed_at < SILENCE:
             problems.append(f"objects have no place in space: {self._not_placed}")
+        recent = [problem for at, problem in self._depth if now - at < SILENCE]
+        missed = [problem for problem in recent if problem]
+        if len(missed) > MISSED_DEPTH * len(recent):
+            share = len(missed) / len(recent)
+            problems.append(f"depth places nothing in {share:.0%} of the images: {missed[-1]}")
         if now - self._last_error_at < SILENCE:
             problems.append(f"a frame on {self._image_topic} was left out: {self._last_error}")
         return problems

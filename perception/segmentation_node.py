@@ -45,7 +45,7 @@ from perception.health import Health, Status
 from perception.keeper import Keeper
 from perception.messages import cloud_message, diagnostics_message, lens_of, marker_array, scene_message
 from perception.overlay import draw_overlay
-from perception.placing import NOWHERE, Placer, Places
+from perception.placing import NOWHERE, Depth, Placer, Places
 from perception.segmentation import Region, Segmentation
 from perception.segmenter import Segmenter
 from perception.services import SceneServices, SegmentService
@@ -143,7 +143,8 @@ class SegmentationNode:
             self._health.info_came()
 
     def _receive_depth(self, message: Image) -> None:
-        self._placer.depth.put(message.header.stamp.to_sec(), partial(depth_from_message, message))
+        depth = Depth(message.header.frame_id, partial(depth_from_message, message))
+        self._placer.depth.put(message.header.stamp.to_sec(), depth)
 
     def _segment(self, message: Image) -> None:
         image, header, stamp = image_from_message(message), message.header, message.header.stamp.to_sec()
@@ -155,7 +156,7 @@ class SegmentationNode:
         self._label.publish(label_message(segmentation.labels, header))
         if not needs_pose:  # tf may come later than the image: the label does not wait for it
             pose = self._pose(header)
-        places = self._place(segmentation, stamp, pose)
+        places = self._place(segmentation, header, pose)
         self._objects.publish(scene_message(segmentation, header, self._segmenter.name, places))
         self._health.frame_finished(rospy.get_time() - stamp, segmentation.duplicates_merged)
         if self._overlay.get_num_connections():
@@ -177,16 +178,18 @@ class SegmentationNode:
             self._health.not_placed(str(error))
             return None
 
-    def _place(self, segmentation: Segmentation, stamp: float, pose: np.ndarray | None) -> Places:
+    def _place(self, segmentation: Segmentation, header: Header, pose: np.ndarray | None) -> Places:
         """Where the objects stand, if somebody wants to know; what is wrong is told in /diagnostics."""
         listeners = (self._objects, self._markers, self._points)
         if self._keeper is None and not any(output.get_num_connections() for output in listeners):
             return NOWHERE
         try:
-            return self._placer.place(segmentation, stamp, pose)
+            places = self._placer.place(segmentation, header.stamp.to_sec(), pose, header.frame_id)
         except ValueError as error:
             self._health.not_placed(str(error))
             return NOWHERE
+        self._health.depth_used(places.depth_problem)
+        return places
 
     def _look_around(self, _: object) -> None:
         """In a thread of its own: a roscore that cannot be reached must not hold up the stream."""

@@ -21,7 +21,7 @@ from std_srvs.srv import Trigger, TriggerRequest, TriggerResponse
 from lds_ros.messages import depth_from_message, image_from_message, image_message, label_message
 from lds_ros.poses import matrix_of_pose
 from perception.messages import lens_of, scene_message
-from perception.placing import Placer
+from perception.placing import Depth, Placer
 from perception.scene_memory import SceneMemory
 from perception.segmenter import Segmenter
 
@@ -45,12 +45,15 @@ class SegmentService:
             placer, stamp = Placer(), request.image.header.stamp.to_sec()
             placer.lens = lens_of(request.camera_info)
             if request.depth.data:
-                placer.depth.put(stamp, partial(depth_from_message, request.depth))
-            places = placer.place(segmentation, stamp, None)
+                depth = Depth(request.depth.header.frame_id, partial(depth_from_message, request.depth))
+                placer.depth.put(stamp, depth)
+            places = placer.place(segmentation, stamp, None, request.image.header.frame_id)
         except ValueError as error:
             return SegmentResponse(success=False, message=str(error))
         scene = scene_message(segmentation, request.image.header, self._segmenter.name, places)
-        return SegmentResponse(True, "", scene, label_message(segmentation.labels, request.image.header))
+        return SegmentResponse(
+            True, places.depth_problem, scene, label_message(segmentation.labels, request.image.header)
+        )
 
 
 class SceneServices:

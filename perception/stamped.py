@@ -25,6 +25,11 @@ class Stamped(Generic[T]):
                 self._values.popitem(last=False)
             self._changed.notify_all()
 
+    def offsets(self, stamp: float) -> list[float]:
+        """By how much each value is stamped later than `stamp`, seconds; oldest first."""
+        with self._changed:
+            return sorted(other - stamp for other in self._values)
+
     def near(self, stamp: float, tolerance: float, timeout: float) -> T | None:
         """The value whose stamp is nearest, if within the tolerance.
 

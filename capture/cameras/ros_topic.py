@@ -91,6 +91,7 @@ class RosTopicCamera(Camera):
         pixels = _read(self._images, image, image_from_message)
         depth = truth = None
         if "depth" in parts:
+            self._check_frames(image, parts["depth"])
             depth = _read(self._companions["depth"], parts["depth"], depth_from_message)
         if "masks" in parts:
             truth = _read(self._companions["masks"], parts["masks"], _instance_ids)
@@ -102,6 +103,15 @@ class RosTopicCamera(Camera):
                     f"{pixels.shape[1]} x {pixels.shape[0]}; name the topic that the driver aligns to colour"
                 )
         return Frame(pixels, image.stamp, depth, truth)
+
+    def _check_frames(self, image: Arrival, depth: Arrival) -> None:
+        """Raises CameraError where the two name different frames: depth as its own camera sees it, of whatever size."""
+        ours, other = (arrival.message.header.frame_id.strip("/") for arrival in (image, depth))
+        if ours and other and ours != other:
+            raise CameraError(
+                f"{self._companions['depth'].name}: is in the frame {other}, and the images are in {ours}: it is not "
+                "aligned to them; name the topic that the driver aligns to colour"
+            )
 
     def _read_intrinsics(self, topic: Arrivals, width: int, height: int) -> Intrinsics | None:
         with self._changed:

@@ -13,7 +13,7 @@ from datasets.camera import look_at, pinhole
 from datasets.scene import Scene
 from datasets.synthesis.table_cubes import TableRenderer, make_scene
 from datasets.table_plane import pixel_rays
-from perception.geometry import place_objects
+from perception.geometry import NoTable, place_objects
 
 K = pinhole(480, 640, np.deg2rad(42))
 
@@ -92,7 +92,9 @@ def test_objects_without_depth_have_no_place(scenes: list[Scene]) -> None:
     labels, depth = scene.masks[0].astype(np.int32), scene.depth[0].copy()
     depth[labels == 1] = 0
     assert set(place_objects(labels, depth, scene.K[0])) == set(np.unique(labels)) - {0, 1}
-    assert place_objects(labels, np.zeros_like(depth), scene.K[0]) == {}
+    with pytest.raises(NoTable, match="no table plane in the depth: no plane holds 40%"):
+        place_objects(labels, np.zeros_like(depth), scene.K[0])
+    assert place_objects(np.zeros_like(labels), np.zeros_like(depth), scene.K[0]) == {}
 
 
 def test_depth_of_another_size_is_refused() -> None:

@@ -76,3 +76,24 @@ def test_a_bad_frame_is_told_for_a_while_and_counted_for_good(health: Health, cl
     status = health.status(0)
     assert status.problems == []
     assert status.values["bad frames"] == "1" and "yuv422" in status.values["last error"]
+
+
+def test_depth_that_places_nothing_is_told_with_its_share_and_its_newest_reason(health: Health, clock: Clock) -> None:
+    health.info_came()
+    for number in range(60):
+        play(health, clock, 1)
+        health.depth_used("depth is stamped +33 ms from the image" if number % 3 else "")
+    (problem,) = health.status(0).problems
+    assert problem == "depth places nothing in 67% of the images: depth is stamped +33 ms from the image"
+    for _ in range(120):
+        play(health, clock, 1)
+        health.depth_used("")
+    assert health.status(0).problems == []
+
+
+def test_depth_that_is_missing_now_and_then_is_no_problem(health: Health, clock: Clock) -> None:
+    health.info_came()
+    for number in range(1, 101):
+        play(health, clock, 1)
+        health.depth_used("" if number % 20 else "the newest depth is stamped 133 ms before the image")
+    assert health.status(0).problems == []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from datasets.camera import look_at, pinhole, project
-from perception.placing import DEPTH_TOLERANCE, Lens, Placer
+from perception.placing import DEPTH_TOLERANCE, Depth, Lens, Placer
 from perception.segmentation import ObjectSegment, Region, Segmentation
 from perception.stamped import KEPT, Stamped
 from perception.view_rays import ViewRays
@@ -105,18 +105,68 @@ def test_objects_at_the_border_are_not_measured() -> None:
     assert set(found.positions) == {4}
 
 
-def test_depth_goes_before_views_and_is_that_of_the_images_stamp() -> None:
-    placer = Placer()
-    placer.lens = LENS
-    pose = look_at(np.array([0.0, 0.0, 0.5]), np.zeros(3))  # straight down
+ABOVE = look_at(np.array([0.0, 0.0, 0.5]), np.zeros(3))  # straight down
+
+
+def box_from_above() -> tuple[Segmentation, np.ndarray]:
+    """A box of 5 cm as a camera half a metre above the table sees it, and its depth."""
     labels = np.zeros((HEIGHT, WIDTH), np.int32)
     labels[50:70, 70:95] = 1
     segment = ObjectSegment(1, (70, 50, 25, 20), 500, (82, 59.5), 1.0, np.ones(4, np.float32), 1)
     depth = np.where(labels == 1, 0.45, 0.5).astype(np.float32)
-    placer.depth.put(1.0, lambda: depth)
-    found = placer.place(Segmentation(labels, [segment], 0, SEEN), 1.0 + DEPTH_TOLERANCE / 2, pose)
+    return Segmentation(labels, [segment], 0, SEEN), depth
+
+
+def with_depth(depth: np.ndarray, *stamps: float, frame: str = "") -> Placer:
+    placer = Placer()
+    placer.lens = LENS
+    for stamp in stamps:
+        placer.depth.put(stamp, Depth(frame, lambda: depth))
+    return placer
+
+
+def test_depth_goes_before_views_and_is_that_of_the_images_stamp() -> None:
+    segmentation, depth = box_from_above()
+    placer = with_depth(depth, 1.0)
+    found = placer.place(segmentation, 1.0 + DEPTH_TOLERANCE / 2, ABOVE)
     assert found.boxes[1].T_camera_box[2, 3] == pytest.approx(0.475, abs=0.001) and not found.positions
-    assert not placer.place(Segmentation(labels, [segment], 0, SEEN), 0.9, pose).boxes
+    assert not found.depth_problem
+    assert not placer.place(segmentation, 0.9, ABOVE).boxes
+
+
+@pytest.mark.parametrize(
+    ("stamps", "told"),
+    [
+        ((0.933, 1.033), "depth is stamped +33 ms from the image: let the driver synchronise (enable_sync)"),
+        ((0.967, 1.067), "depth is stamped -33 ms from the image"),
+        ((0.5, 0.8), "the newest depth is stamped 200 ms before the image, which waited 100 ms for it"),
+        ((), ""),
+    ],
+)
+def test_depth_that_belongs_to_no_image_is_told_by_how_much(stamps: tuple[float, ...], told: str) -> None:
+    segmentation, depth = box_from_above()
+    found = with_depth(depth, *stamps).place(segmentation, 1.0, None)
+    assert not found.boxes
+    assert found.depth_problem.startswith(told) and bool(found.depth_problem) == bool(told)
+
+
+def test_depth_without_a_table_is_told() -> None:
+    segmentation, depth = box_from_above()
+    found = with_depth(np.zeros_like(depth), 1.0).place(segmentation, 1.0, None)
+    assert not found.boxes and "no table plane in the depth" in found.depth_problem
+
+
+def test_depth_of_another_frame_than_the_images_is_refused() -> None:
+    segmentation, depth = box_from_above()
+    placer = with_depth(depth, 1.0, frame="camera_depth_optical_frame")
+    with pytest.raises(ValueError, match="depth is in the frame camera_depth_optical_frame, the image in camera_color"):
+        placer.place(segmentation, 1.0, None, "camera_color_optical_frame")
+
+
+@pytest.mark.parametrize(("frame", "images"), [("", "eye"), ("eye", ""), ("", ""), ("/eye", "eye"), ("eye", "eye")])
+def test_depth_of_the_images_frame_or_of_none_is_taken(frame: str, images: str) -> None:
+    segmentation, depth = box_from_above()
+    assert with_depth(depth, 1.0, frame=frame).place(segmentation, 1.0, None, images).boxes
 
 
 def test_without_a_lens_nothing_is_placed() -> None:

@@ -19,12 +19,13 @@ import rosgraph
 import rospy
 import tf2_ros
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lds_scenes.msg import SegmentedScene
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from datasets.camera import look_at, pinhole
 from lds_cli.bench_scenes import render_scenes
-from lds_ros.messages import camera_info_message, image_message, transform_message
+from lds_ros.messages import camera_info_message, depth_message, image_message, transform_message
 from lds_ros.poses import MAX_GAP, MEMORY, PoseUnknown, TfPoses
 
 PERIOD = 0.03  # seconds between two poses
@@ -153,27 +154,46 @@ class Labels:
         wait_for("labels", lambda: self.count >= before + images)
 
 
-def show_pictures(node: str, height: int, width: int) -> threading.Event:
-    """Show a node ten grey pictures a second, from where `seer` is, until the event is set."""
-    images = rospy.Publisher(f"/{node}/image", Image, queue_size=1)
-    infos = rospy.Publisher(f"/{node}/camera_info", CameraInfo, queue_size=1)
-    K, picture, ends = pinhole(height, width, 0.7), np.full((height, width, 3), 200, np.uint8), threading.Event()
+class Camera:
+    """Shows a node ten grey pictures a second, from where `seer` is, until it ends.
 
-    def show() -> None:
-        while not ends.wait(0.1):
-            header = Header(stamp=rospy.Time.now(), frame_id="seer")
-            infos.publish(camera_info_message(K, height, width, header))
-            images.publish(image_message(picture, header))
+    Attributes:
+        depth: seconds that depth is stamped after its picture; None: there is none.
+        depth_frame: what depth names as its frame.
+    """
 
-    threading.Thread(target=show, daemon=True).start()
-    return ends
+    def __init__(self, node: str, height: int = 48, width: int = 64) -> None:
+        self.depth: float | None = None
+        self.depth_frame = "seer"
+        self._picture, self._K = np.full((height, width, 3), 200, np.uint8), pinhole(height, width, 0.7)
+        self._images = rospy.Publisher(f"/{node}/image", Image, queue_size=1)
+        self._depths = rospy.Publisher(f"/{node}/depth", Image, queue_size=1)
+        self._infos = rospy.Publisher(f"/{node}/camera_info", CameraInfo, queue_size=1)
+        self._ends = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def end(self) -> None:
+        self._ends.set()
+
+    def _run(self) -> None:
+        while not self._ends.wait(0.1):
+            self._show(Header(stamp=rospy.Time.now(), frame_id="seer"))
+
+    def _show(self, header: Header) -> None:
+        height, width = self._picture.shape[:2]
+        if self.depth is not None:
+            stamp = header.stamp + rospy.Duration.from_sec(self.depth)
+            depth = np.full((height, width), 0.5, np.float32)
+            self._depths.publish(depth_message(depth, Header(stamp=stamp, frame_id=self.depth_frame)))
+        self._infos.publish(camera_info_message(self._K, height, width, header))
+        self._images.publish(image_message(self._picture, header))
 
 
 def test_labels_go_on_while_tf_is_silent_and_diagnostics_tell(ros: None, start, tiny_weights: Path) -> None:
     source = TfSource("hall", "seer")
     start("segmentation_node.py", "tf_gaps", weights=tiny_weights, threads=1, world="hall")
     statuses, labels = Statuses("tf_gaps"), Labels("/tf_gaps/label")
-    ends = show_pictures("tf_gaps", 48, 64)
+    camera = Camera("tf_gaps")
     labels.wait_for_more()
     statuses.wait(DiagnosticStatus.OK, "segmenting")
     source.speaks.clear()
@@ -181,7 +201,7 @@ def test_labels_go_on_while_tf_is_silent_and_diagnostics_tell(ros: None, start, 
     labels.wait_for_more()
     source.speaks.set()
     statuses.wait(DiagnosticStatus.OK, "segmenting")
-    ends.set()
+    camera.end()
     source.end()
 
 
@@ -209,10 +229,24 @@ def test_a_camera_that_is_unplugged_is_told_and_one_that_comes_back_is_seen_agai
     statuses.wait(DiagnosticStatus.OK, "segmenting")
 
 
+def test_depth_that_is_out_of_step_or_of_another_frame_is_told(ros: None, start, tiny_weights: Path) -> None:
+    start("segmentation_node.py", "deep", weights=tiny_weights, threads=1)
+    camera, statuses = Camera("deep"), Statuses("deep")
+    objects = rospy.Subscriber("/deep/objects", SegmentedScene, lambda _: None)
+    camera.depth = 0.04
+    statuses.wait(DiagnosticStatus.WARN, "of the images: depth is stamped +40 ms from the image")
+    camera.depth, camera.depth_frame = 0.0, "seer_depth"
+    statuses.wait(DiagnosticStatus.WARN, "no place in space: depth is in the frame seer_depth, the image in seer")
+    camera.depth_frame = "seer"
+    statuses.wait(DiagnosticStatus.OK, "segmenting")
+    objects.unregister()
+    camera.end()
+
+
 def test_a_listener_that_stops_reading_holds_up_nobody(ros: None, start, tiny_weights: Path) -> None:
     node = start("segmentation_node.py", "patient", weights=tiny_weights, threads=1)
     labels = Labels("/patient/label")
-    ends = show_pictures("patient", 480, 640)
+    camera = Camera("patient", 480, 640)
     labels.wait_for_more()
     deaf = subprocess.Popen(
         ["rostopic", "echo", "/patient/label"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -226,7 +260,7 @@ def test_a_listener_that_stops_reading_holds_up_nobody(ros: None, start, tiny_we
         assert _resident_mb(node.pid) < before + 20
     finally:
         deaf.kill()
-        ends.set()
+        camera.end()
 
 
 def _listeners(topic: str) -> int:

@@ -41,6 +41,7 @@ class Driver:
         self.name = name
         self.offset = 0.0  # seconds added to every stamp
         self.companion_offset = 0.0
+        self.depth_frame = "camera"
         self.unstamped = self.frozen = False
         self.muted: set[str] = set()
         self.encoding = "rgb8"
@@ -62,7 +63,8 @@ class Driver:
             beside = Header(stamp=header.stamp + rospy.Duration.from_sec(self.companion_offset), frame_id="camera")
             picture = np.full((HEIGHT, WIDTH, 3), count, np.uint8)
             self._publish("image", image_message(picture, header))
-            self._publish("depth", depth_message(np.full((HEIGHT, WIDTH), count / 100, np.float32), beside))
+            depth_header = Header(stamp=beside.stamp, frame_id=self.depth_frame)
+            self._publish("depth", depth_message(np.full((HEIGHT, WIDTH), count / 100, np.float32), depth_header))
             self._publish("masks", label_message(self.labels, beside))
             self._publish("camera_info", camera_info_message(K, HEIGHT, WIDTH, header))
 
@@ -272,6 +274,20 @@ def test_depth_out_of_step_is_told_by_how_much(driver: Driver) -> None:
     settings = driver.settings(depth=f"{driver.name}/depth", startup=0.4)
     error = error_of(lambda: RosTopicCamera(settings).__enter__())
     assert "its depth is missing" in error and "-0.5" in error
+
+
+def test_depth_of_another_frame_is_refused_although_its_size_fits(driver: Driver) -> None:
+    driver.depth_frame = "camera_depth"
+    settings = driver.settings(depth=f"{driver.name}/depth")
+    error = error_of(lambda: RosTopicCamera(settings).__enter__())
+    assert f"{driver.name}/depth: is in the frame camera_depth, and the images are in camera" in error
+    assert "not aligned" in error
+
+
+def test_depth_that_names_no_frame_is_taken(driver: Driver) -> None:
+    driver.depth_frame = ""
+    with RosTopicCamera(driver.settings(depth=f"{driver.name}/depth")) as camera:
+        assert camera.frame_after(rospy.get_time(), 5.0).depth is not None
 
 
 def test_a_missing_camera_info_is_told(driver: Driver) -> None:
