@@ -17,6 +17,7 @@ from lds_models.training.batches import make_batches
 from lds_models.training.checkpoint import load_checkpoint, save_checkpoint
 from lds_models.training.errors import TrainingError
 from lds_models.training.experiment import Experiment, OptimiserConfig, lds_ramp, learning_rate
+from lds_models.training.out_of_memory import memory_told
 from lds_models.training.replicas import Replicas
 from lds_models.weights import copy_weights
 
@@ -77,8 +78,20 @@ class Trainer:
             stop: whether this process was asked to stop.
 
         Raises:
-            TrainingError: the loss or a gradient is not finite, in any process. No parameter has changed.
+            TrainingError: the loss or a gradient is not finite, in any process, and no parameter has changed; or memory
+                ran out.
         """
+        with memory_told(self._checkpoint, self.step, self.model.config.checkpointing):
+            return self._step(stop)
+
+    def save(self) -> None:
+        """Write the checkpoint. Raises TrainingError where the processes' models differ."""
+        self._replicas.check_equal(self.model, self.step)
+        self._replicas.on_first(
+            lambda: save_checkpoint(self._checkpoint, self.model, self._optimiser, self.step, self.seconds)
+        )
+
+    def _step(self, stop: bool) -> Step:
         started, config = time.monotonic(), self._experiment.optimiser
         rate = learning_rate(config, self.step, self._experiment.steps)
         for group in self._optimiser.param_groups:
@@ -97,13 +110,6 @@ class Trainer:
         self.step += 1
         batch_images = self._replicas.count * math.prod(images.shape[:2])
         return Step(row | {"lr": rate}, batch_images, time.monotonic() - started, stop)
-
-    def save(self) -> None:
-        """Write the checkpoint. Raises TrainingError where the processes' models differ."""
-        self._replicas.check_equal(self.model, self.step)
-        self._replicas.on_first(
-            lambda: save_checkpoint(self._checkpoint, self.model, self._optimiser, self.step, self.seconds)
-        )
 
     def _inputs(self) -> tuple[Tensor, Tensor | None]:
         """This process' part of the batch: images [B,V,3,H,W] in [0,1], viewpoints [B,V,Dv]."""
