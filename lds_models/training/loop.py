@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,9 @@ def train(
     torch.manual_seed(experiment.seed)
     model = build_model(experiment.model)
     data = experiment.data
-    packed = replicas.in_turn(lambda: pack(data.path, data.split, model.image_size, with_masks=False))
-    held_out = replicas.on_first(lambda: validation_data(data, model))
+    packed = replicas.in_turn(lambda: pack(data.path, data.split, model.image_size, with_masks=replicas.is_first))
+    held_out = replicas.on_first(lambda: validation_data(data, model, packed))
+    packed = replace(packed, masks=None)  # training needs none
     own_kind = replicas.on_first(lambda: domain_images(data, model, packed))
     trainer = Trainer(experiment, run, model, packed, replicas)
     _steps(trainer, experiment, Curves(run, trainer.step) if replicas.is_first else NoCurves(), held_out, progress)
@@ -111,10 +112,7 @@ def _open_folder(experiment: Experiment, run: Path, resume: bool) -> None:
     settings = asdict(experiment)
     if started and path.exists():
         earlier = _settings_of(path)
-        # More steps, another learning rate or pace of logging are what a resumed run may ask for; these are not.
-        fixed = [key for key in ("model", "start_from", "batch_size", "seed") if earlier.get(key) != settings[key]]
-        if earlier.get("optimiser", {}).get("name") != experiment.optimiser.name:
-            fixed.append("optimiser.name")
+        fixed = _changed(earlier, settings)
         if fixed:
             raise ConfigError(f"{path}: the run was started with another {', '.join(fixed)}; resume it with the same")
     try:
@@ -123,6 +121,24 @@ def _open_folder(experiment: Experiment, run: Path, resume: bool) -> None:
     except DatasetError as error:
         reason = getattr(error.__cause__, "strerror", error)
         raise TrainingError(f"{path}: cannot be written ({reason}); give another --out") from error
+
+
+def _changed(earlier: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """The settings that a resumed run must keep and does not.
+
+    It may ask for more steps, another learning rate or pace of logging, or to keep fewer activations.
+    """
+
+    def model(of: dict[str, Any]) -> Any:
+        told = of.get("model")
+        return {key: told[key] for key in told if key != "checkpointing"} if isinstance(told, dict) else told
+
+    changed = [key for key in ("start_from", "batch_size", "seed") if earlier.get(key) != settings[key]]
+    if model(earlier) != model(settings):
+        changed.insert(0, "model")
+    if earlier.get("optimiser", {}).get("name") != settings["optimiser"]["name"]:
+        changed.append("optimiser.name")
+    return changed
 
 
 def _settings_of(path: Path) -> dict[str, Any]:

@@ -38,6 +38,18 @@ def test_run_in_two_parts_is_the_run_in_one(tmp_path: Path, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_run_that_goes_on_with_checkpointing_has_the_weights_of_one_without(tmp_path: Path, model: str) -> None:
+    file = experiment_file(tmp_path, packed_squares_file(tmp_path / "squares.h5"), model, steps=8)
+    plain, frugal = tmp_path / "plain", tmp_path / "frugal"
+    train(load_experiment(str(file), []), plain)
+    train(load_experiment(str(file), ["steps=4"]), frugal)
+    train(load_experiment(str(file), ["model.checkpointing=true"]), frugal, resume=True)
+    assert load_weights(frugal).model.config.checkpointing
+    for kept, again in zip(*(load_weights(run).model.parameters() for run in (plain, frugal)), strict=True):
+        torch.testing.assert_close(kept, again)
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_validation_does_not_change_training(tmp_path: Path, model: str) -> None:
     file = experiment_file(tmp_path, packed_squares_file(tmp_path / "squares.h5"), model, steps=6)
     train(load_experiment(str(file), ["validate_every=1"]), tmp_path / "often")

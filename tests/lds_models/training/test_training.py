@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import signal
 import time
@@ -209,8 +210,70 @@ def test_gradient_that_is_not_finite_stops_the_run(
         train(load_experiment(str(experiment), []), tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_memory_that_runs_out_is_told_with_what_to_do(
+    tmp_path: Path, experiment: Path, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
+) -> None:
+    from lds_models.monet import MONet
+
+    run, reason = tmp_path / "run", re.escape(str(error))
+    first, more = (load_experiment(str(experiment), [f"steps={steps}"]) for steps in (2, 4))
+
+    def greedy(self: MONet, *batch: torch.Tensor) -> object:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MONet, "loss", greedy)
+        message = "start again with a lower batch_size or with model.checkpointing=true"
+        with pytest.raises(TrainingError, match=f"{run}: memory ran out in step 0 \\({reason}\\); {message}$"):
+            train(first, run)
+    train(first, run)
+    with monkeypatch.context() as patch:
+        patch.setattr(MONet, "loss", greedy)
+        lower = "start again with a lower batch_size and another --out"
+        with pytest.raises(TrainingError, match=f"step 2 .*: --resume with model.checkpointing=true, or {lower}$"):
+            train(more, run, resume=True)
+        frugal = load_experiment(str(experiment), ["steps=4", "model.checkpointing=true"])
+        with pytest.raises(TrainingError, match=f"step 2 .*; {lower}$"):
+            train(frugal, run, resume=True)
+    train(frugal, run, resume=True)
+    assert load_weights(run).card["training"]["steps"] == 4
+
+
+def test_an_error_of_another_kind_is_not_taken_for_one_of_memory(
+    tmp_path: Path, experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lds_models.monet import MONet
+
+    def broken(self: MONet, *batch: torch.Tensor) -> object:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(MONet, "loss", broken)
+    with pytest.raises(RuntimeError, match="^shapes do not fit$"):
+        train(load_experiment(str(experiment), []), tmp_path / "run")
+
+
 def test_too_few_slots_are_warned_of(tmp_path: Path, experiment: Path) -> None:
     loaded = load_experiment(str(experiment), ["steps=1", "model.num_slots=1"])
+    with pytest.warns(UserWarning, match="K = 1 slots are fewer than the background and 1 objects"):
+        train(loaded, tmp_path / "run")
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_too_few_slots_are_told_by_the_images_trained_on_where_no_others_have_masks(
+    tmp_path: Path, experiment: Path, validated: bool
+) -> None:
+    bare = packed_squares_file(tmp_path / "bare.h5")
+    with h5py.File(bare, "a") as file:
+        del file["masks"]
+    validation = f"data.validation_path={bare}" if validated else "data.validation_split=null"
+    loaded = load_experiment(str(experiment), ["steps=1", "model.num_slots=1", validation])
     with pytest.warns(UserWarning, match="K = 1 slots are fewer than the background and 1 objects"):
         train(loaded, tmp_path / "run")
 
