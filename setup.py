@@ -1,7 +1,10 @@
 """What pip and catkin both read: the version (from package.xml), the Python packages, and the data files.
 
-Dependencies, the `lds` command and everything else that concerns pip alone stand in pyproject.toml.
+Dependencies, the `lds` command and everything else that concerns pip alone stand in pyproject.toml. ROS Noetic's
+Python 3.8 reads this file too, so that a robot's computer can build the messages.
 """
+
+from __future__ import annotations
 
 import os
 import xml.etree.ElementTree

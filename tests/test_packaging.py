@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
 import shutil
@@ -46,6 +47,31 @@ def test_messages_survive_serialisation() -> None:
     received = SegmentedScene().deserialize(stream.getvalue())
     received.objects[0].latent = list(received.objects[0].latent)
     assert received == scene
+
+
+def test_setup_py_is_python_of_noetic() -> None:
+    """Ubuntu 20.04 has Python 3.8, which evaluates annotations unless told not to."""
+    tree = ast.parse((ROOT / "setup.py").read_text(), feature_version=(3, 8))
+    futures = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    assert "annotations" in {name.name for node in futures for name in node.names}
+
+
+def test_messages_build_from_their_files_alone(tmp_path: Path) -> None:
+    """As docs/hardware.md says for the computer of a robot."""
+    pytest.importorskip("catkin", reason="no ROS")
+    source, build = tmp_path / "lds_scenes", tmp_path / "build"
+    for name in ("msg", "srv", "action"):
+        shutil.copytree(ROOT / name, source / name)
+    for name in ("CMakeLists.txt", "package.xml", "setup.py"):
+        shutil.copy(ROOT / name, source)
+    for command in (
+        ["cmake", "-S", source, "-B", build, f"-DPYTHON_EXECUTABLE={sys.executable}"],
+        ["cmake", "--build", build, "--target", "lds_scenes_generate_messages_py"],
+    ):
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert done.returncode == 0, done.stdout
+    built = {path.stem for path in (build / "devel/lib/python3/dist-packages/lds_scenes").glob("*/_*.py")}
+    assert {"_SegmentedScene", "_Segment", "_RecordScenesGoal"} <= built
 
 
 @pytest.fixture(scope="module")
