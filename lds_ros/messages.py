@@ -38,14 +38,16 @@ def depth_message(depth: np.ndarray, header: Header) -> Image:
     return _message(np.where(depth > 0, depth, np.nan).astype("<f4"), header, "32FC1")
 
 
-def camera_info_message(K: np.ndarray, height: int, width: int, header: Header) -> CameraInfo:
-    """The calibration of an ideal pinhole camera with intrinsics K [3,3]."""
+def camera_info_message(
+    K: np.ndarray, height: int, width: int, header: Header, distortion: np.ndarray | None = None
+) -> CameraInfo:
+    """The lens with intrinsics K [3,3] and distortion [5], OpenCV's order; None: an ideal pinhole camera's."""
     return CameraInfo(
         header=header,
         height=height,
         width=width,
         distortion_model="plumb_bob",
-        D=[0.0] * 5,
+        D=[0.0] * 5 if distortion is None else distortion.tolist(),
         K=K.ravel().tolist(),
         R=np.eye(3).ravel().tolist(),
         P=np.column_stack([K, np.zeros(3)]).ravel().tolist(),

@@ -91,6 +91,10 @@ class Calibration:
         canonical = json.dumps(to_plain(self), sort_keys=True, default=lambda made: made.timestamp())
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
+    def lens(self, told: Intrinsics | None) -> Intrinsics | None:
+        """What was calibrated, else what the camera tells of itself; None where neither is known."""
+        return told if self.intrinsics is None else self.intrinsics.lens
+
     def age_days(self, now: float) -> float:
         """Days since the older of its parts was made; `now` is Unix time. 0 for an empty one."""
         made = [part.made.timestamp() for part in (self.intrinsics, self.hand_eye) if part is not None]

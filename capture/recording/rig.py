@@ -105,8 +105,7 @@ def open_rig(settings: RigSettings, pattern: Pattern) -> Iterator[Rig]:
 
 def _lens(calibration: Calibration, camera: Camera) -> Intrinsics:
     """What was calibrated, else what the camera tells."""
-    told = camera.intrinsics
-    lens = told if calibration.intrinsics is None else calibration.intrinsics.lens
+    lens = calibration.lens(camera.intrinsics)
     if lens is None:
         raise CalibrationError(
             f"the {camera.kind} camera tells no intrinsics, and none are calibrated: "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from capture.arms.arm import pause
 from capture.cameras.camera import Camera
+from capture.cameras.reopening import reopen
 from capture.errors import CameraError, CameraLost, CameraSilent, CaptureError, MotionError
 from capture.recording.approach import Approach
 from capture.recording.progress import ProgressReporter
@@ -114,20 +115,14 @@ class SceneRecorder:
             raise ViewRejected(f"{error}, though it was opened anew") from error
 
     def _reopen_camera(self) -> None:
-        deadline = time.monotonic() + self._limits.patience
-        while True:
-            self._camera.__exit__(None, None, None)
-            try:
-                self._camera.__enter__()
-                self._note("camera_back")
-                return
-            except CameraError as error:
-                if time.monotonic() > deadline:
-                    raise CameraLost(
-                        f"the camera did not come back within {self._limits.patience:.0f} s: {error}. What was stored "
-                        "is kept: plug it in, then go on with `lds capture resume`"
-                    ) from error
-                pause(0.5, self._interrupted)
+        try:
+            reopen(self._camera, self._limits.patience, self._interrupted)
+        except CameraError as error:
+            raise CameraLost(
+                f"the camera did not come back within {self._limits.patience:.0f} s: {error}. What was stored "
+                "is kept: plug it in, then go on with `lds capture resume`"
+            ) from error
+        self._note("camera_back")
 
     def _note(self, event: str, **facts: object) -> None:
         self._scene.note(event, view=self._progress.now.view - 1, **facts)

@@ -201,6 +201,13 @@ def test_camera_info_holds_the_intrinsics() -> None:
     np.testing.assert_array_equal(np.reshape(info.P, (3, 4)), np.column_stack([K, np.zeros(3)]))
 
 
+def test_camera_info_and_back_keeps_the_lens() -> None:
+    distortion = np.array([0.1, -0.2, 0.001, -0.002, 0.03])
+    read = intrinsics_from_message(camera_info_message(K, 480, 640, header(), distortion))
+    np.testing.assert_array_equal(read[0], K)
+    np.testing.assert_array_equal(read[1], distortion)
+
+
 K = np.array([[500.0, 0, 319.5], [0, 510.0, 239.5], [0, 0, 1]])
 
 

@@ -20,7 +20,7 @@ def ended(script: str, **environment: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("node", ["capture", "hand_eye", "record", "simulation", "teach", "wander"])
+@pytest.mark.parametrize("node", ["camera", "capture", "hand_eye", "record", "simulation", "teach", "wander"])
 def test_without_a_roscore_a_node_says_how_to_start_one(node: str) -> None:
     told = ended(f"{node}_node.py", ROS_MASTER_URI="http://127.0.0.1:9")
     assert told.returncode == 1
