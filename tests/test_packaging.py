@@ -57,7 +57,7 @@ def test_setup_py_is_python_of_noetic() -> None:
 
 
 def test_messages_build_from_their_files_alone(tmp_path: Path) -> None:
-    """As docs/hardware.md says for the computer of a robot."""
+    """As docs/messages.md says for the computer of a robot."""
     pytest.importorskip("catkin", reason="no ROS")
     source, build = tmp_path / "lds_scenes", tmp_path / "build"
     for name in ("msg", "srv", "action"):
