@@ -48,7 +48,8 @@ def record(
     """Record multi-view scenes. Starts what does not run yet: roscore, the simulated rig, the capture node.
 
     Every view is on the disk before the arm moves on; whatever happens, `lds capture resume` goes on from there.
-    Ctrl-C stops the arm.
+    Ctrl-C stops the arm. A capture node that runs already records with what it was started with; options that ask for
+    another robot, camera or calibration are refused then.
 
     Example: lds capture record data/cubes --scenes 20 --views 24 --simulated --auto
     """
@@ -57,6 +58,7 @@ def record(
         "seed": seed, "auto": auto, "note": note, "accept_calibration": accept_calibration,
     }  # fmt: skip
     _finish(run_recording(goal, Rig(simulated, robot, camera, calibration)))
+    _name_the_next_step(dataset)
 
 
 @app.command()
@@ -74,6 +76,7 @@ def resume(
     """
     goal = {"dataset": str(dataset.resolve()), "resume": True, "accept_calibration": accept_calibration}
     _finish(run_recording(goal, Rig(simulated, robot, camera, calibration)))
+    _name_the_next_step(dataset)
 
 
 @app.command()
@@ -103,6 +106,10 @@ def teach(
     Then: lds capture record data/cubes --viewpoints views.yaml --robot ur5e --camera realsense
     """
     _finish(run_teaching(file, robot))
+
+
+def _name_the_next_step(dataset: Path) -> None:
+    console.print(f"Next: lds data check {dataset}", markup=False, soft_wrap=True)
 
 
 def _finish(done: bool) -> None:

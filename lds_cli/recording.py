@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lds_cli.console import console
 from lds_cli.launching import Launch, LaunchError, choose_master, log_folder, nodes_of, run_in_terminal
+from lds_cli.running_rig import differences, settings_of_node
 
 CAPTURE_NODE, SIMULATION_NODE = "/capture", "/simulation"
 
@@ -61,7 +62,7 @@ def run_recording(goal: Mapping[str, object], rig: Rig, master: str | None = Non
         master: the URI of the ROS master; None: see `choose_master`.
 
     Raises:
-        BadOption: nothing says which robot or camera.
+        BadOption: nothing says which robot or camera, or the capture node that runs already has others.
         LaunchError: ROS is not on the path, or the nodes ended.
     """
     launch = None
@@ -71,6 +72,8 @@ def run_recording(goal: Mapping[str, object], rig: Rig, master: str | None = Non
         wanted = {"node": CAPTURE_NODE not in running, "simulated": rig.simulated and SIMULATION_NODE not in running}
         if wanted["node"] and not rig.simulated and None in (rig.robot, rig.camera):
             raise BadOption("which robot and camera? Say --robot and --camera, or --simulated")
+        if not wanted["node"]:
+            _expect_same(rig, master)
         if any(wanted.values()):
             log = log_folder() / f"lds_capture_{os.getpid()}.log"
             arguments = {
@@ -82,9 +85,6 @@ def run_recording(goal: Mapping[str, object], rig: Rig, master: str | None = Non
             launch = stack.enter_context(Launch("capture.launch", arguments, master, log))
             console.print(f"[dim]roscore at {master}; what the nodes say: {log}[/]", soft_wrap=True)
             launch.wait_for_master()
-        if not wanted["node"]:
-            told = "it keeps its own robot, camera and calibration"
-            console.print(f"[yellow]{CAPTURE_NODE} runs already at {master}: {told}[/]", soft_wrap=True)
         names = [f"~{name}:={CAPTURE_NODE}/{name}" for name in ("record", "next_scene")]
         done = run_in_terminal("record_node.py", [json.dumps(goal), *names], master) == 0
         if not done and launch is not None and launch.wait(0):
@@ -101,6 +101,24 @@ def run_teaching(file: Path, robot: str) -> bool:
 def name_or_file(name: str) -> str:
     """A file's whole path, as nodes run in another folder; a name as it is."""
     return str(Path(name).resolve()) if Path(name).is_file() else name
+
+
+def _expect_same(rig: Rig, master: str) -> None:
+    """Tell with what the capture node records that runs already. Raises BadOption where that is not what was given."""
+    used = settings_of_node(CAPTURE_NODE, master)
+    simulated = "simulated" if rig.simulated else None
+    robot, camera = rig.robot or simulated, rig.camera or simulated
+    asked = {
+        "robot": robot and name_or_file(robot),
+        "camera": camera and name_or_file(camera),
+        "calibration": None if rig.calibration is None else str(rig.calibration.resolve()),
+    }
+    where = f"{CAPTURE_NODE} runs already at {master}"
+    if others := differences(asked, used):
+        remedy = "stop it, so that one of yours is started, or leave the options out to record with what it has"
+        raise BadOption(f"{where}, with {' and '.join(others)}: {remedy}")
+    told = ", ".join(f"{name} {value or 'none'}" for name, value in used.items())
+    console.print(f"{where}, and records with its own {told}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _calibration(rig: Rig) -> Path | str:

@@ -36,11 +36,13 @@ def test_a_recording_is_interrupted_and_resumed_and_nothing_is_left_running(tmp_
             os.kill(int(process.name), signal.SIGINT)
     said, errors = recording.communicate(timeout=PATIENCE)
     assert recording.returncode == 1 and "lds capture resume" in said, said + errors
+    assert "Next:" not in said
     wait_for("the end of all processes", lambda: not marked(mark))
 
     resumed = start(mark, "resume", dataset, "--simulated")
     said, errors = resumed.communicate(timeout=PATIENCE)
     assert resumed.returncode == 0 and "recorded 1 scenes" in said, said + errors
+    assert said.rstrip().endswith(f"Next: lds data check {dataset}")
     assert check_dataset(open_dataset(dataset)).problems == []
     assert open_dataset(dataset)[0].num_views == 5
     assert not marked(mark)
@@ -77,6 +79,7 @@ def test_enter_says_that_the_next_scene_stands(tmp_path: Path) -> None:
         recording.stdin.flush()
     rest, errors = recording.communicate(timeout=PATIENCE)
     assert recording.returncode == 0, rest + errors
+    assert rest.rstrip().endswith(f"Next: lds data check {tmp_path / 'cubes'}")
     assert [scene.num_views for scene in open_dataset(tmp_path / "cubes")] == [2, 2]
 
 
