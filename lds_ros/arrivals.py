@@ -13,6 +13,7 @@ import rospy
 from lds_ros.publishers import Silence, explain_silence
 
 BUFFER = 2**24  # bytes; a buffer smaller than a frame makes rospy work through old frames
+AHEAD = 0.05  # seconds that a stamp may lie in the future: what clocks that agree may differ by
 SET_BACK = 1.0  # seconds that a stamp lies before the last one only where a clock was set back
 KEPT = 16  # messages of each topic: about a second of a slow camera
 
@@ -24,6 +25,27 @@ class Arrival:
     message: Any
     stamp: float
     delay: float
+
+    def clock_problem(self, max_delay: float) -> str | None:
+        """Why an image's stamp cannot be the time of its exposure, on this computer's clock; None where it can.
+
+        Args:
+            max_delay: seconds from stamp to arrival, above which the clocks are taken to differ.
+        """
+        if not self.stamp:
+            return "its images have no stamp (0): set the driver to stamp them, or use another driver"
+        if self.delay < -AHEAD:
+            return (
+                f"its images are stamped {-self.delay:.2f} s in the future: the camera's computer has another clock; "
+                "synchronise both (chrony), and set use_sim_time on all nodes or on none"
+            )
+        if self.delay > max_delay:
+            return (
+                f"its images are stamped {self.delay:.2f} s before they come, and {max_delay:g} s is allowed: the "
+                "camera's computer has another clock (synchronise both with chrony), the way here is too slow (lower "
+                "the camera's rate or size), or a bag is played without --clock and use_sim_time"
+            )
+        return None
 
 
 class Arrivals:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.rates import mean_rate
+from perception.repetition import Repetition
 
 SILENCE = 5.0  # seconds without an image that are worth a warning
 WINDOW = 300  # frames that rate and latency are taken over
@@ -31,13 +32,22 @@ class Health:
 
     Args:
         image_topic, info_topic: full names, used in messages.
+        explain_silence: tells why no image comes, and what to do; may take its time.
     """
 
-    def __init__(self, image_topic: str, info_topic: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        image_topic: str,
+        info_topic: str,
+        explain_silence: Callable[[], str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._image_topic, self._info_topic, self._clock = image_topic, info_topic, clock
+        self._explain_silence = explain_silence
         self._lock = threading.Lock()
         self._listening_since = clock()
         self._last_image: float | None = None
+        self._bad_stamp, self._repetition = "", Repetition(clock)
         self._has_info, self._bad_info = False, ""
         self._finished: deque[float] = deque(maxlen=WINDOW)
         self._latencies: deque[float] = deque(maxlen=WINDOW)
@@ -50,10 +60,13 @@ class Health:
         """From now on images should come."""
         with self._lock:
             self._listening_since, self._last_image = self._clock(), None
+            self._bad_stamp, self._repetition = "", Repetition(self._clock)
 
-    def image_came(self) -> None:
+    def image_came(self, content: bytes, bad_stamp: str = "") -> None:
+        """`content`: its values as they came; `bad_stamp`: why its stamp cannot be the time of its exposure."""
         with self._lock:
-            self._last_image = self._clock()
+            self._last_image, self._bad_stamp = self._clock(), bad_stamp
+            self._repetition.see(content)
 
     def info_came(self, problem: str = "") -> None:
         """The camera's calibration came; `problem`: why it is of no use."""
@@ -91,19 +104,33 @@ class Health:
             listening: whether images are wanted.
         """
         with self._lock:
-            return Status(self._problems() if listening else [], self._values(dropped))
+            values = self._values(dropped)
+            silent = self._clock() - (self._listening_since if self._last_image is None else self._last_image)
+            problems = self._stream_problems() if silent < SILENCE else []
+            problems += self._problems()
+        if not listening:
+            return Status([], values)
+        if silent >= SILENCE:  # explained without the lock, which the stream waits for
+            problems.insert(0, f"no image on {self._image_topic} for {silent:.0f} s: {self._explain_silence()}")
+        return Status(problems, values)
+
+    def _stream_problems(self) -> list[str]:
+        """Of images that come."""
+        problems = []
+        if self._bad_stamp:
+            problems.append(f"{self._image_topic}: {self._bad_stamp}")
+        if (frozen := self._repetition.seconds) >= SILENCE:
+            problems.append(
+                f"frozen camera: the same picture on {self._image_topic}, pixel for pixel, for {frozen:.0f} s, though "
+                "this camera is noisy: plug it in again, and start its node again"
+            )
+        if self._last_image is not None and not self._has_info and self._clock() - self._listening_since >= SILENCE:
+            problems.append(f"images come, but no camera_info on {self._info_topic}: remap it, or calibrate the camera")
+        return problems
 
     def _problems(self) -> list[str]:
-        now = self._clock()
-        problems = []
-        silent = now - (self._listening_since if self._last_image is None else self._last_image)
-        if silent >= SILENCE:
-            problems.append(
-                f"no image on {self._image_topic} for {silent:.0f} s: is the camera running, and the topic right? "
-                f"See `rostopic hz {self._image_topic}`"
-            )
-        elif self._last_image is not None and not self._has_info and now - self._listening_since >= SILENCE:
-            problems.append(f"images come, but no camera_info on {self._info_topic}: remap it, or calibrate the camera")
+        """Of what came lately."""
+        now, problems = self._clock(), []
         if self._bad_info:
             problems.append(f"{self._info_topic}: {self._bad_info}")
         if now - self._not_placed_at < SILENCE:

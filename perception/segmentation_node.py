@@ -33,12 +33,13 @@ from visualization_msgs.msg import MarkerArray
 
 from datasets.scene import DatasetError
 from lds_models.weights import WeightsError
-from lds_ros.arrivals import BUFFER
+from lds_ros.arrivals import BUFFER, Arrival
 from lds_ros.lazy import LazySubscriptions
 from lds_ros.messages import depth_from_message, image_from_message, image_message, label_message
 from lds_ros.newest import Newest
 from lds_ros.nodes import Registration, roscore_answers
 from lds_ros.poses import TfPoses
+from lds_ros.publishers import explain_silence
 from lds_ros.tuning import Number, Tuning
 from perception.executors import DeviceFailed
 from perception.health import Health, Status
@@ -58,6 +59,7 @@ SETTINGS = {  # that are tuned: what they are, and from where to where they go
     "part": ("Share of an object from which on what lies apart is another one; 1: never", 0.0, 1.0),
     "min_confidence": ("Mean of the mask below which nothing is an object", 0.0, 1.0),
 }
+MAX_DELAY = 1.0  # seconds from an image's stamp to its arrival that are no problem
 POSE_PATIENCE = 0.1  # seconds that an image waits for its pose
 REPEAT = 30.0  # seconds between two warnings of the same kind in the log
 
@@ -66,7 +68,8 @@ class SegmentationNode:
     """Raises WeightsError, DatasetError, DeviceFailed or ValueError where its parameters do not do."""
 
     def __init__(self) -> None:
-        self._health = Health(rospy.resolve_name("~image"), rospy.resolve_name("~camera_info"))
+        image, info = rospy.resolve_name("~image"), rospy.resolve_name("~camera_info")
+        self._health = Health(image, info, lambda: explain_silence(image, Image._type).reason)
         self._frames: Newest[Image] = Newest()
         self._tracker, self._placer = Tracker(), Placer()
         world = str(rospy.get_param("~world", ""))
@@ -131,7 +134,9 @@ class SegmentationNode:
         ]
 
     def _receive(self, message: Image) -> None:
-        self._health.image_came()
+        stamp = message.header.stamp.to_sec()
+        problem = Arrival(message, stamp, rospy.get_time() - stamp).clock_problem(MAX_DELAY)
+        self._health.image_came(message.data, problem or "")
         self._frames.put(message)
 
     def _receive_info(self, message: CameraInfo) -> None:

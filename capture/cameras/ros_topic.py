@@ -17,8 +17,6 @@ from capture.errors import CameraError, CameraLost, CameraSilent
 from lds_ros.arrivals import Arrival, Arrivals
 from lds_ros.messages import depth_from_message, image_from_message, intrinsics_from_message, labels_from_message
 
-AHEAD = 0.05  # seconds that a stamp may lie in the future: what clocks that agree may differ by
-
 Content = TypeVar("Content")
 
 
@@ -131,21 +129,7 @@ class RosTopicCamera(Camera):
         return Intrinsics(K, distortion, width, height)
 
     def _clock_problem(self, image: Arrival) -> str | None:
-        """Why an image's stamp cannot be the time of its exposure, on this computer's clock."""
-        if not image.stamp:
-            return "its images have no stamp (0): set the driver to stamp them, or use another driver"
-        if image.delay < -AHEAD:
-            return (
-                f"its images are stamped {-image.delay:.2f} s in the future: the camera's computer has another clock; "
-                "synchronise both (chrony), and set use_sim_time on all nodes or on none"
-            )
-        if image.delay > self._settings.max_delay:
-            return (
-                f"its images are stamped {image.delay:.2f} s before they come: the camera's computer has another clock "
-                "(synchronise both with chrony), or the way here is too slow (lower the camera's rate or size); "
-                f"max_delay is {self._settings.max_delay:g} s"
-            )
-        return None
+        return image.clock_problem(self._settings.max_delay)
 
     def _no_frame(self, stamp: float, timeout: float, count: int) -> CameraError:
         """Why no frame was found: what came instead, if anything."""

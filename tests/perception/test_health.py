@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from perception.health import Health
@@ -20,13 +21,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def health(clock: Clock) -> Health:
-    return Health("/camera/image_raw", "/camera/camera_info", clock)
+    return Health("/camera/image_raw", "/camera/camera_info", lambda: "nobody publishes it: start its node", clock)
 
 
-def play(health: Health, clock: Clock, frames: int, rate: float = 20.0) -> None:
+def play(health: Health, clock: Clock, frames: int, rate: float = 20.0, bad_stamp: str = "") -> None:
     for _ in range(frames):
         clock.now += 1 / rate
-        health.image_came()
+        health.image_came(bytes(12), bad_stamp)
         health.frame_finished(latency=0.025, duplicates_merged=1)
 
 
@@ -42,12 +43,12 @@ def test_all_is_well_while_images_and_camera_info_come(health: Health, clock: Cl
     assert status.values["last error"] == "none"
 
 
-def test_no_image_for_five_seconds_is_told_with_the_topic_and_what_to_look_at(health: Health, clock: Clock) -> None:
+def test_no_image_for_five_seconds_is_told_with_the_topic_and_the_reason(health: Health, clock: Clock) -> None:
     clock.now += 4.9
     assert health.status(0).problems == []
     clock.now += 0.2
     (problem,) = health.status(0).problems
-    assert "no image on /camera/image_raw for 5 s" in problem and "rostopic hz" in problem
+    assert problem == "no image on /camera/image_raw for 5 s: nobody publishes it: start its node"
 
 
 def test_images_that_stop_are_told_too_and_the_rate_goes_to_zero(health: Health, clock: Clock) -> None:
@@ -56,6 +57,7 @@ def test_images_that_stop_are_told_too_and_the_rate_goes_to_zero(health: Health,
     clock.now += 6
     status = health.status(0)
     assert "no image on /camera/image_raw for 6 s" in status.problems[0]
+    assert health.status(0, listening=False).problems == []
     assert status.values["rate (Hz)"] == "0.0"
 
 
@@ -97,3 +99,32 @@ def test_depth_that_is_missing_now_and_then_is_no_problem(health: Health, clock:
         play(health, clock, 1)
         health.depth_used("" if number % 20 else "the newest depth is stamped 133 ms before the image")
     assert health.status(0).problems == []
+
+
+def test_stamps_that_cannot_be_are_told_until_they_are_right(health: Health, clock: Clock) -> None:
+    health.info_came()
+    play(health, clock, 10, bad_stamp="its images have no stamp (0)")
+    assert health.status(0).problems == ["/camera/image_raw: its images have no stamp (0)"]
+    play(health, clock, 1)
+    assert health.status(0).problems == []
+
+
+def test_a_frozen_camera_is_told_after_five_seconds_and_forgotten_with_the_listeners(
+    health: Health, clock: Clock
+) -> None:
+    rng = np.random.default_rng(0)
+    health.info_came()
+
+    def show(*pictures: bytes) -> list[str]:
+        for picture in pictures:
+            clock.now += 0.1
+            health.image_came(picture)
+        return health.status(0).problems
+
+    noise = [rng.integers(100, 108, 3000, np.uint8).tobytes() for _ in range(60)]
+    assert show(*noise) == []
+    assert show(*49 * [noise[-1]]) == []
+    (problem,) = show(*10 * [noise[-1]])
+    assert problem.startswith("frozen camera: the same picture on /camera/image_raw, pixel for pixel, for 6 s")
+    health.listening()
+    assert show(*60 * [noise[-1]]) == []

@@ -20,7 +20,7 @@ import rospy
 import tf2_ros
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lds_scenes.msg import SegmentedScene
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from datasets.camera import look_at, pinhole
@@ -158,11 +158,16 @@ class Camera:
     """Shows a node ten grey pictures a second, from where `seer` is, until it ends.
 
     Attributes:
+        noise: standard deviation of a pixel, of 255.
+        frozen: the last picture comes again and again, each time with a new stamp.
+        offset: seconds that stamps lie in the future; None: they are 0.
         depth: seconds that depth is stamped after its picture; None: there is none.
         depth_frame: what depth names as its frame.
     """
 
     def __init__(self, node: str, height: int = 48, width: int = 64) -> None:
+        self.noise, self.frozen = 0.0, False
+        self.offset: float | None = 0.0
         self.depth: float | None = None
         self.depth_frame = "seer"
         self._picture, self._K = np.full((height, width, 3), 200, np.uint8), pinhole(height, width, 0.7)
@@ -176,8 +181,13 @@ class Camera:
         self._ends.set()
 
     def _run(self) -> None:
+        rng = np.random.default_rng(0)
         while not self._ends.wait(0.1):
-            self._show(Header(stamp=rospy.Time.now(), frame_id="seer"))
+            if not self.frozen:
+                noise = self.noise * rng.standard_normal(self._picture.shape)
+                self._picture = (200 + noise).clip(0, 255).astype(np.uint8)
+            stamp = rospy.Time() if self.offset is None else rospy.Time.now() + rospy.Duration.from_sec(self.offset)
+            self._show(Header(stamp=stamp, frame_id="seer"))
 
     def _show(self, header: Header) -> None:
         height, width = self._picture.shape[:2]
@@ -241,6 +251,37 @@ def test_depth_that_is_out_of_step_or_of_another_frame_is_told(ros: None, start,
     statuses.wait(DiagnosticStatus.OK, "segmenting")
     objects.unregister()
     camera.end()
+
+
+def test_a_noisy_camera_that_freezes_is_told(ros: None, start, tiny_weights: Path) -> None:
+    start("segmentation_node.py", "icy", weights=tiny_weights, threads=1)
+    camera, statuses, labels = Camera("icy"), Statuses("icy"), Labels("/icy/label")
+    camera.noise = 2.0
+    labels.wait_for_more(60)  # of which its noise is known
+    statuses.wait(DiagnosticStatus.OK, "segmenting")
+    camera.frozen = True
+    statuses.wait(DiagnosticStatus.WARN, "frozen camera: the same picture on /icy/image, pixel for pixel, for")
+    camera.frozen = False
+    statuses.wait(DiagnosticStatus.OK, "segmenting")
+    camera.end()
+
+
+def test_stamps_that_cannot_be_are_told(ros: None, start, tiny_weights: Path) -> None:
+    start("segmentation_node.py", "timeless", weights=tiny_weights, threads=1)
+    camera, statuses, _ = Camera("timeless"), Statuses("timeless"), Labels("/timeless/label")
+    told = {None: "its images have no stamp (0)", 30.0: " s in the future", -30.0: " s before they come"}
+    for camera.offset, words in told.items():
+        statuses.wait(DiagnosticStatus.WARN, words)
+    camera.offset = 0.0
+    statuses.wait(DiagnosticStatus.OK, "segmenting")
+    camera.end()
+
+
+def test_a_topic_of_compressed_images_is_told(ros: None, start, tiny_weights: Path) -> None:
+    _ = rospy.Publisher("/squeezed/image", CompressedImage, queue_size=1)
+    start("segmentation_node.py", "squeezed", weights=tiny_weights, threads=1)
+    statuses, _ = Statuses("squeezed"), Labels("/squeezed/label")
+    statuses.wait(DiagnosticStatus.WARN, "it carries sensor_msgs/CompressedImage, not sensor_msgs/Image")
 
 
 def test_a_listener_that_stops_reading_holds_up_nobody(ros: None, start, tiny_weights: Path) -> None:
