@@ -18,6 +18,9 @@ Weights = Annotated[
 SingleViewWeights = Annotated[
     str, typer.Option(help="Shipped weights by name, a file, or a run's folder; of a single-view model.")
 ]
+RegionOfImage = Annotated[
+    str | None, typer.Option("--region", help="Where to look: 'x y width height', pixels.", show_default="everywhere")
+]
 Slots = Annotated[
     int | None, typer.Option(min=2, help="Give the model another K.", metavar="K", show_default="as in training")
 ]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lds_cli.console import console, print_error, progress_bar
-from lds_cli.options import Inputs, Limit, SingleViewWeights, Split, Topic
+from lds_cli.options import Inputs, Limit, RegionOfImage, SingleViewWeights, Split, Topic
+from lds_cli.pictures import LOOKED_AT, is_looked_at, parsed_region, picture_of, problems
 
 if TYPE_CHECKING:
-    import numpy as np
     from rich.table import Table
 
     from perception.segmenter import Segmenter
@@ -31,30 +31,31 @@ def check(
     inputs: Inputs,
     weights: SingleViewWeights = "monet_lds_table",
     topic: Topic = None,
-    most: Annotated[int, typer.Option(min=1, help="Look at no more pictures than this, evenly chosen.")] = 50,
+    region: RegionOfImage = None,
+    most: Annotated[int, typer.Option(min=1, help="Look at no more pictures than this, evenly chosen.")] = LOOKED_AT,
 ) -> None:
     """Say whether pictures of your camera are such as a model was trained on, and what to do where they are not.
 
     Looks at resolution, exposure and sharpness, at how well the model draws the pictures (badly, where it does not know
-    what they show), and at whether it finds anything. Exits with 1 where something is wrong.
+    what they show), at whether it finds anything, and at whether it has slots for all of it. Exits with 1 where
+    something is wrong.
 
-    Example: lds perceive check photos/ --weights monet_lds_table
+    Example: lds perceive check photos/ --weights monet_lds_table --region "200 100 300 300"
     """
     from perception.segmenter import Segmenter
     from perception.sources import open_source
-    from perception.suitability import findings, usual_error
 
     source = open_source(inputs, topic)
-    segmenter = Segmenter(weights, device="cpu")
+    segmenter = Segmenter(weights, region=parsed_region(region), device="cpu")
     pictures = _looked_at(source, segmenter, most)
     if not pictures:
         print_error("none of the pictures could be read")
         raise typer.Exit(1)
     console.print(_measures(pictures))
-    problems = findings(pictures, segmenter.image_size, usual_error(segmenter.loaded.card))
-    for problem in problems:
+    found = problems(pictures, segmenter)
+    for problem in found:
         console.print(f"[yellow]-[/] {problem}", soft_wrap=True)
-    if problems:
+    if found:
         raise typer.Exit(1)
     console.print(f"[green]The pictures suit {segmenter.name}[/]")
 
@@ -102,27 +103,18 @@ def score(
 
 def _looked_at(source: Source, segmenter: Segmenter, most: int) -> list[Picture]:
     """What was measured of the source's pictures, or of so many, evenly chosen; those that cannot be read are told."""
-    every, pictures = max(1, -(-source.count // most)), []
+    pictures = []
     with progress_bar("Looking", source.count) as progress:
         for number, frame in enumerate(source.frames()):
             progress(1)
-            if number % every:
+            if not is_looked_at(number, source.count, most):
                 continue
             try:
-                pictures.append(_measured(frame.read(), segmenter))
+                image = frame.read()
+                pictures.append(picture_of(image, segmenter.segment(image), segmenter))
             except ValueError as error:
                 print_error(f"{frame.name} was left out: {error}")
     return pictures
-
-
-def _measured(image: np.ndarray, segmenter: Segmenter) -> Picture:
-    from capture.picture import brightness, clipped_shares, sharpness
-    from perception.suitability import Picture, reconstruction_error
-
-    height, width = image.shape[:2]
-    white, black = clipped_shares(image)
-    error, objects = reconstruction_error(segmenter.loaded.model, image), len(segmenter.segment(image).objects)
-    return Picture((height, width), brightness(image), white, black, sharpness(image), error, objects)
 
 
 def _measures(pictures: Sequence[Picture]) -> Table:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lds_cli.console import console, print_error, progress_bar
-from lds_cli.options import Inputs, SingleViewWeights, Topic
+from lds_cli.options import Inputs, RegionOfImage, SingleViewWeights, Topic
+from lds_cli.pictures import is_looked_at, parsed_region, picture_of, problems
+
+if TYPE_CHECKING:
+    from perception.suitability import Picture
 
 
 def segment(
@@ -24,33 +28,29 @@ def segment(
             show_default="for videos and bags, not for images",
         ),
     ] = None,
-    region: Annotated[
-        str | None, typer.Option(help="Where to look: 'x y width height', pixels.", show_default="everywhere")
-    ] = None,
+    region: RegionOfImage = None,
     device: Annotated[str, typer.Option(help="auto: a GPU where there is one; cpu, cuda, cuda:1.")] = "auto",
 ) -> None:
     """Segment pictures into objects, as the node does with a camera's.
 
     Writes labels/ (16-bit PNGs: each pixel's object id, 0 = background), overlays/, and objects.jsonl, a line for each
     picture with the objects' boxes, areas, centroids, confidences and latents; of videos and bags overlay.webm, too.
-    A picture that cannot be read is told and left out; the exit code is then 1.
+    A picture that cannot be read is told and left out; the exit code is then 1. At the end it says what `lds perceive
+    check` would of up to 50 of them.
 
     Example: lds segment photos/ --weights monet_lds_table --out /tmp/segmented
     """
     from perception.results import ResultsFolder
-    from perception.segmenter import Region, Segmenter
+    from perception.segmenter import Segmenter
     from perception.sources import open_source
     from perception.tracking import Tracker
 
     source = open_source(inputs, topic)
-    try:
-        looked_at = None if region is None else Region.parse(region)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--region") from error
-    segmenter = Segmenter(weights, region=looked_at, device=device)
+    segmenter = Segmenter(weights, region=parsed_region(region), device=device)
     follows = source.rate is not None if track is None else track
     tracker = Tracker() if follows else None
     done, objects, merged, failed = 0, 0, 0, 0
+    pictures: list[Picture] = []
     with (
         ResultsFolder(out, segmenter.name, source.rate) as results,
         progress_bar("Segmenting", source.count) as progress,
@@ -65,10 +65,13 @@ def segment(
             else:
                 found = tracker.update(found, done if frame.stamp is None else frame.stamp) if tracker else found
                 results.add(frame.name, frame.stamp, image, found)
+                if is_looked_at(done, source.count):
+                    pictures.append(picture_of(image, found, segmenter))
                 done, objects, merged = done + 1, objects + len(found.objects), merged + found.duplicates_merged
             progress(1)
-    if segmenter.trouble:
-        console.print(f"[yellow]{segmenter.trouble}[/]", soft_wrap=True)
+    for warning in [segmenter.trouble, *problems(pictures, segmenter)]:
+        if warning:
+            console.print(f"[yellow]-[/] {warning}", soft_wrap=True)
     console.print(
         f"[green]Wrote[/] {out}: {objects} objects in {done} pictures, {merged} duplicate slots merged", soft_wrap=True
     )

@@ -71,9 +71,11 @@ class Segmentation:
         objects: in ascending order of id.
         duplicates_merged: slots that showed what another one showed, and were merged into it.
         seen: the square that the model saw; outside of it all is background.
+        is_full: whether the model had no slot left for another object; see `perception.fullness`.
     """
 
     labels: np.ndarray
     objects: list[ObjectSegment]
     duplicates_merged: int
     seen: Region
+    is_full: bool = False

@@ -13,6 +13,7 @@ from lds_models.mulmon import MulMON
 from lds_models.weights import LoadedModel, WeightsError, load_weights
 from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates
 from perception.executors import DeviceFailed
+from perception.fullness import is_full
 from perception.runtime import SlotRuntime, ViewRuntime, open_runtime, open_view_runtime
 from perception.scene_memory import SceneMemory
 from perception.segmentation import ObjectSegment, Region, Segmentation
@@ -91,10 +92,12 @@ class Segmenter:
             raise ValueError(f"the image is empty: {list(image.shape)}")
         seen = self._square_of(image)
         small = square(image[seen.window], self.image_size)
-        merged = merge_duplicates(*self.slots(small, T_world_camera), self.settings, small)
+        masks, latents = self.slots(small, T_world_camera)
+        merged = merge_duplicates(masks, latents, self.settings, small)
         labels = np.zeros(image.shape[:2], np.int32)
         labels[seen.window] = self._upsample(merged.probabilities, image[seen.window])
-        return Segmentation(labels, _describe(labels, merged), merged.duplicates_merged, seen)
+        objects, full = _describe(labels, merged), is_full(masks, merged)
+        return Segmentation(labels, objects, merged.duplicates_merged, seen, full)
 
     def slots(self, image: np.ndarray, T_world_camera: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The model's masks float32 [K,size,size] and latents [K,D] of an image of its size, uint8 [size,size,3] RGB.

@@ -28,6 +28,7 @@ class Picture:
         sharpness: see `capture.picture.sharpness`; NaN where it shows no edge.
         error: mean squared error of the model's reconstruction, RGB in [0,1].
         objects: how many were found.
+        is_full: whether the model had no slot left for another object.
     """
 
     size: tuple[int, int]
@@ -37,6 +38,7 @@ class Picture:
     sharpness: float
     error: float
     objects: int
+    is_full: bool
 
 
 def reconstruction_error(model: SceneModel, image: np.ndarray) -> float:
@@ -52,11 +54,12 @@ def usual_error(card: Mapping[str, Any]) -> float | None:
     return card.get("domain", {}).get("mse_p99")
 
 
-def findings(pictures: Sequence[Picture], image_size: int, usual: float | None) -> list[str]:
+def findings(pictures: Sequence[Picture], image_size: int, num_slots: int, usual: float | None) -> list[str]:
     """What is wrong with pictures and what to do, one sentence each; none: they suit the model.
 
     Args:
         image_size: of the model, pixels.
+        num_slots: K of the model.
         usual: see `usual_error`.
     """
     found = []
@@ -76,16 +79,22 @@ def findings(pictures: Sequence[Picture], image_size: int, usual: float | None) 
         found.append(f"{many} are blurred: focus on the table, and let the camera stand still")
     if usual is None:
         found.append(
-            "the weights' card does not tell how well they draw images of their own kind: nothing to compare with; of an "
-            "own run, give its command again with --resume, which measures it"
+            "the weights' card does not tell how well they draw images of their own kind: nothing to compare with; of "
+            "an own run, give its command again with --resume, which measures it"
         )
     elif many := share([p.error > usual for p in pictures]):
         times = float(np.median([p.error for p in pictures])) / usual
         found.append(
             f"{many} are unlike what the model was trained on (its reconstruction is off by {times:.1f} times what it "
             "nearly always stays below): bring table, light and distance nearer to the training scenes, show only the "
-            "table (region), or train on your own scenes (start_from)"
+            "table (--region), or train on your own scenes (start_from)"
         )
     if many := share([p.objects == 0 for p in pictures]):
         found.append(f"nothing was found in {many}: are there objects, and are they large enough?")
+    if many := share([p.is_full for p in pictures]):
+        found.append(
+            f"in {many} all {num_slots} slots are in use: at most {num_slots - 1} objects can be told apart, and more "
+            "are merged: show fewer, or give the model more slots (lds weights publish --slots, or train with "
+            "model.num_slots)"
+        )
     return found

@@ -13,9 +13,10 @@ from typer.testing import CliRunner, Result
 
 from datasets.synthesis.table_cubes import TableRenderer, make_scene
 from lds_cli.main import app
+from lds_models.weights import load_weights, save_weights
 from perception.suitability import Picture, findings
 
-GOOD = Picture((480, 640), 170.0, 0.0, 0.0, 33.0, 0.002, 3)
+GOOD = Picture((480, 640), 170.0, 0.0, 0.0, 33.0, 0.002, 3, False)
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +71,42 @@ def test_pictures_that_cannot_be_read_are_told(tmp_path: Path) -> None:
 
 def test_a_few_odd_pictures_are_no_reason() -> None:
     dark = replace(GOOD, brightness=10.0)
-    assert findings([GOOD] * 9 + [dark], 64, 0.01) == []
-    assert "3 of 10 pictures are dark" in findings([GOOD] * 7 + [dark] * 3, 64, 0.01)[0]
+    assert findings([GOOD] * 9 + [dark], 64, 6, 0.01) == []
+    assert "3 of 10 pictures are dark" in findings([GOOD] * 7 + [dark] * 3, 64, 6, 0.01)[0]
 
 
 def test_weights_that_do_not_tell_what_they_know_are_named() -> None:
-    (told,) = findings([GOOD], 64, None)
+    (told,) = findings([GOOD], 64, 6, None)
     assert "nothing to compare with" in told
+
+
+def test_only_the_region_is_looked_at_and_compared(table: Path, tmp_path: Path) -> None:
+    def among_noise(image: np.ndarray) -> np.ndarray:
+        canvas = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+        canvas[200:440, 300:540] = image
+        return canvas
+
+    folder = changed(table, tmp_path / "far", among_noise)
+    whole = check(folder)
+    assert whole.exit_code == 1 and "unlike what the model" in whole.output, whole.output
+    table_alone = check(folder, "--region", "300 200 240 240")
+    assert table_alone.exit_code == 0, table_alone.output
+
+
+def test_a_region_that_cannot_be_is_told(table: Path) -> None:
+    beyond = check(table, "--region", "200 0 100 100")
+    assert beyond.exit_code == 1 and "is not within the image of 240 x 240" in beyond.output
+    assert check(table, "--region", "1 2 3").exit_code == 2
+
+
+def test_a_model_whose_slots_are_all_in_use_is_told(tmp_path: Path) -> None:
+    loaded = load_weights("monet_lds_table", num_slots=4)
+    save_weights(tmp_path / "few.safetensors", loaded.model, loaded.card)
+    with TableRenderer(128) as renderer:
+        scenes = (make_scene(renderer, seed=91, index=index, views=2) for index in range(12))
+        images = [image for scene in scenes if len(scene.objects) == 4 for image in scene.images]
+    for number, image in enumerate(images):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    few = check(tmp_path, "--weights", tmp_path / "few.safetensors")
+    assert few.exit_code == 1 and "all 4 slots are in use: at most 3 objects can be told apart" in few.output
+    assert "slots are in use" not in check(tmp_path).output

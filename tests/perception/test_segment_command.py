@@ -69,6 +69,15 @@ def test_images_of_a_folder_are_segmented(segment, tmp_path: Path, photos: Path,
     assert not (tmp_path / "out/overlay.webm").exists()
 
 
+def test_what_is_wrong_with_the_pictures_is_told_at_the_end(segment, photos: Path) -> None:
+    assert "are dark" not in segment(photos).output
+    for path in photos.rglob("*.*"):
+        cv2.imwrite(str(path), (cv2.imread(str(path)) * 0.1).astype(np.uint8))
+    shutil.rmtree(photos.parent / "out")
+    done = segment(photos)
+    assert done.exit_code == 0 and "3 of 3 pictures are dark" in done.output, done.output
+
+
 def test_images_of_one_name_are_told_apart(segment, tmp_path: Path, photos: Path) -> None:
     shutil.copy(photos / "a.png", tmp_path / "a.png")
     assert segment(photos / "a.png", tmp_path / "a.png", photos / "b.jpg").exit_code == 0
