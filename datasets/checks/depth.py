@@ -93,7 +93,7 @@ def _moved_on_mount(rotations: np.ndarray, normal: np.ndarray, heights: np.ndarr
         normal: of the table [3].
         heights: of the tables that the views show [V], over any plane.
     """
-    if len(heights) < FEWEST_VIEWS:
+    if len(heights) < FEWEST_VIEWS or not np.isfinite(heights).all():  # poses may be absurdly far away
         return ""
     unknowns = np.column_stack([np.einsum("vij,i->vj", rotations, normal), np.ones(len(heights))])
     solved, _, rank, _ = np.linalg.lstsq(unknowns, heights, rcond=None)

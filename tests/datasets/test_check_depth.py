@@ -87,6 +87,13 @@ def test_a_view_that_shows_more_of_the_floor_is_asked_for_the_table(tmp_path, sc
     assert check(tmp_path, with_depth(scene, depth)).problems == []
 
 
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_poses_at_absurd_places_are_a_problem_and_no_crash(tmp_path, scene):
+    poses = scene.T_world_camera.copy()
+    poses[::2, :2, 3], poses[1::2, :2, 3] = 1e308, -1e308
+    assert "depth shows tables" in check(tmp_path, dataclasses.replace(scene, T_world_camera=poses)).problems[0]
+
+
 def test_depth_that_is_not_there_is_found(tmp_path, scene):
     (problem,) = check(tmp_path, with_depth(scene, 0 * scene.depth)).problems
     assert problem.startswith(
