@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lds_cli import perceive_score
 from lds_cli.console import console, print_error, progress_bar
-from lds_cli.options import Inputs, Limit, RegionOfImage, SingleViewWeights, Split, Topic
+from lds_cli.options import Inputs, RegionOfImage, SingleViewWeights, Topic
 from lds_cli.pictures import LOOKED_AT, is_looked_at, parsed_region, picture_of, problems
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ app = typer.Typer(
     epilog="Example: lds perceive check photos/",
     no_args_is_help=True,
 )
+app.command()(perceive_score.score)
 
 
 @app.command()
@@ -58,47 +59,6 @@ def check(
     if found:
         raise typer.Exit(1)
     console.print(f"[green]The pictures suit {segmenter.name}[/]")
-
-
-@app.command()
-def score(
-    weights: Annotated[
-        list[str], typer.Argument(help="Shipped weights by name, files, or runs' folders.", show_default=False)
-    ],
-    data: Annotated[Path, typer.Option(help="A dataset with masks; its own folder.", show_default=False)],
-    split: Split = "test",
-    limit: Limit = None,
-) -> None:
-    """Measure on labelled scenes what de-duplication makes of a model's slots: before and after.
-
-    The masks are those of the model's resolution. A multi-view model sees each scene's views one after another, with
-    their poses, as before a moving camera.
-
-    Example: lds perceive score monet_lds_table --data /tmp/table --limit 30
-    """
-    from rich.table import Table
-
-    from datasets.loading import open_dataset
-    from perception.quality import labelled_slots, of_objects, of_slots
-    from perception.segmenter import Segmenter
-
-    dataset = open_dataset(data, split)
-    rows = range(len(dataset))[:limit]
-    table = Table(
-        "weights", "", "mIoU", "images with duplicates", "right number of objects", box=None,
-        title=f"{data}, split {split}: {len(rows)} scenes", title_justify="left",
-    )  # fmt: skip
-    for name in weights:
-        segmenter = Segmenter(name, device="cpu", poses=True)
-        with progress_bar(segmenter.name, len(rows)) as progress:
-            slots, truths = labelled_slots(segmenter, (dataset[row] for row in rows), progress)
-        for what, quality in (
-            ("slots", of_slots(slots, truths)),
-            ("objects", of_objects(slots, truths, segmenter.settings)),
-        ):
-            numbers = f"{quality.miou:.3f}", f"{quality.duplicate_rate:.1%}", f"{quality.right_count:.1%}"
-            table.add_row(segmenter.name if what == "slots" else "", what, *numbers)
-    console.print(table)
 
 
 def _looked_at(source: Source, segmenter: Segmenter, most: int) -> list[Picture]:

@@ -12,10 +12,8 @@ from lds_cli.console import console, progress_bar
 from lds_cli.options import Slots, Weights
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from perception.deduplication import DeduplicationSettings
-    from perception.quality import Slots as ImageSlots
+    from perception.quality import Labelled
     from perception.segmenter import Segmenter
 
 app = typer.Typer(
@@ -119,8 +117,8 @@ def _chosen_deduplication(segmenter: Segmenter, validation: Path) -> Deduplicati
     """Thresholds that suit the weights on images of a dataset."""
     from perception.thresholds import choose_settings
 
-    slots, truths = _labelled_slots(segmenter, validation, "train", "Choosing de-duplication")
-    settings, quality = choose_settings(slots, truths)
+    labelled = _labelled_slots(segmenter, validation, "train", "Choosing de-duplication")
+    settings, quality = choose_settings(labelled.slots, labelled.truths)
     console.print(f"{settings}: mIoU {quality.miou:.3f}, the right number in {quality.right_count:.0%}")
     return settings
 
@@ -128,21 +126,16 @@ def _chosen_deduplication(segmenter: Segmenter, validation: Path) -> Deduplicati
 def _measured_perception(segmenter: Segmenter, evaluation: Path) -> dict[str, Any]:
     """What perception makes of the weights on the data of an evaluation."""
     from lds_models.results import read_evaluation
-    from perception.quality import of_objects, of_slots
+    from perception.quality import before_and_after
 
     measured = read_evaluation(evaluation)
-    slots, truths = _labelled_slots(segmenter, measured["data"], measured["split"], "Measuring perception")
-    return {
-        "data": f"{measured['data']}, split {measured['split']}",
-        "images": len(truths),
-        "slots": asdict(of_slots(slots, truths)),
-        "objects": asdict(of_objects(slots, truths, segmenter.settings)),
-    }
+    labelled = _labelled_slots(segmenter, measured["data"], measured["split"], "Measuring perception")
+    found = before_and_after(labelled, segmenter.settings)
+    told = {what: {name: asdict(each) for name, each in quality.items()} for what, quality in found.items()}
+    return {"data": f"{measured['data']}, split {measured['split']}", "images": len(labelled.truths), **told}
 
 
-def _labelled_slots(
-    segmenter: Segmenter, data: str | Path, split: str, doing: str
-) -> tuple[list[ImageSlots], np.ndarray]:
+def _labelled_slots(segmenter: Segmenter, data: str | Path, split: str, doing: str) -> Labelled:
     """Of the last scenes of a split."""
     from datasets.loading import open_dataset
     from perception.quality import labelled_slots

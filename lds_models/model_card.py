@@ -115,6 +115,11 @@ def _page(card: dict[str, Any], loaded: LoadedModel) -> str:
     if perception := card["perception"]:
         lines += ["", f"## In perception: {perception['images']} images of {perception['data']}", ""]
         lines += ["| measure | slots | objects, after de-duplication |", "|---|---|---|"]
-        for name, before in perception["slots"].items():
-            lines.append(f"| {name} | {before:.3f} | {perception['objects'][name]:.3f} |")
+        for name in perception["slots"]:
+            before, after = (_told(perception[what][name]) for what in ("slots", "objects"))
+            lines.append(f"| {name} | {before} | {after} |")
     return "\n".join(lines) + "\n"
+
+
+def _told(interval: dict[str, float]) -> str:
+    return "{mean:.3f} [{low:.3f}, {high:.3f}]".format(**interval)

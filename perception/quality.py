@@ -12,6 +12,7 @@ from datasets.packing import square
 from datasets.scene import DatasetError, Scene
 from lds_models.metrics.duplicates import OVERLAP_SHARE, min_pixels, overlap_score, visible_slots
 from lds_models.metrics.segmentation import contingency, miou
+from lds_models.metrics.statistics import Interval, bootstrap_mean
 from perception.deduplication import DeduplicationSettings, merge_duplicates
 from perception.segmenter import Segmenter
 
@@ -24,34 +25,62 @@ class Slots(NamedTuple):
     image: np.ndarray
 
 
+class Labelled(NamedTuple):
+    """Labelled images: what a model makes of each, true ids int [N,H,W], and which scene each shows, [N]."""
+
+    slots: list[Slots]
+    truths: np.ndarray
+    scenes: np.ndarray
+
+
 @dataclass(frozen=True)
 class Quality:
-    """Over images.
+    """Of N images.
 
     Attributes:
-        miou: mean mIoU, background included.
-        right_count: share in which the number of objects is right.
-        duplicate_rate: share in which two slots, or objects, show one thing: they share the background, or a true
+        mious: float [N], mIoU of each, background included.
+        right_counts: bool [N], whether the number of objects is right.
+        duplicates: bool [N], whether two slots, or objects, show one thing: they share the background, or a true
             object. By the rule of `lds eval`, but that the background's slot is no object's duplicate: where it takes a
             part of one, a mask is too small.
     """
 
-    miou: float
-    right_count: float
-    duplicate_rate: float
+    mious: np.ndarray
+    right_counts: np.ndarray
+    duplicates: np.ndarray
+
+    @property
+    def miou(self) -> float:
+        return float(self.mious.mean())
+
+    @property
+    def right_count(self) -> float:
+        """Share of images."""
+        return float(self.right_counts.mean())
+
+    @property
+    def duplicate_rate(self) -> float:
+        """Share of images."""
+        return float(self.duplicates.mean())
+
+    def intervals(self, scenes: np.ndarray, seed: int = 0) -> dict[str, Interval]:
+        """The three means with 95 % intervals, by their names here; `scenes` [N] says which images belong together."""
+        values = {"miou": self.mious, "right_count": self.right_counts, "duplicate_rate": self.duplicates}
+        found = {name: bootstrap_mean(each, seed, scenes) for name, each in values.items()}
+        return {name: interval for name, interval in found.items() if interval is not None}
 
 
 def labelled_slots(
     segmenter: Segmenter, scenes: Iterable[Scene], progress: Callable[[int], None] = lambda scenes: None
-) -> tuple[list[Slots], np.ndarray]:
-    """What a model makes of every view, one scene after another, and true ids [N,size,size], at the model's resolution.
+) -> Labelled:
+    """What a model makes of every view, one scene after another, at the model's resolution.
 
     A multi-view model sees a scene's views one after another, as before a moving camera, and knows nothing at first.
 
     Raises:
         DatasetError: a scene has no masks, or a multi-view model no poses.
     """
-    slots, truths = [], []
+    slots, truths, shown = [], [], []
     for scene in scenes:
         if scene.masks is None:
             raise DatasetError(f"{scene.name} has no masks to measure by")
@@ -64,8 +93,9 @@ def labelled_slots(
             image = square(whole, segmenter.image_size)
             slots.append(Slots(*segmenter.slots(image, pose), image))
             truths.append(square(scene.masks[view], segmenter.image_size))
+            shown.append(scene.name)
         progress(1)
-    return slots, np.stack(truths)
+    return Labelled(slots, np.stack(truths), np.array(shown))
 
 
 def of_slots(slots: Sequence[Slots], truths: np.ndarray) -> Quality:
@@ -82,11 +112,18 @@ def of_objects(slots: Sequence[Slots], truths: np.ndarray, settings: Deduplicati
     return _quality(labels, np.array([len(each.slots) for each in merged]), truths)
 
 
+def before_and_after(labelled: Labelled, settings: DeduplicationSettings) -> dict[str, dict[str, Interval]]:
+    """How good the `slots` are, and the `objects` that de-duplication makes of them: see `Quality.intervals`."""
+    slots, truths, scenes = labelled
+    qualities = {"slots": of_slots(slots, truths), "objects": of_objects(slots, truths, settings)}
+    return {what: quality.intervals(scenes) for what, quality in qualities.items()}
+
+
 def _quality(labels: np.ndarray, counts: np.ndarray, truths: np.ndarray) -> Quality:
     table = contingency(truths, labels, int(truths.max()) + 1, int(labels.max()) + 1)
     shared = overlap_score(_without_background(table), min_pixels(*truths.shape[1:])) >= OVERLAP_SHARE
     right = counts == (table.sum(2)[:, 1:] > 0).sum(1)
-    return Quality(float(miou(table).mean()), float(right.mean()), float(shared.mean()))
+    return Quality(miou(table), right, shared)
 
 
 def _without_background(table: np.ndarray) -> np.ndarray:

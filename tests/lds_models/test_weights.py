@@ -113,8 +113,8 @@ def evaluation(folder: Path, digest: str) -> Path:
 
 def test_published_weights_carry_their_metrics(file: Path, tmp_path: Path) -> None:
     measured = evaluation(tmp_path / "eval", load_weights(file).digest)
-    quality = {"miou": 0.9, "duplicate_rate": 0.01, "right_count": 0.8}
-    perception = {"data": "squares", "images": 4, "slots": quality | {"miou": 0.6}, "objects": quality}
+    before, after = {"mean": 0.6, "low": 0.5, "high": 0.7}, {"mean": 0.9, "low": 0.85, "high": 0.95}
+    perception = {"data": "squares", "images": 4, "slots": {"miou": before}, "objects": {"miou": after}}
     path = publish(
         load_weights(file),
         [measured],
@@ -129,7 +129,7 @@ def test_published_weights_carry_their_metrics(file: Path, tmp_path: Path) -> No
     assert loaded.card["deduplication"] == {"min_confidence": 0.7}
     assert loaded.card["domain"] == pytest.approx({"mse_p50": 0.05, "mse_p99": 0.099})
     page = path.with_suffix(".md").read_text()
-    assert "| miou | 0.600 | 0.900 |" in page and loaded.card["perception"] == perception
+    assert "| miou | 0.600 [0.500, 0.700] | 0.900 [0.850, 0.950] |" in page and loaded.card["perception"] == perception
     assert "| miou | 0.7000 | 0.6000 | 0.8000 |" in page and "Fails on green." in page and loaded.digest in page
 
 

@@ -42,6 +42,16 @@ def test_quality_is_the_mean_over_images() -> None:
     assert quality.right_count == 0.5 and 0.5 < quality.miou < 1 and quality.duplicate_rate == 0
 
 
+def test_intervals_take_the_views_of_a_scene_together() -> None:
+    good, truth = image(0.0)
+    images, truths = [good] * 40, np.stack([truth, np.zeros_like(truth)] * 20)
+    quality = of_objects(images, truths, DeduplicationSettings(cosine=0.8))
+    alike = quality.intervals(np.repeat(np.arange(20), 2))["right_count"]  # each scene: one right, one wrong
+    apart = quality.intervals(np.arange(40))["right_count"]
+    assert alike.low == alike.mean == alike.high == 0.5
+    assert apart.mean == 0.5 and 0.25 < apart.low < 0.45 and 0.55 < apart.high < 0.75
+
+
 def test_slots_that_share_a_cube_are_duplicates_until_they_are_merged() -> None:
     slots, truth = image(0.0)
     before = of_slots([slots], truth[None])
