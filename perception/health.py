@@ -83,13 +83,14 @@ class Health:
         with self._lock:
             self._depth.append((self._clock(), problem))
 
-    def frame_finished(self, latency: float, duplicates_merged: int) -> None:
-        """A frame was segmented and published `latency` seconds after its stamp."""
+    def frame_finished(self, latency: float, duplicates_merged: int, is_full: bool) -> None:
+        """A frame was segmented and published `latency` seconds after its stamp; `is_full`: see `Segmentation`."""
         with self._lock:
             self._finished.append(self._clock())
             self._latencies.append(latency)
             self._counts["frames segmented"] += 1
             self._counts["duplicates merged"] += duplicates_merged
+            self._counts["frames with all slots in use"] += is_full
 
     def frame_failed(self, error: str) -> None:
         with self._lock:
@@ -152,7 +153,7 @@ class Health:
             median, high = np.percentile(self._latencies, [50, 99]) * 1e3
             values["latency from stamp, median (ms)"] = f"{median:.1f}"
             values["latency from stamp, p99 (ms)"] = f"{high:.1f}"
-        for name in ("frames segmented", "duplicates merged", "bad frames"):
+        for name in ("frames segmented", "duplicates merged", "frames with all slots in use", "bad frames"):
             values[name] = str(self._counts[name])
         values["frames dropped for newer ones"] = str(dropped)
         values["last error"] = self._last_error or "none"

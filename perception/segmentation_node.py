@@ -163,7 +163,8 @@ class SegmentationNode:
             pose = self._pose(header)
         places = self._place(segmentation, header, pose)
         self._objects.publish(scene_message(segmentation, header, self._segmenter.name, places))
-        self._health.frame_finished(rospy.get_time() - stamp, segmentation.duplicates_merged)
+        latency = rospy.get_time() - stamp
+        self._health.frame_finished(latency, segmentation.duplicates_merged, segmentation.is_full)
         if self._overlay.get_num_connections():
             self._overlay.publish(image_message(draw_overlay(image, segmentation.labels), header))
         if self._markers.get_num_connections():

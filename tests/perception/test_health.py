@@ -25,10 +25,10 @@ def health(clock: Clock) -> Health:
 
 
 def play(health: Health, clock: Clock, frames: int, rate: float = 20.0, bad_stamp: str = "") -> None:
-    for _ in range(frames):
+    for number in range(frames):
         clock.now += 1 / rate
         health.image_came(bytes(12), bad_stamp)
-        health.frame_finished(latency=0.025, duplicates_merged=1)
+        health.frame_finished(latency=0.025, duplicates_merged=1, is_full=number % 4 == 0)
 
 
 def test_all_is_well_while_images_and_camera_info_come(health: Health, clock: Clock) -> None:
@@ -39,6 +39,7 @@ def test_all_is_well_while_images_and_camera_info_come(health: Health, clock: Cl
     assert status.values["rate (Hz)"] == "20.0"
     assert status.values["latency from stamp, median (ms)"] == "25.0"
     assert status.values["frames segmented"] == status.values["duplicates merged"] == "200"
+    assert status.values["frames with all slots in use"] == "50"
     assert status.values["frames dropped for newer ones"] == "3"
     assert status.values["last error"] == "none"
 
