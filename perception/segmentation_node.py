@@ -59,6 +59,7 @@ SETTINGS = {  # that are tuned: what they are, and from where to where they go
     "part": ("Share of an object from which on what lies apart is another one; 1: never", 0.0, 1.0),
     "min_confidence": ("Mean of the mask below which nothing is an object", 0.0, 1.0),
 }
+PARAMETERS = {"weights", "threads", "device", "region", "world", "record", "record_every", *SETTINGS}
 MAX_DELAY = 1.0  # seconds from an image's stamp to its arrival that are no problem
 POSE_PATIENCE = 0.1  # seconds that an image waits for its pose
 REPEAT = 30.0  # seconds between two warnings of the same kind in the log
@@ -214,6 +215,11 @@ class SegmentationNode:
         self._diagnostics.publish(diagnostics_message(status, doing, name, self._segmenter.name, header))
 
 
+def _warn_of_unknown_parameters() -> None:
+    for name in sorted(set(rospy.get_param("~", {})) - PARAMETERS):
+        rospy.logwarn("~%s changes nothing: there is no such parameter, only %s", name, ", ".join(sorted(PARAMETERS)))
+
+
 def _open_segmenter(poses: bool) -> Segmenter:
     region = rospy.get_param("~region", [])
     return Segmenter(
@@ -234,6 +240,7 @@ def main() -> int:
     if not roscore_answers("segmentation_node"):
         return 1
     rospy.init_node("segmentation")
+    _warn_of_unknown_parameters()
     try:
         node = SegmentationNode()
     except (WeightsError, DatasetError, DeviceFailed, ValueError) as error:

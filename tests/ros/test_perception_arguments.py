@@ -47,12 +47,13 @@ def shown(option: list[str], file: str) -> str:
 
 
 def test_the_node_runs_with_the_settings_that_were_given(ros: None, tmp_path: Path) -> None:
-    settings = "settings:={min_confidence: 0.7, cosine: 0.85}"
-    with launched(tmp_path / "log", "perception.launch", "image:=/nowhere/image_raw", settings):
+    settings, log = "settings:={min_confidence: 0.7, cosine: 0.85, min_aera: 0.01}", tmp_path / "log"
+    with launched(log, "perception.launch", "image:=/nowhere/image_raw", settings):
         told = rospy.wait_for_message("/segmentation/parameter_updates", Config, 120)
     values = {double.name: double.value for double in told.doubles}
     assert (values["min_confidence"], values["cosine"]) == (0.7, 0.85)
     assert values["part"] == 0.2  # the weights' own
+    assert "~min_aera changes nothing: there is no such parameter" in log.read_text()
 
 
 def test_robot_launch_hands_perceptions_arguments_on(ros_master: str) -> None:
