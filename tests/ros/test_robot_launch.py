@@ -141,7 +141,7 @@ def test_a_multi_view_model_fuses_views_as_the_arm_moves_and_shows_others(
         **{"~image": "/camera/image_raw", "~camera_info": "/camera/camera_info"},
     )  # fmt: skip
     query = rospy.ServiceProxy("/views/query_view", QueryView)
-    query.wait_for_service(60)
+    query.wait_for_service(180)  # the model is compiled first
     somewhere = Pose(Point(0.3, 0.0, 0.4), Quaternion(1, 0, 0, 0))
     refused = query(somewhere)
     assert not refused.success and "nothing has been seen" in refused.message
