@@ -38,6 +38,7 @@ from lds_ros.action_servers import keep_telling
 from lds_ros.nodes import node_lives, roscore_answers
 from lds_ros.objects import scene_objects
 
+M_ARENA_MAX = -8  # of malloc.h
 CLIENT_CHECK = 1.0  # seconds between two looks whether the client still lives
 CLIENT_MISSES = 2  # looks in a row that do not find it before it counts as gone
 
@@ -169,6 +170,12 @@ def _let_go() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+def _keep_few_heaps() -> None:
+    """Let all threads share two heaps of glibc: one for each thread is never empty, and the node would hold 250 MB."""
+    with suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
 def _rig_settings(wanted: RecordScenesGoal) -> RigSettings:
     try:
         robot, camera = rospy.get_param("~robot"), rospy.get_param("~camera")
@@ -180,6 +187,7 @@ def _rig_settings(wanted: RecordScenesGoal) -> RigSettings:
 def main() -> int:
     if not roscore_answers("capture_node"):
         return 1
+    _keep_few_heaps()
     rospy.init_node("capture")
     CaptureNode()
     rospy.spin()

@@ -72,7 +72,8 @@ class PathTracer:
         for i, each in enumerate(objects):
             for j, solid in enumerate(self._solids(each)):
                 parts[f"object{i}_{j}"] = solid
-        self._scene = self._mitsuba.load_dict(parts)
+        # Merging like parts, as it would by itself, gives the noise of another seed once in twenty times.
+        self._scene = self._mitsuba.load_dict(parts, optimize=False)
 
     def colour(self, pose: np.ndarray, seed: int) -> np.ndarray:
         """float [H,W,3] RGB, 0-255, from T_world_camera [4,4]; the same for the same seed."""

@@ -25,9 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SILENCE = 60.0  # seconds without a label that even a busy machine does not come to
 GOALS = 5  # at least, so that there are some to compare
 SETTLING = 0.25  # of the time; what comes before is not judged
-# What the median slope may add up to over the time that is judged. Memory (MB) rises for some twenty goals, until what
-# the C library keeps for threads is full; a leak of a goal's pictures is 10 MB, and 40 MB within four goals.
-LIMITS = {"memory": 40.0, "handles": 3.0, "threads": 2.0}
+# What the median slope may add up to over the time that is judged; of memory MB. Of pictures that a goal leaks, 10 MB a
+# goal, it takes two goals.
+LIMITS = {"memory": 20.0, "handles": 3.0, "threads": 2.0}
 
 
 @pytest.fixture(scope="session")
