@@ -16,17 +16,18 @@ from datasets.atomic import whole_file
 from datasets.packing import PackedDataset, pack
 from datasets.scene import DatasetError
 from datasets.yaml_file import read_yaml
+from lds_models.model import SceneModel
 from lds_models.precision import training_precision
 from lds_models.registry import ConfigError, build_model
 from lds_models.training.curves import Curves, NoCurves
 from lds_models.training.domain import domain_images, measured_domain
 from lds_models.training.errors import TrainingError
-from lds_models.training.experiment import Experiment
+from lds_models.training.experiment import DataConfig, Experiment
 from lds_models.training.pace import Pace
 from lds_models.training.replicas import Replicas
 from lds_models.training.stop_request import StopRequest
 from lds_models.training.trainer import Trainer
-from lds_models.training.validation import validate, validation_data
+from lds_models.training.validation import held_out_split, validate, validation_data
 from lds_models.weights import save_weights
 
 Progress = Callable[[int, dict[str, float]], None]
@@ -61,9 +62,8 @@ def train(
     model = build_model(experiment.model)
     data = experiment.data
     packed = replicas.in_turn(lambda: pack(data.path, data.split, model.image_size, with_masks=replicas.is_first))
-    held_out = replicas.on_first(lambda: validation_data(data, model, packed))
+    held_out, own_kind = replicas.on_first(lambda: _measured_on(data, model, packed)) or (None, None)
     packed = replace(packed, masks=None)  # training needs none
-    own_kind = replicas.on_first(lambda: domain_images(data, model, packed))
     trainer = Trainer(experiment, run, model, packed, replicas)
     _steps(trainer, experiment, Curves(run, trainer.step) if replicas.is_first else NoCurves(), held_out, progress)
     weights = run / "weights.safetensors"
@@ -71,6 +71,15 @@ def train(
         card = _card(experiment, run, packed, trainer, command) | {"domain": measured_domain(model, own_kind)}
         save_weights(weights, model, card)
     return weights
+
+
+def _measured_on(
+    data: DataConfig, model: SceneModel, trained_on: PackedDataset
+) -> tuple[PackedDataset | None, PackedDataset]:
+    """The images to validate on, and those that the card's domain is of: held out, or where none are trained on."""
+    held_out = held_out_split(data, model)
+    own_kind = domain_images(model, trained_on if held_out is None else held_out)
+    return validation_data(data, model, held_out, trained_on), own_kind
 
 
 def _steps(

@@ -18,29 +18,37 @@ from lds_models.model import MultiViewModel, SceneModel
 from lds_models.training.experiment import DataConfig
 
 
-def validation_data(config: DataConfig, model: SceneModel, trained_on: PackedDataset) -> PackedDataset | None:
-    """The images to validate on, or None where none are wanted.
-
-    Single-view models get one view of each scene as far as `validation_images` goes, multi-view models whole scenes.
-    Warns where the model has too few slots for the objects that it sees at once, by these images' masks, or where there
-    are none by those of the images `trained_on`.
+def held_out_split(config: DataConfig, model: SceneModel) -> PackedDataset | None:
+    """All images that are not trained on, or None where none are wanted.
 
     Raises:
         DatasetError: there are no such images. The message says how to train without.
     """
     if config.validation_split is None:
-        _check_slots(model, trained_on)
         return None
     try:
-        packed = pack(config.validation_path or config.path, config.validation_split, model.image_size)
+        return pack(config.validation_path or config.path, config.validation_split, model.image_size)
     except DatasetError as error:
         raise DatasetError(f"{error}. To train without validation, set data.validation_split=null") from error
-    _check_slots(model, trained_on if packed.masks is None else packed)
+
+
+def validation_data(
+    config: DataConfig, model: SceneModel, held_out: PackedDataset | None, trained_on: PackedDataset
+) -> PackedDataset | None:
+    """The images to validate on, of those `held_out`; None where there are none.
+
+    Single-view models get one view of each scene as far as `validation_images` goes, multi-view models whole scenes.
+    Warns where the model has too few slots for the objects that it sees at once, by these images' masks, or where there
+    are none by those of the images `trained_on`.
+    """
+    _check_slots(model, trained_on if held_out is None or held_out.masks is None else held_out)
+    if held_out is None:
+        return None
     if isinstance(model, MultiViewModel):
-        scenes = max(1, int((packed.first_view <= config.validation_images).sum()) - 1)
-        return first_scenes(packed, scenes)
-    rows = packed.first_view[:-1][: config.validation_images]
-    return packed.select(rows, np.arange(len(rows) + 1))
+        scenes = max(1, int((held_out.first_view <= config.validation_images).sum()) - 1)
+        return first_scenes(held_out, scenes)
+    rows = held_out.first_view[:-1][: config.validation_images]
+    return held_out.select(rows, np.arange(len(rows) + 1))
 
 
 def validate(model: SceneModel, packed: PackedDataset) -> dict[str, float]:

@@ -17,6 +17,7 @@ from lds_models.registry import build_model
 from lds_models.training.domain import IMAGES, domain_images, measured_domain
 from lds_models.training.experiment import DataConfig, load_experiment
 from lds_models.training.loop import train
+from lds_models.training.validation import held_out_split
 from lds_models.weights import load_weights
 
 SETTINGS = {key: SMALL[key] for key in ("image_size", "num_slots", "latent_dim", "decoder_channels")}
@@ -35,12 +36,11 @@ def squares_of(seed: int, folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["monet", "mulmon"])
 def test_domain_is_the_evaluations_error_on_held_out_images(tmp_path: Path, name: str) -> None:
-    trained_on = read_packed(packed_squares_file(tmp_path / "trained_on.h5", 3))
     held_out = packed_squares_file(tmp_path / "held_out.h5", 9)
     config = DataConfig(path="elsewhere", validation_path=str(held_out), validation_split="train", validation_images=2)
     model = build_model({"name": name, **SETTINGS})
     model.shard = (1, 2)
-    domain = measured_domain(model, domain_images(config, model, trained_on))
+    domain = measured_domain(model, domain_images(model, held_out_split(config, model)))
     assert model.shard == (1, 2) and model.training
 
     model.shard = (0, 1)
@@ -51,8 +51,7 @@ def test_domain_is_the_evaluations_error_on_held_out_images(tmp_path: Path, name
 @pytest.mark.parametrize(("name", "views"), [("monet", {1}), ("mulmon", {4})])
 def test_of_many_images_some_hundred_are_taken_from_first_to_last(tmp_path: Path, name: str, views: set[int]) -> None:
     trained_on = read_packed(packed_squares_file(tmp_path / "trained_on.h5", 200, views=(4,)))
-    config, model = DataConfig(path="elsewhere", validation_split=None), build_model({"name": name, **SETTINGS})
-    taken = domain_images(config, model, trained_on)
+    taken = domain_images(build_model({"name": name, **SETTINGS}), trained_on)
     assert len(taken.images) == IMAGES and set(np.diff(taken.first_view).tolist()) == views
     for end in (0, -1):
         np.testing.assert_array_equal(taken.images[end], trained_on.images[end])

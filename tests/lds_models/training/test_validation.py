@@ -14,7 +14,7 @@ from lds_models.evaluation import evaluate
 from lds_models.model import SceneModel
 from lds_models.registry import build_model
 from lds_models.training.experiment import DataConfig
-from lds_models.training.validation import validate, validation_data
+from lds_models.training.validation import held_out_split, validate, validation_data
 
 SETTINGS = {key: SMALL[key] for key in ("image_size", "num_slots", "latent_dim", "decoder_channels")}
 
@@ -22,7 +22,7 @@ SETTINGS = {key: SMALL[key] for key in ("image_size", "num_slots", "latent_dim",
 def held_out_images(folder: Path, images: int, model: SceneModel) -> PackedDataset:
     data = packed_squares_file(folder / "squares.h5", views=(3, 5))
     config = DataConfig(path="elsewhere", validation_path=str(data), validation_split="train", validation_images=images)
-    return validation_data(config, model, read_packed(data))
+    return validation_data(config, model, held_out_split(config, model), read_packed(data))
 
 
 def test_single_view_model_is_shown_one_view_of_each_scene(tmp_path: Path) -> None:
