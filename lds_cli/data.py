@@ -10,8 +10,8 @@ import typer
 
 from lds_cli import data_convert, data_drop, options
 from lds_cli.console import console, print_error, progress_bar
-from lds_cli.data_drop import DatasetPath
 from lds_cli.data_tables import plain_table, print_lines, statistics
+from lds_cli.options import DatasetPath
 
 app = typer.Typer(
     help="Make, check and look at datasets.",

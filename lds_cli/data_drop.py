@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lds_cli.data_tables import print_lines
+from lds_cli.options import DatasetPath
 
-DatasetPath = Annotated[Path, typer.Argument(metavar="PATH", help="The dataset's own folder.", show_default=False)]
 Scenes = Annotated[
     list[str], typer.Argument(metavar="SCENE...", help="Names as `lds data check` tells them.", show_default=False)
 ]

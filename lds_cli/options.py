@@ -25,6 +25,7 @@ Slots = Annotated[
     int | None, typer.Option(min=2, help="Give the model another K.", metavar="K", show_default="as in training")
 ]
 
+DatasetPath = Annotated[Path, typer.Argument(metavar="PATH", help="The dataset's own folder.", show_default=False)]
 Split = Annotated[str, typer.Option(help="Which split of it.")]
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Take only the first N scenes.", metavar="N", show_default="all")

@@ -139,7 +139,8 @@ def _scene_files(folder: Path) -> list[str]:
 
 def _out(root: Path) -> list[str]:
     """The files of scenes that are dropped, or are about to be."""
-    return sorted({*_scene_files(root / DROPPED), *(file for file in _notes(root) if _is_noted(root, file))})
+    noted = (file for file, note in _notes(root).items() if note.get("event") == "dropped")
+    return sorted({*_scene_files(root / DROPPED), *noted})
 
 
 def _splits_before(root: Path, file: str) -> list[str]:
