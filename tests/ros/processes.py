@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,3 +35,18 @@ def marked(mark: str, part: str = "") -> dict[int, str]:
         except OSError:
             continue
     return {pid: line for pid, line in found.items() if part in line}
+
+
+@contextmanager
+def launched(log: Path, *arguments: str) -> Iterator[None]:
+    """`roslaunch lds_scenes` with a segmentation node at work; what it says goes to `log`."""
+    import rospy
+
+    with log.open("wb") as output:
+        launch = subprocess.Popen(["roslaunch", "lds_scenes", *arguments], stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield
+    finally:
+        launch.send_signal(signal.SIGINT)
+        launch.wait(30)
+        rospy.delete_param("/segmentation")  # roslaunch leaves it to the next node of this name

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
+from processes import launched
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
@@ -25,18 +23,6 @@ GIVEN = {
     "keep_every": "2.0",
     "camera_info": "/elsewhere/info",
 }
-
-
-@contextmanager
-def launched(log: Path, *arguments: str) -> Iterator[None]:
-    with log.open("wb") as output:
-        launch = subprocess.Popen(["roslaunch", "lds_scenes", *arguments], stdout=output, stderr=subprocess.STDOUT)
-    try:
-        yield
-    finally:
-        launch.send_signal(signal.SIGINT)
-        launch.wait(30)
-        rospy.delete_param("/segmentation")  # roslaunch leaves it to the next node of this name
 
 
 def shown(option: list[str], file: str) -> str:

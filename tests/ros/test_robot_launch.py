@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from processes import wait_for
+from processes import launched, wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
@@ -46,16 +44,8 @@ class Listener:
 
 @pytest.fixture(scope="module")
 def rig(ros: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    log = tmp_path_factory.mktemp("robot") / "log"
-    with log.open("wb") as output:
-        command = ["roslaunch", "lds_scenes", "robot.launch", "simulated:=true"]
-        launch = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-    try:
+    with launched(tmp_path_factory.mktemp("robot") / "log", "robot.launch", "simulated:=true"):
         yield
-    finally:
-        launch.send_signal(signal.SIGINT)
-        launch.wait(30)
-        rospy.delete_param("/segmentation")  # roslaunch leaves it to the next node of this name
 
 
 @pytest.fixture(scope="module")
