@@ -11,6 +11,8 @@ from capture.storage.partial_scene import PartialScene
 from capture.storage.recorded_view import RecordedView
 from capture.storage.recording_folder import RecordingFolder
 from capture.storage.space import view_bytes
+from datasets.loading import open_dataset
+from datasets.scene import Scene
 
 HEIGHT, WIDTH, VIEWS = 12, 16, 3
 BYTES = view_bytes(HEIGHT, WIDTH, depth=True, truth=True)
@@ -68,3 +70,38 @@ def finish(scene: PartialScene) -> None:
 def contents(root: Path) -> list[str]:
     """Everything in a folder, but the lock."""
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.name != ".recorder.lock")
+
+
+def expect_all(root: Path, stored: set[tuple[int, int]]) -> None:
+    """Open the folder as the next recorder does: all views of `stored`, (scene, index), must be there, bit for bit, and
+    no rubbish. No journal may have named a view that was not there."""
+    with RecordingFolder(root) as folder:
+        assert folder.notices == [] or "now it is" in folder.notices[0]
+        finished, interrupted = folder.finished, folder.interrupted
+        views = interrupted.views() if interrupted else {}
+    for index, view in views.items():
+        assert same(view, drawn_view(int(interrupted.name[-6:]), index))
+    found = {(int(interrupted.name[-6:]), index) for index in views} if interrupted else set()
+    dataset = open_dataset(root) if finished else []
+    assert sorted(finished) == sorted(scene.name for scene in dataset)
+    for scene in dataset:
+        expect_recorded(scene)
+        found |= {(int(scene.name[-6:]), index) for index in scene.meta["view_numbers"]}
+    assert stored <= found
+    assert not [path for path in root.rglob("*") if path.name.endswith(".writing")]
+    partial = [f"{interrupted.name}.partial"] if interrupted else []
+    assert [path.name for path in root.glob("*.partial")] == partial
+    journals = sorted((root / "journals").glob("*"))
+    assert [path.stem for path in journals] == sorted(finished)
+    if interrupted:
+        journals.append(interrupted.journal.path)
+    assert not [path for path in journals if '"lost"' in path.read_text()]
+
+
+def expect_recorded(scene: Scene) -> None:
+    """Every view of a finished scene is the one that was drawn for it."""
+    views = [drawn_view(int(scene.name[-6:]), index) for index in scene.meta["view_numbers"]]
+    np.testing.assert_array_equal(scene.images, [view.image for view in views])
+    np.testing.assert_array_equal(scene.masks, [view.truth for view in views])
+    np.testing.assert_array_equal(scene.T_world_camera, [view.T_world_camera for view in views])
+    np.testing.assert_allclose(scene.depth, [view.depth for view in views], atol=0.5e-4)

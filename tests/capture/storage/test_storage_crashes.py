@@ -3,12 +3,10 @@ from __future__ import annotations
 import random
 import re
 import time
-from pathlib import Path
 
-import numpy as np
 import pytest
 from crashing import CRASHED, heard, hold, open_and_crash, record_and_crash, record_for_ever, start
-from recordings import VIEWS, drawn_view, same
+from recordings import VIEWS, expect_all, expect_recorded
 
 from capture.errors import StorageError
 from capture.storage.recording_folder import RecordingFolder
@@ -18,35 +16,6 @@ from datasets.loading import open_dataset
 @pytest.fixture
 def root(tmp_path):
     return tmp_path / "data"
-
-
-def expect_all(root: Path, stored: set[tuple[int, int]]) -> None:
-    """Open the folder as the next recorder does: all views of `stored` must be there, bit for bit, and no rubbish."""
-    with RecordingFolder(root) as folder:
-        assert folder.notices == [] or "now it is" in folder.notices[0]
-        finished, interrupted = folder.finished, folder.interrupted
-        views = interrupted.views() if interrupted else {}
-    for index, view in views.items():
-        assert same(view, drawn_view(int(interrupted.name[-6:]), index))
-    found = {(int(interrupted.name[-6:]), index) for index in views} if interrupted else set()
-    dataset = open_dataset(root) if finished else []
-    assert sorted(finished) == sorted(scene.name for scene in dataset)
-    for scene in dataset:
-        expect_recorded(scene)
-        found |= {(int(scene.name[-6:]), index) for index in scene.meta["view_numbers"]}
-    assert stored <= found
-    assert not [path for path in root.rglob("*") if path.name.endswith(".writing")]
-    partial = [f"{interrupted.name}.partial"] if interrupted else []
-    assert [path.name for path in root.glob("*.partial")] == partial
-    assert sorted(path.stem for path in (root / "journals").glob("*")) == sorted(finished)
-
-
-def expect_recorded(scene) -> None:
-    views = [drawn_view(int(scene.name[-6:]), index) for index in scene.meta["view_numbers"]]
-    np.testing.assert_array_equal(scene.images, [view.image for view in views])
-    np.testing.assert_array_equal(scene.masks, [view.truth for view in views])
-    np.testing.assert_array_equal(scene.T_world_camera, [view.T_world_camera for view in views])
-    np.testing.assert_allclose(scene.depth, [view.depth for view in views], atol=0.5e-4)
 
 
 @pytest.mark.parametrize("seed", range(8))
