@@ -12,7 +12,7 @@ from capture.errors import CaptureError
 from capture.motion.collision import STEP, CollisionChecker
 from capture.motion.kinematics import Kinematics
 from capture.motion.robot_description import describe_robot
-from capture.motion.robot_profile import CameraBody, RobotProfile
+from capture.motion.robot_profile import CameraBody, KeepOut, RobotProfile
 from capture.motion.urdf import RobotDescriptionError
 
 ABOVE = np.array([0.0, 0.35, 2.1, 0.0, 0.7, 0.0])  # over the middle of the table, looking down
@@ -79,6 +79,21 @@ def test_no_point_of_the_arm_moves_far_between_two_checks() -> None:
     tools = np.array([planner.T_world_tool(start + s * (goal - start)) for s in shares])
     corner = tools[:, :3, 3] + tools[:, :3, :3] @ [0.06, 0.05, 0.05]
     assert np.linalg.norm(np.diff(corner, axis=0), axis=1).max() <= STEP
+
+
+def test_a_thin_rod_is_seen_wherever_on_its_way_the_arm_would_brush_it() -> None:
+    """A ball of 2 cm at the end of the arm sweeps over 50 cm and more, past a rod that stands upright in its way."""
+    ball = '<link name="hand"><collision><geometry><sphere radius="0.02"/></geometry></collision></link>'
+    urdf = CRANE_URDF.replace('<link name="hand"/>', ball)
+    robot, at_rod, base = describe_robot(urdf, "base", "hand"), np.array([0.0, 0.5, 0.1]), np.eye(4)
+    x, y, z = Kinematics(robot, at_rod).T_base_tool(at_rod)[:3, 3]
+    base[:2, 3] = -x, -y  # a keep-out zone is around the world's origin
+    rod = KeepOut(radius=0.003, height=z + 0.01 - CRANE.table_height)
+    checker = crane(replace(CRANE, T_world_base=base, keep_out=rod), urdf)
+    for before in np.linspace(0.1, 0.9, 15):
+        start, goal = at_rod - [before, 0, 0], at_rod + [1 - before, 0, 0]
+        assert checker.why_not(start) is None and checker.why_not(goal) is None
+        assert checker.why_not_path(start, goal) == "hand would be in the keep-out zone over the objects"
 
 
 def test_parts_may_come_closer_by_the_slack() -> None:

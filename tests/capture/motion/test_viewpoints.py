@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arms_for_tests import simulated_planner
+from scipy.stats import kstest, uniform
 
 from capture.errors import MotionError
 from capture.motion.planning import Planner
+from capture.motion.trajectory import Trajectory
 from capture.motion.view_order import shortest_tour
 from capture.motion.view_planning import plan_views
 from capture.motion.viewpoints import FreehandPattern, OrbitPattern, TaughtPattern, camera_poses, load_viewpoints
@@ -55,6 +57,14 @@ def test_cameras_are_where_the_pattern_says_and_look_at_its_target(kind: str) ->
 def test_ring_goes_around_evenly() -> None:
     azimuth, _, _ = angles(camera_poses(orbit(), 24, np.random.default_rng(0)), (0, 0, 0.03))
     assert np.diff(np.sort(azimuth)).max() < 1.5 * 2 * np.pi / 24 + 1e-9
+
+
+def test_hemisphere_has_as_many_views_on_each_piece_of_equal_area() -> None:
+    """Archimedes: the area of a sphere between two heights is in proportion to their difference."""
+    pattern = orbit("hemisphere", elevation=(0.1, 1.5))
+    _, elevation, _ = angles(camera_poses(pattern, 400, np.random.default_rng(0)), pattern.target)
+    heights = uniform(np.sin(0.1), np.sin(1.5) - np.sin(0.1))
+    assert kstest(np.sin(elevation), heights.cdf).statistic < 0.01
 
 
 def test_spiral_rises() -> None:
@@ -148,6 +158,21 @@ def test_taught_waypoints_keep_their_order(planner: Planner) -> None:
     plan = plan_views(taught(waypoints, planner.joint_names), 2, planner, T_TOOL_CAMERA, START, seed=5)
     assert np.array([view.joints for view in plan.views]) == pytest.approx(np.array(waypoints[:2]))
     assert [(left.view, left.reason) for left in plan.left_out] == [("waypoint 3", "more than were asked for")]
+
+
+def test_a_stop_must_be_reachable_from_the_stop_before_it(planner: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = (START + [angle, 0, 0, 0, 0, 0] for angle in (0.4, -0.4, 0.2))
+    blocked, plan = [(first, second), (START, third)], planner.plan
+
+    def with_walls(start: np.ndarray, goal: np.ndarray) -> Trajectory:
+        if any(np.array_equal(way, (start, goal)) for way in blocked):
+            raise MotionError("a wall")
+        return plan(start, goal)
+
+    monkeypatch.setattr(planner, "plan", with_walls)
+    found = plan_views(taught([first, second, third], planner.joint_names), 2, planner, T_TOOL_CAMERA, START, seed=0)
+    assert np.array([view.joints for view in found.views]) == pytest.approx(np.array([first, third]))
+    assert [(left.view, left.reason) for left in found.left_out] == [("waypoint 2", "a wall")]
 
 
 def test_taught_joints_may_come_in_another_order(planner: Planner) -> None:
