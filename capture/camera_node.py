@@ -27,7 +27,7 @@ from capture.cameras.reopening import reopen
 from capture.cameras.settings import RosTopicSettings, load_camera
 from capture.errors import CameraError, CameraLost, CameraSilent, CaptureError
 from lds_ros.messages import camera_info_message, depth_message, image_message
-from lds_ros.nodes import roscore_answers
+from lds_ros.nodes import required_parameter, run_node
 
 FIRST_FRAME = 5.0  # seconds that the camera may take to give one
 PATIENCE = 2.0  # seconds without a frame after which a camera hangs
@@ -91,8 +91,8 @@ class CameraNode:
 
 
 def run() -> None:
-    """Raises CaptureError where camera or calibration do not do, KeyError where ~camera is not set."""
-    name, calibration = str(rospy.get_param("~camera")), str(rospy.get_param("~calibration", ""))
+    """Raises CaptureError where camera or calibration do not do, MissingParameter without ~camera."""
+    name, calibration = str(required_parameter("~camera")), str(rospy.get_param("~calibration", ""))
     settings = load_camera(name)
     if isinstance(settings, RosTopicSettings):
         raise CameraError(f"{name}: is on ROS topics already: give perception its topic, image:={settings.image}")
@@ -102,20 +102,7 @@ def run() -> None:
 
 
 def main() -> int:
-    if not roscore_answers("camera_node"):
-        return 1
-    rospy.init_node("camera")
-    try:
-        run()
-    except Interrupted:
-        pass  # shut down while the camera was away
-    except CaptureError as error:
-        rospy.logfatal("camera_node cannot start: %s", error)
-        return error.exit_code
-    except KeyError as error:
-        rospy.logfatal("camera_node cannot start: the parameter %s is not set", error)
-        return 2
-    return 0
+    return run_node("camera", run, CaptureError, Interrupted, ends_with_roscore=True)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from capture.recording.rig import RigSettings, open_rig
 from capture.recording.session import Outcome, Session
 from capture.storage.recording_folder import RecordingFolder
 from lds_ros.action_servers import keep_telling
-from lds_ros.nodes import node_lives, roscore_answers
+from lds_ros.nodes import MissingParameter, node_lives, required_parameter, run_node
 from lds_ros.objects import scene_objects
 
 M_ARENA_MAX = -8  # of malloc.h
@@ -178,20 +178,20 @@ def _keep_few_heaps() -> None:
 
 def _rig_settings(wanted: RecordScenesGoal) -> RigSettings:
     try:
-        robot, camera = rospy.get_param("~robot"), rospy.get_param("~camera")
-    except KeyError as error:
-        raise CaptureError(f"the parameter {error} is not set: start this node by capture.launch") from error
+        robot, camera = required_parameter("~robot"), required_parameter("~camera")
+    except MissingParameter as error:
+        raise CaptureError(f"{error}: start this node by capture.launch") from error
     return RigSettings(robot, camera, rospy.get_param("~calibration", ""), wanted.accept_calibration)
 
 
-def main() -> int:
-    if not roscore_answers("capture_node"):
-        return 1
+def run() -> None:
     _keep_few_heaps()
-    rospy.init_node("capture")
     CaptureNode()
     rospy.spin()
-    return 0
+
+
+def main() -> int:
+    return run_node("capture", run)
 
 
 if __name__ == "__main__":

@@ -22,22 +22,23 @@ from capture.calibration.named_calibration import find_hand_eye
 from capture.errors import CaptureError
 from capture.motion.robot_profile import RobotProfile, load_robot_profile
 from lds_ros.messages import transform_message
-from lds_ros.nodes import roscore_answers
+from lds_ros.nodes import required_parameter, run_node
 from lds_ros.parents import parent_told_by_others
 
 PATIENCE = 3.0  # seconds that others have to tell what is above the base, before this node does
 
 
 class HandEyeNode:
-    """Raises CaptureError where robot or calibration do not do, KeyError where a parameter is not set."""
+    """Raises CaptureError where robot or calibration do not do, MissingParameter without ~robot or ~calibration."""
 
     def __init__(self) -> None:
-        self._profile: RobotProfile = load_robot_profile(rospy.get_param("~robot"))
-        calibration = str(rospy.get_param("~calibration"))
+        self._profile: RobotProfile = load_robot_profile(required_parameter("~robot"))
+        calibration = str(required_parameter("~calibration"))
         self._T_tool_camera: np.ndarray = find_hand_eye(calibration, self._profile.name, rospy.logwarn).T_tool_camera
         self._camera = str(rospy.get_param("~frame", "camera_optical_frame"))
         self._world = str(rospy.get_param("~world", "world")).strip("/")
         self._broadcaster = tf2_ros.StaticTransformBroadcaster()
+        rospy.loginfo("%s is on the frame %s, by %s", self._camera, self._profile.tool_frame, calibration)
 
     def run(self) -> None:
         """Tell where the camera is until the node is shut down."""
@@ -72,18 +73,7 @@ class HandEyeNode:
 
 
 def main() -> int:
-    if not roscore_answers("hand_eye_node"):
-        return 1
-    rospy.init_node("hand_eye")
-    try:
-        HandEyeNode().run()
-    except CaptureError as error:
-        rospy.logfatal("hand_eye_node cannot start: %s", error)
-        return error.exit_code
-    except KeyError as error:
-        rospy.logfatal("hand_eye_node cannot start: the parameter %s is not set", error)
-        return 2
-    return 0
+    return run_node("hand_eye", lambda: HandEyeNode().run(), CaptureError, ends_with_roscore=True)
 
 
 if __name__ == "__main__":

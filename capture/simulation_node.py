@@ -34,7 +34,7 @@ from capture.simulation.rig import Exposure, Eye, SimulatedRig
 from capture.simulation.truth import T_WORLD_BASE, lens
 from lds_ros.messages import camera_info_message, depth_message, image_message, label_message, transform_message
 from lds_ros.newest import Newest
-from lds_ros.nodes import roscore_answers
+from lds_ros.nodes import run_node
 from lds_ros.objects import scene_objects_message
 
 WORLD, BASE, CAMERA = "world", "base_link", "camera_optical_frame"
@@ -151,16 +151,8 @@ class SimulationNode:
 
 
 def main() -> int:
-    if not roscore_answers("simulation_node"):
-        return 1
     os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's; more threads hardly help, and keep others from their core
-    rospy.init_node("simulation")
-    try:
-        SimulationNode().run()
-    except (RuntimeError, ValueError) as error:
-        rospy.logfatal("simulation_node cannot start: %s", error)
-        return 1
-    return 0
+    return run_node("simulation", lambda: SimulationNode().run(), RuntimeError, ValueError)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from capture.arms.robot_urdf import robot_planner
 from capture.errors import CaptureError, MotionError
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.teaching import Lesson
-from lds_ros.nodes import roscore_answers
+from lds_ros.nodes import MissingParameter, required_parameter, roscore_answers
 
 CONNECTING = 5.0  # s
 HELP = "Enter saves where the arm is, u takes the last one back, q ends."
@@ -67,18 +67,15 @@ def main() -> int:
         return 1
     rospy.init_node("teach", disable_signals=True)
     try:
-        profile = load_robot_profile(rospy.get_param("~robot"))
+        profile = load_robot_profile(required_parameter("~robot"))
         planner = robot_planner(profile)
-        lesson = Lesson(Path(rospy.get_param("~file")), planner)
+        lesson = Lesson(Path(required_parameter("~file")), planner)
         history = JointHistory(profile.joint_states, planner.joint_names)
         history.newest(CONNECTING)
         teach(lesson, history)
-    except CaptureError as error:
+    except (MissingParameter, CaptureError) as error:
         print(f"teach_node: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyError as error:
-        print(f"teach_node: the parameter {error} is not set", file=sys.stderr)
-        return 2
     return 0
 
 

@@ -22,13 +22,13 @@ from capture.motion.robot_profile import load_robot_profile
 from capture.motion.view_planning import plan_views
 from capture.motion.viewpoints import load_viewpoints
 from capture.recording.approach import drive_to
-from lds_ros.nodes import roscore_answers
+from lds_ros.nodes import required_parameter, run_node
 
 
 def wander() -> None:
-    """Raises Interrupted where the node is shut down, CaptureError where the arm cannot, KeyError for a parameter."""
-    profile = load_robot_profile(rospy.get_param("~robot"))
-    hand_eye = find_hand_eye(str(rospy.get_param("~calibration")), profile.name, rospy.logwarn)
+    """Raises Interrupted at shutdown, CaptureError where the arm cannot, MissingParameter without a parameter."""
+    profile = load_robot_profile(required_parameter("~robot"))
+    hand_eye = find_hand_eye(str(required_parameter("~calibration")), profile.name, rospy.logwarn)
     planner = robot_planner(profile)
     pattern = load_viewpoints(rospy.get_param("~viewpoints", "hemisphere"))
     views, seconds = int(rospy.get_param("~views", 12)), float(rospy.get_param("~pause", 0.5))
@@ -40,22 +40,7 @@ def wander() -> None:
 
 
 def main() -> int:
-    if not roscore_answers("wander_node"):
-        return 1
-    rospy.init_node("wander")
-    try:
-        wander()
-    except Interrupted:
-        pass
-    except CaptureError as error:
-        if rospy.is_shutdown():
-            return 0  # and everything else with it
-        rospy.logfatal("wander_node: %s", error)
-        return error.exit_code
-    except KeyError as error:
-        rospy.logfatal("wander_node: the parameter %s is not set", error)
-        return 2
-    return 0
+    return run_node("wander", wander, CaptureError, Interrupted)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,60 @@
-"""The roscore and other nodes: whether they are there."""
+"""How a node runs, and whether the roscore and other nodes are there."""
 
 from __future__ import annotations
 
 import os
 import socket
 import sys
+import threading
 import time
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlparse
 from xmlrpc.client import Error as XmlError
 
 import rosgraph
+import rospy
+
+
+class MissingParameter(Exception):
+    """A parameter that a node cannot do without is not set."""
+
+    exit_code = 2
+
+
+def required_parameter(name: str) -> Any:
+    """The value of a parameter of this node, as `~name`. Raises MissingParameter where it is not set."""
+    if not rospy.has_param(name):
+        raise MissingParameter(f"the parameter {name} is not set")
+    return rospy.get_param(name)
+
+
+def run_node(
+    name: str, body: Callable[[], int | None], *failures: type[Exception], ends_with_roscore: bool = False
+) -> int:
+    """Do what a node does, from its start to its end, and return its exit code.
+
+    Args:
+        name: of the node; the roscore knows it by that, or by what the launch file calls it.
+        body: returns the exit code where it is not 0.
+        failures: what may end the node by no fault of its code. They become one line in the log; the exit code is the
+            error's `exit_code`, else 1, and 0 where the node was shut down, which ends much that others waited for.
+        ends_with_roscore: the node ends, with 1, where the roscore was started anew and does not know it.
+    """
+    if not roscore_answers(f"{name}_node"):
+        return 1
+    rospy.init_node(name)
+    registration = Registration() if ends_with_roscore else None
+    try:
+        code = body() or 0
+    except (MissingParameter, rospy.ROSInterruptException, *failures) as error:
+        code = 0 if rospy.is_shutdown() else _told(name, error)
+    return 1 if registration and registration.is_lost else code
+
+
+def _told(name: str, error: Exception) -> int:
+    rospy.logfatal("%s_node cannot run: %s", name, error)
+    return getattr(error, "exit_code", 1)
 
 
 def roscore_answers(node: str) -> bool:
@@ -23,29 +68,32 @@ def roscore_answers(node: str) -> bool:
 
 
 class Registration:
-    """Whether the roscore still knows this node, looked up now and then.
+    """Ends this node once the roscore does not know it any more.
 
     A roscore that was started anew knows none of the nodes that ran before: they go on talking to those that they have
-    found, and nobody finds them any more.
+    found, and nobody finds them any more. While no roscore answers, those who found one another go on.
     """
 
     INTERVAL = 3.0  # seconds between two looks
 
-    def __init__(self, node: str) -> None:
-        self._node, self._looked, self._missing = node, time.monotonic(), 0
+    def __init__(self) -> None:
+        self.is_lost = False
+        threading.Thread(target=self._watch, daemon=True).start()
 
-    def is_lost(self) -> bool:
-        """True where two looks in a row found a roscore that does not know the node; at once where no look is due."""
-        if time.monotonic() - self._looked >= self.INTERVAL:
-            self._looked = time.monotonic()
+    def _watch(self) -> None:
+        missing = 0
+        while missing < 2:  # a look between the roscore's start and a registration that is under way does not count
+            time.sleep(self.INTERVAL)
             try:
-                rosgraph.Master("/lds").lookupNode(self._node)
-                self._missing = 0
+                rosgraph.Master("/lds").lookupNode(rospy.get_name())
+                missing = 0
             except rosgraph.MasterError:
-                self._missing += 1
+                missing += 1
             except (OSError, XmlError, rosgraph.MasterException):
-                pass  # no roscore answers: who found one another goes on
-        return self._missing >= 2
+                pass
+        self.is_lost = True
+        rospy.logfatal("the roscore was started anew and does not know this node: start it again, too")
+        rospy.signal_shutdown("the roscore was started anew")
 
 
 def node_lives(name: str, timeout: float = 1.0) -> bool:

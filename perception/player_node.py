@@ -23,13 +23,14 @@ from std_msgs.msg import Header
 from datasets.loading import open_dataset
 from datasets.scene import DatasetError, Scene
 from lds_ros.messages import camera_info_message, image_message, label_message, transform_message
+from lds_ros.nodes import required_parameter, run_node
 
 
 class PlayerNode:
-    """Raises DatasetError where there are no scenes, KeyError where ~data is not set."""
+    """Raises DatasetError where there are no scenes, MissingParameter without ~data."""
 
     def __init__(self) -> None:
-        self._scenes = open_dataset(rospy.get_param("~data"))
+        self._scenes = open_dataset(required_parameter("~data"))
         self._frame, self._world = rospy.get_param("~frame", "camera_optical_frame"), rospy.get_param("~world", "world")
         self._rate, self._hold = float(rospy.get_param("~rate", 30)), float(rospy.get_param("~hold", 0.5))
         self._image = rospy.Publisher("~image_raw", Image, queue_size=2)
@@ -68,18 +69,7 @@ class PlayerNode:
 
 
 def main() -> int:
-    rospy.init_node("player")
-    try:
-        PlayerNode().run()
-    except KeyError as error:
-        rospy.logfatal("player_node cannot start: the parameter %s is not set", error)
-        return 1
-    except DatasetError as error:
-        rospy.logfatal("player_node cannot start: %s", error)
-        return 1
-    except rospy.ROSInterruptException:
-        pass  # shut down while it slept
-    return 0
+    return run_node("player", lambda: PlayerNode().run(), DatasetError)
 
 
 if __name__ == "__main__":

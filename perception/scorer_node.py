@@ -26,6 +26,7 @@ from sensor_msgs.msg import Image
 from lds_models.memory import peak_resident_mb
 from lds_ros.arrivals import BUFFER
 from lds_ros.messages import image_from_message, labels_from_message
+from lds_ros.nodes import required_parameter, run_node
 from lds_ros.objects import scene_objects
 from lds_ros.poses import TfPoses
 from perception.score import Score
@@ -34,10 +35,10 @@ POSE_PATIENCE = 0.1  # seconds
 
 
 class ScorerNode:
-    """Raises KeyError where ~out is not set."""
+    """Raises MissingParameter without ~out."""
 
     def __init__(self) -> None:
-        self._out = Path(rospy.get_param("~out"))
+        self._out = Path(required_parameter("~out"))
         self._score = Score()
         self._lock = threading.Lock()  # every topic has a thread of its own
         self._shut_down = threading.Event()
@@ -112,13 +113,7 @@ def _peak_memory_mb(node: str) -> float | None:
 
 
 def main() -> int:
-    rospy.init_node("scorer")
-    try:
-        node = ScorerNode()
-    except KeyError as error:
-        rospy.logfatal("scorer_node cannot start: the parameter %s is not set", error)
-        return 1
-    return node.run()
+    return run_node("scorer", lambda: ScorerNode().run())
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ from lds_ros.arrivals import BUFFER, Arrival
 from lds_ros.lazy import LazySubscriptions
 from lds_ros.messages import depth_from_message, image_from_message, image_message, label_message
 from lds_ros.newest import Newest
-from lds_ros.nodes import Registration, roscore_answers
+from lds_ros.nodes import run_node
 from lds_ros.poses import TfPoses
 from lds_ros.publishers import explain_silence
 from lds_ros.tuning import Number, Tuning
@@ -88,19 +88,15 @@ class SegmentationNode:
         self._inputs = LazySubscriptions(outputs, self._subscribe, always=self._keeper is not None)
         self._serve()
         self._tuning = Tuning(self._numbers(), self._tune)
-        self._registration, self._is_lost = Registration(rospy.get_name()), threading.Event()
-        rospy.Timer(rospy.Duration(1), self._look_around, reset=True)
+        rospy.Timer(rospy.Duration(1), self._publish_diagnostics, reset=True)
         model = f"{self._segmenter.name} on {self._segmenter.runtime.description}"
         rospy.loginfo("segmenting %s with %s", rospy.resolve_name("~image"), model)
 
-    def run(self) -> int:
-        """Segment frames until the node is shut down; the exit code. A frame that fails is counted and left out."""
+    def run(self) -> None:
+        """Segment frames until the node is shut down. A frame that fails is counted and left out."""
         while not rospy.is_shutdown():
             self._inputs.update()
             message = self._frames.take(timeout=0.2)
-            if self._is_lost.is_set():
-                rospy.logfatal("the roscore was started anew and does not know this node: start it again, too")
-                return 1
             if message is None:
                 continue
             try:
@@ -108,7 +104,6 @@ class SegmentationNode:
             except Exception as error:  # whatever a frame does, the next one is segmented
                 self._health.frame_failed(str(error))
                 rospy.logerr_throttle(REPEAT, f"a frame on {rospy.resolve_name('~image')} was left out: {error}")
-        return 0
 
     def _serve(self) -> None:
         if (memory := self._segmenter.memory) is None:
@@ -198,13 +193,7 @@ class SegmentationNode:
         self._health.depth_used(places.depth_problem)
         return places
 
-    def _look_around(self, _: object) -> None:
-        """In a thread of its own: a roscore that cannot be reached must not hold up the stream."""
-        self._publish_diagnostics()
-        if self._registration.is_lost():
-            self._is_lost.set()
-
-    def _publish_diagnostics(self) -> None:
+    def _publish_diagnostics(self, _: object) -> None:
         report = self._health.status(self._frames.dropped, self._inputs.are_there)
         problems = report.problems + ([self._segmenter.trouble] if self._segmenter.trouble else [])
         for problem in problems:
@@ -236,17 +225,14 @@ def _open_keeper(model: str) -> Keeper | None:
     return Keeper(Path(folder), float(rospy.get_param("~record_every", 1.0)), model) if folder else None
 
 
-def main() -> int:
-    if not roscore_answers("segmentation_node"):
-        return 1
-    rospy.init_node("segmentation")
+def run() -> None:
+    """Raises what SegmentationNode raises."""
     _warn_of_unknown_parameters()
-    try:
-        node = SegmentationNode()
-    except (WeightsError, DatasetError, DeviceFailed, ValueError) as error:
-        rospy.logfatal("segmentation_node cannot start: %s", error)
-        return 1
-    return node.run()
+    SegmentationNode().run()
+
+
+def main() -> int:
+    return run_node("segmentation", run, WeightsError, DatasetError, DeviceFailed, ValueError, ends_with_roscore=True)
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def test_what_it_cannot_start_with_is_one_line(ros: None, camera: str, calibrati
     )  # fmt: skip
     told = ended.stdout + ended.stderr
     assert ended.returncode == 1 and "Traceback" not in told
-    (line,) = [line for line in told.splitlines() if "camera_node cannot start" in line]
+    (line,) = [line for line in told.splitlines() if "camera_node cannot run" in line]
     assert re.search(said, line), line
 
 

@@ -63,7 +63,7 @@ def test_what_a_node_refuses_ends_the_demo_with_its_reason(
     monkeypatch.delenv("ROS_MASTER_URI", raising=False)  # other tests' nodes may run there
     (tmp_path / "nothing").mkdir()
     score, log = tmp_path / "score", tmp_path / "log"
-    with pytest.raises(NothingMeasured, match="no labels came: player_node cannot start: .*nothing.* is in .*log"):
+    with pytest.raises(NothingMeasured, match="no labels came: player_node cannot run: .*nothing.* is in .*log"):
         run_nodes(tmp_path / "nothing", log, str(tiny_weights), choose_master(NODES), score, seconds=3)
 
 

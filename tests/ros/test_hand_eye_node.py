@@ -151,7 +151,7 @@ def test_a_calibration_that_is_bad_or_of_another_robot_is_refused_in_one_line(
 ) -> None:
     node = start(name, hand_eye)
     assert node.wait(PATIENCE) == 1
-    (line,) = [line for line in node.log.read_text().splitlines() if "cannot start" in line]
+    (line,) = [line for line in node.log.read_text().splitlines() if "cannot run" in line]
     assert told in line and "calibration.yaml" in line and "lds capture calibrate handeye" in line
     assert "Traceback" not in node.log.read_text()
 

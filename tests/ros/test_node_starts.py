@@ -1,4 +1,4 @@
-"""What the nodes of capture say where they cannot start."""
+"""What the nodes say where they cannot start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ def ended(script: str, **environment: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("node", ["camera", "capture", "hand_eye", "record", "simulation", "teach", "wander"])
+@pytest.mark.parametrize(
+    "node",
+    ["camera", "capture", "hand_eye", "player", "record", "scorer", "segmentation", "simulation", "teach", "wander"],
+)
 def test_without_a_roscore_a_node_says_how_to_start_one(node: str) -> None:
     told = ended(f"{node}_node.py", ROS_MASTER_URI="http://127.0.0.1:9")
     assert told.returncode == 1
@@ -28,9 +31,14 @@ def test_without_a_roscore_a_node_says_how_to_start_one(node: str) -> None:
     assert "Traceback" not in told.stderr
 
 
-@pytest.mark.parametrize("node", ["hand_eye", "teach", "wander"])
-def test_a_parameter_that_is_not_set_is_named(ros_master: str, node: str) -> None:
+@pytest.mark.parametrize(
+    ("node", "parameter"),
+    [("camera", "camera"), ("player", "data"), ("scorer", "out")]
+    + [(node, "robot") for node in ("hand_eye", "teach", "wander")],
+)
+def test_a_parameter_that_is_not_set_is_named(ros_master: str, node: str, parameter: str) -> None:
     told = ended(f"{node}_node.py")
     assert told.returncode == 2
-    assert f"{node}_node" in told.stdout + told.stderr and "~robot' is not set" in told.stdout + told.stderr
+    (line,) = [line for line in (told.stdout + told.stderr).splitlines() if f"{node}_node" in line]
+    assert f"the parameter ~{parameter} is not set" in line
     assert "Traceback" not in told.stderr
