@@ -103,7 +103,9 @@ def test_interruption_is_answered_in_one_line(tmp_path: Path) -> None:
         [machine.checkout / "run", "setup"],
         cwd=tmp_path, env=environment, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
+    deadline = time.monotonic() + 60
     while not (tmp_path / "started").exists():
+        assert time.monotonic() < deadline and setting_up.poll() is None, "./run setup did not come to apt-get"
         time.sleep(0.05)
     os.killpg(setting_up.pid, signal.SIGINT)  # as Ctrl-C does
     assert setting_up.communicate(timeout=30)[1] == b"run: interrupted; the next ./run goes on from here\n"

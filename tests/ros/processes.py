@@ -1,7 +1,9 @@
-"""What the tests of real nodes share: waiting for them, and finding the processes that came of a command."""
+"""What the tests of real nodes share: waiting for them and for what they say, and finding a command's processes."""
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import subprocess
 import time
@@ -23,6 +25,18 @@ def wait_for(what: str, condition: Callable[[], T], timeout: float = PATIENCE) -
         assert time.monotonic() < deadline, f"{what} did not come within {timeout:.0f} s"
         time.sleep(0.02)
     return value
+
+
+def heard(process: subprocess.Popen, words: str, timeout: float = PATIENCE) -> str:
+    """What a process prints, up to `words`; fails the test where it ends before, or does not say them in time."""
+    pipe, said, deadline = process.stdout.fileno(), b"", time.monotonic() + timeout
+    while not said.endswith(words.encode()):
+        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"'{words}' was not said within {timeout:.0f} s; but this was: {said.decode()}"
+        letter = os.read(pipe, 1)  # no more than that: the rest is for whoever reads on
+        assert letter, f"it ended without '{words}'; it said: {said.decode()}"
+        said += letter
+    return said.decode()
 
 
 def marked(mark: str, part: str = "") -> dict[int, str]:

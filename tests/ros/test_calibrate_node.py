@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from processes import ROOT, wait_for
+from processes import ROOT, heard, wait_for
 from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner, Result
 
@@ -166,10 +166,7 @@ def test_views_by_hand_are_taken_when_the_arm_rests(rig: None, quick_robot: Path
         ["rosrun", "lds_scenes", "calibrate_node.py", request.to_json()], stdout=subprocess.PIPE, text=True
     )
     try:
-        line = ""
-        while "like one that was taken already" not in line:
-            line = node.stdout.readline()
-            assert line, "the node ended"
+        heard(node, "like one that was taken already")
     finally:
         node.send_signal(signal.SIGINT)
         node.wait(20)

@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from processes import PATIENCE, ROOT, marked, wait_for
+from processes import PATIENCE, ROOT, heard, marked, wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
@@ -70,11 +70,8 @@ def test_the_command_ends_in_words_when_its_node_is_killed(tmp_path: Path) -> No
 
 def test_enter_says_that_the_next_scene_stands(tmp_path: Path) -> None:
     recording = start("none", "record", tmp_path / "cubes", "--scenes", 2, "--views", 2, "--simulated")
-    said = []
     for scene in (1, 2):
-        while not any(f"Scene {scene}: rearrange" in line for line in said):
-            said.append(recording.stdout.readline())
-            assert said[-1], recording.stderr.read()
+        heard(recording, f"Scene {scene}: rearrange")
         recording.stdin.write("\n")
         recording.stdin.flush()
     rest, errors = recording.communicate(timeout=PATIENCE)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import heard, wait_for
 
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.viewpoints import load_viewpoints
@@ -65,12 +65,19 @@ class Operator:
         """What the node prints up to the words `until`."""
         self._node.stdin.write(line)
         self._node.stdin.flush()
-        printed = ""
-        while until not in printed:
-            letter = self._node.stdout.read(1)
-            assert letter, printed
-            printed += letter
-        return printed
+        return heard(self._node, until)
+
+    def saves(self, number: int, at_rest: bool) -> str:
+        """What the node prints of waypoint `number`; taken back and saved anew until it knows how the arm moves now."""
+
+        def attempt() -> str:
+            printed = self.types("\n", until=f"[{number} saved] > ")
+            if ("the arm was not still" in printed) == at_rest:
+                self.types("u\n", until=f"[{number - 1} saved] > ")
+                return ""
+            return printed
+
+        return wait_for(f"an arm that is known {'to rest' if at_rest else 'to move'}", attempt)
 
     def end(self) -> int:
         self._node.stdin.close()
@@ -81,11 +88,9 @@ def test_operator_teaches_waypoints(guided_arm: GuidedArm, tmp_path: Path) -> No
     file = tmp_path / "views.yaml"
     operator = Operator(file)
     operator.types("", until="[0 saved] > ")
-    time.sleep(0.3)
-    assert "but" not in operator.types("\n", until="[1 saved] > ")
+    assert "but" not in operator.saves(1, at_rest=True)
     guided_arm.v[1] = 0.5
-    time.sleep(0.2)
-    said = operator.types("\n", until="[2 saved] > ")
+    said = operator.saves(2, at_rest=False)
     assert "the arm was not still (shoulder_lift_joint moves at 0.500 rad/s)" in said
     assert "it is almost the same as waypoint 1" in said
     assert "waypoint 2 is gone" in operator.types("u\n", until="[1 saved] > ")
