@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.calibrate_report import show_hand_eye, show_intrinsics
+from lds_cli.calibrate_report import show_hand_eye, show_intrinsics, show_verification
 from lds_cli.calibrate_request import Asked, board_of_squares, named_robot, view_request
 from lds_cli.calibrate_views import CalibrationFailed, take_views
 from lds_cli.console import console
@@ -91,7 +91,7 @@ def intrinsics(
 
     before = _earlier(out)
     asked = Asked(camera, robot, views, square, auto, simulated, camera_on_tool, waypoints)
-    folder = images or take_views(view_request(asked, out, before, for_lens=True))
+    folder = images or take_views(view_request(asked, out, before, "intrinsics"))
     setup = read_setup(folder)
     pattern = board_of_squares(square, setup)
     with console.status("finding the board in the pictures ..."):
@@ -121,21 +121,70 @@ def handeye(
 
     Example: lds capture calibrate handeye --robot ur5e --camera realsense --auto --camera-on-tool "0 0.05 0.08 0 0 0 1"
     """
+    before = _earlier(out)
+    asked = Asked(camera, robot, views, square, auto, simulated, camera_on_tool, waypoints)
+    folder = images or take_views(view_request(asked, out, before, "handeye"))
+    result = _hand_eye_from(folder, before, robot, square)
+    show_hand_eye(result, simulated)
+    _save(out, replace(before, hand_eye=result), result, folder)
+
+
+@app.command()
+def verify(
+    calibration: Annotated[Path, typer.Argument(help="The calibration file.", show_default=False)],
+    images: Images = None,
+    camera: Camera = "webcam",
+    robot: Annotated[
+        str | None,
+        typer.Option(help="A name from config/robots, or a YAML file.", show_default="the calibration's"),
+    ] = None,
+    views: Annotated[int, typer.Option(min=8, max=100, help="Views to take, at the least.")] = 10,
+    square: Square = None,
+    auto: Auto = False,
+    simulated: Simulated = False,
+    waypoints: Waypoints = None,
+) -> None:
+    """See by a few new views of the board whether a hand-eye calibration still holds: after a knock, or a month.
+
+    Views are taken as for `handeye`. Where it holds, it is good for 30 more days; where it does not, the exit code is
+    1, and it says by how much the camera has moved.
+
+    Example: lds capture calibrate verify lab.yaml --camera realsense --auto
+    """
+    from capture.calibration.calibration_file import load_calibration, save_calibration
+    from capture.calibration.verification import verify_hand_eye
+
+    before = load_calibration(calibration)
+    if (known := before.hand_eye) is None:
+        raise CalibrationFailed(f"{calibration}: has no hand-eye part: make it by `lds capture calibrate handeye`")
+    asked = Asked(camera, robot or known.robot, views, square, auto, simulated, None, waypoints)
+    folder = images or take_views(view_request(asked, calibration, before, "verify"))
+    now = _hand_eye_from(folder, before, robot or known.robot, square)
+    if (now.robot, now.camera) != (known.robot, known.camera):
+        raise CalibrationFailed(
+            f"{calibration}: is of the robot '{known.robot}' and the camera with serial '{known.camera}', and these "
+            f"views are of '{now.robot}' and '{now.camera}'"
+        )
+    result = verify_hand_eye(known, now)
+    show_verification(result, now)
+    if result.verdict.grade == "bad":
+        raise CalibrationFailed(f"{calibration}: does not hold any more; it is as it was. The views: {folder}")
+    if result.verdict.grade == "good":
+        save_calibration(calibration, replace(before, hand_eye=replace(known, verified=now.made)))
+        console.print(f"{calibration}: holds; it is good for 30 more days", soft_wrap=True)
+
+
+def _hand_eye_from(folder: Path, before: Calibration, robot: str | None, square: float | None) -> HandEye:
+    """The hand-eye calibration that a folder of views gives, with the lens that is known before."""
     from capture.calibration.hand_eye import calibrate_hand_eye
     from capture.calibration.view_folder import read_setup, read_views
 
-    before = _earlier(out)
-    asked = Asked(camera, robot, views, square, auto, simulated, camera_on_tool, waypoints)
-    folder = images or take_views(view_request(asked, out, before, for_lens=False))
     setup = read_setup(folder)
-    pattern = board_of_squares(square, setup)
     lens = _lens(before, setup)
     robot_name = named_robot(robot) if setup is None or setup.robot is None else setup.robot
     with console.status("finding the board, and the camera on the tool ..."):
-        seen = read_views(folder, pattern)
-        result = calibrate_hand_eye(seen, lens, robot_name, _serial(setup), datetime.now(UTC))
-    show_hand_eye(result, simulated)
-    _save(out, replace(before, hand_eye=result), result, folder)
+        seen = read_views(folder, board_of_squares(square, setup))
+        return calibrate_hand_eye(seen, lens, robot_name, _serial(setup), datetime.now(UTC))
 
 
 def _earlier(out: Path) -> Calibration:

@@ -8,6 +8,8 @@ from lds_cli.console import console, noted_table
 
 if TYPE_CHECKING:
     from capture.calibration.calibration import HandEye, IntrinsicsResult
+    from capture.calibration.verdict import Verdict
+    from capture.calibration.verification import Verification
 
 
 def show_intrinsics(result: IntrinsicsResult) -> None:
@@ -21,7 +23,7 @@ def show_intrinsics(result: IntrinsicsResult) -> None:
         ("views", f"{result.views}", f"of {result.lens.width} x {result.lens.height} pixels"),
     ]
     console.print(noted_table(rows))
-    _show_verdict(result)
+    _show_verdict(result.verdict)
 
 
 def show_hand_eye(result: HandEye, simulated: bool) -> None:
@@ -53,11 +55,23 @@ def show_hand_eye(result: HandEye, simulated: bool) -> None:
         angle, distance = difference(T, T_TOOL_CAMERA)
         rows.append(("off the truth by", f"{angle:.3f} deg, {distance:.2f} mm", "which only a simulation tells"))
     console.print(noted_table(rows))
-    _show_verdict(result)
+    _show_verdict(result.verdict)
 
 
-def _show_verdict(result: IntrinsicsResult | HandEye) -> None:
-    colour = {"good": "green", "usable": "yellow", "bad": "red"}[result.verdict.grade]
-    console.print(f"[bold {colour}]{result.verdict.grade}[/]")
-    for reason in result.verdict.reasons:
+def show_verification(result: Verification, now: HandEye) -> None:
+    """What the new views `now` say of an earlier hand-eye calibration."""
+    rows = [
+        ("camera moved by", f"{result.moved[0]:.3f} deg, {result.moved[1]:.2f} mm", "since the calibration"),
+        ("known to", f"{result.known_to[0]:.3f} deg, {result.known_to[1]:.2f} mm", "standard error"),
+        ("corners off by", f"{now.rms:.2f} px", "through arm and camera as they are now"),
+        ("views", f"{now.views}", ""),
+    ]
+    console.print(noted_table(rows))
+    _show_verdict(result.verdict)
+
+
+def _show_verdict(verdict: Verdict) -> None:
+    colour = {"good": "green", "usable": "yellow", "bad": "red"}[verdict.grade]
+    console.print(f"[bold {colour}]{verdict.grade}[/]")
+    for reason in verdict.reasons:
         console.print(f"  - {reason}", soft_wrap=True, markup=False)

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lds_cli.recording import BadOption, name_or_file
 
@@ -33,7 +33,9 @@ class Asked:
     waypoints: str | None
 
 
-def view_request(asked: Asked, out: Path, before: Calibration, for_lens: bool) -> Request:
+def view_request(
+    asked: Asked, out: Path, before: Calibration, what: Literal["intrinsics", "handeye", "verify"]
+) -> Request:
     """Which views to take, for a calibration file `out` that held `before`.
 
     Raises:
@@ -41,6 +43,7 @@ def view_request(asked: Asked, out: Path, before: Calibration, for_lens: bool) -
     """
     from capture.calibration.session import Request
 
+    for_lens = what == "intrinsics"
     auto = asked.auto or asked.simulated
     robot = asked.robot or ("simulated" if asked.simulated else "")
     if auto or not for_lens:
@@ -48,7 +51,7 @@ def view_request(asked: Asked, out: Path, before: Calibration, for_lens: bool) -
     guess = asked.camera_on_tool or (SIMULATED_GUESS if asked.simulated else None)
     return Request(
         for_lens=for_lens,
-        folder=str(_new_folder(out, for_lens)),
+        folder=str(_new_folder(out, what)),
         robot=name_or_file(robot),
         camera="simulated" if asked.simulated else name_or_file(asked.camera),
         square=board_of_squares(asked.square).square,
@@ -77,8 +80,7 @@ def board_of_squares(square: float | None, setup: Setup | None = None) -> Board:
     return board_of(square / 1000)
 
 
-def _new_folder(out: Path, for_lens: bool) -> Path:
-    what = "intrinsics" if for_lens else "handeye"
+def _new_folder(out: Path, what: str) -> Path:
     return (out.parent / f"{out.stem}_views" / f"{what}_{time.strftime('%Y-%m-%d_%H-%M-%S')}").resolve()
 
 

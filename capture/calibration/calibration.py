@@ -44,6 +44,11 @@ class IntrinsicsResult:
     views: int
     verdict: Verdict
 
+    @property
+    def checked(self) -> datetime:
+        """When it was last known to hold."""
+        return self.made
+
 
 @dataclass(frozen=True)
 class HandEye:
@@ -58,6 +63,7 @@ class HandEye:
         solver_deg, solver_mm: the farthest that an established solver's answer lies from this one.
         leave_one_out_deg, leave_one_out_mm: standard error by leaving out each view in turn (jackknife).
         views: how many pictures it rests on.
+        verified: when new views of the board last agreed with it; None where none were taken.
     """
 
     T_tool_camera: np.ndarray
@@ -71,6 +77,12 @@ class HandEye:
     leave_one_out_mm: float
     views: int
     verdict: Verdict
+    verified: datetime | None = None
+
+    @property
+    def checked(self) -> datetime:
+        """When it was last known to hold."""
+        return self.made if self.verified is None else max(self.made, self.verified)
 
 
 @dataclass(frozen=True)
@@ -96,9 +108,9 @@ class Calibration:
         return told if self.intrinsics is None else self.intrinsics.lens
 
     def age_days(self, now: float) -> float:
-        """Days since the older of its parts was made; `now` is Unix time. 0 for an empty one."""
-        made = [part.made.timestamp() for part in (self.intrinsics, self.hand_eye) if part is not None]
-        return (now - min(made)) / SECONDS_A_DAY if made else 0.0
+        """Days since the older of its parts was made or verified; `now` is Unix time. 0 for an empty one."""
+        checked = [part.checked.timestamp() for part in (self.intrinsics, self.hand_eye) if part is not None]
+        return (now - min(checked)) / SECONDS_A_DAY if checked else 0.0
 
 
 def problems(
@@ -147,9 +159,9 @@ def hand_eye_doubts(calibration: Calibration, now: float) -> list[str]:
 
 def _order_problems(calibration: Calibration) -> list[str]:
     intrinsics, hand_eye = calibration.intrinsics, calibration.hand_eye
-    if intrinsics is None or hand_eye is None or intrinsics.made <= hand_eye.made:
+    if intrinsics is None or hand_eye is None or intrinsics.made <= hand_eye.checked:
         return []
-    return [f"the intrinsics were made anew after the hand-eye calibration: run {COMMAND} handeye again"]
+    return [f"the intrinsics were made anew after the hand-eye calibration: run {COMMAND} handeye again, or verify"]
 
 
 def _intrinsics_problems(part: IntrinsicsResult | None, camera: str, size: tuple[int, int], now: float) -> list[str]:
@@ -197,10 +209,11 @@ def _grade_problems(what: str, part: IntrinsicsResult | HandEye, run: str) -> li
 
 
 def _age_problems(what: str, part: IntrinsicsResult | HandEye, now: float, run: str) -> list[str]:
-    age = (now - part.made.timestamp()) / SECONDS_A_DAY
-    made = f"{part.made:%Y-%m-%d}"
+    age = (now - part.checked.timestamp()) / SECONDS_A_DAY
+    date = f"{part.checked:%Y-%m-%d}"
     if age > MAX_AGE:
-        return [f"the {what} is {age:.0f} days old (of {made}), more than {MAX_AGE:.0f}: {run} again"]
+        verify = f", or see by {COMMAND} verify whether it holds" if isinstance(part, HandEye) else ""
+        return [f"the {what} is {age:.0f} days old (of {date}), more than {MAX_AGE:.0f}: {run} again{verify}"]
     if age < -1:
-        return [f"the {what} is dated {made}, in the future: set this computer's clock, or {run} again"]
+        return [f"the {what} is dated {date}, in the future: set this computer's clock, or {run} again"]
     return []

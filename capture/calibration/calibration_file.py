@@ -74,6 +74,8 @@ def _check(calibration: Calibration) -> None:
         if K[0, 0] <= 0 or K[1, 1] <= 0 or not np.array_equal(K[2], [0, 0, 1]):
             raise ValueError("'K' is not a camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]")
     if (hand_eye := calibration.hand_eye) is not None:
+        if hand_eye.verified is not None and hand_eye.verified.tzinfo is None:
+            raise ValueError("'verified' has no time zone")
         T = hand_eye.T_tool_camera
         rigid = np.allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-6) and np.linalg.det(T[:3, :3]) > 0
         if not rigid or not np.array_equal(T[3], [0, 0, 0, 1]):

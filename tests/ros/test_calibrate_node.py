@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from lds_scenes.srv import SetFault
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
-from capture.calibration.calibration_file import load_calibration
+from capture.calibration.calibration_file import load_calibration, save_calibration
 from capture.calibration.poses import difference
 from capture.calibration.session import Request
 from capture.calibration.view_folder import HEADER
@@ -120,6 +122,25 @@ def _copy_with_errors(views: Path, to: Path, rng: np.random.Generator) -> None:
             off = Rotation.from_rotvec(rng.normal(0, np.deg2rad(0.1) / np.sqrt(3), 3))
             numbers[3:] = (Rotation.from_quat(numbers[3:]) * off).as_quat()
             writer.writerow({"image": row["image"], **dict(zip(HEADER[1:], numbers, strict=True))})
+
+
+def test_the_arm_sees_whether_its_camera_is_still_where_it_was(
+    calibrated: Path, quick_robot: Path, tmp_path: Path
+) -> None:
+    calibration = load_calibration(calibrated)
+    knocked = calibration.hand_eye.T_tool_camera.copy()
+    knocked[:3, 3] += [0.006, 0, 0.006]
+    save_calibration(tmp_path / "now.yaml", calibration)
+    save_calibration(
+        tmp_path / "before.yaml", replace(calibration, hand_eye=replace(calibration.hand_eye, T_tool_camera=knocked))
+    )
+    holds = run("verify", tmp_path / "now.yaml", "--simulated", "--robot", quick_robot)
+    assert holds.exit_code == 0 and "holds" in holds.output, f"{holds.output}\n{holds.exception}"
+    (views,) = (tmp_path / "now_views").glob("verify_*")
+    moved = run("verify", tmp_path / "before.yaml", "--images", views)
+    told = re.search(r"and ([\d.]+) mm from where it was", " ".join(moved.output.split()))
+    assert float(told[1]) == pytest.approx(8.5, abs=0.5)
+    assert "does not hold any more" in str(moved.exception)
 
 
 def test_cubes_are_back_on_the_table_afterwards(calibrated: Path) -> None:

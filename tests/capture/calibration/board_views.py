@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from capture.calibration.board import BOARD, Board, Detection
 from capture.calibration.hand_eye import View
+from capture.calibration.view_folder import Setup, ViewFolder
 from capture.cameras.camera import Intrinsics
 
 WIDTH, HEIGHT = 640, 480
 LENS = Intrinsics(
     np.array([[612.0, 0, 317.5], [0, 610.5, 242.0], [0, 0, 1]]), np.array([0.08, -0.15, 0, 0, 0]), WIDTH, HEIGHT
 )
+PINHOLE = replace(LENS, distortion=np.zeros(5))  # of the rendered pictures
 
 
 def transform(rotation_vector: np.ndarray, translation: np.ndarray) -> np.ndarray:
@@ -93,3 +98,16 @@ def picture(T_camera_board: np.ndarray, rng: np.random.Generator, board: Board =
     )
     small = cv2.resize(large, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(float)
     return np.clip(0.8 * small + 20 + rng.normal(0, 2, small.shape), 0, 255).astype(np.uint8)
+
+
+def write_views(
+    path: Path, poses: list[np.ndarray], setup: Setup, T_tool_camera: np.ndarray = T_TOOL_CAMERA, seed: int = 1
+) -> Path:
+    """Rendered pictures, with poses of an arm that is off by 0.1 deg and 0.5 mm about and along each axis."""
+    rng = np.random.default_rng(seed)
+    folder = ViewFolder(path, setup)
+    for T_board_camera in poses:
+        off = transform(rng.normal(0, np.deg2rad(0.1), 3), rng.normal(0, 0.0005, 3))
+        tool = T_BASE_BOARD @ T_board_camera @ np.linalg.inv(T_tool_camera) @ off
+        folder.add(picture(np.linalg.inv(T_board_camera), rng), tool)
+    return path

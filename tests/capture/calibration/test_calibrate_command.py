@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from board_views import LENS, T_BASE_BOARD, T_TOOL_CAMERA, camera_poses, error, picture, transform
+from board_views import LENS, PINHOLE, T_TOOL_CAMERA, camera_poses, error, picture, transform, write_views
 from typer.testing import CliRunner, Result
 
 from capture.calibration.board import BOARD
 from capture.calibration.calibration_file import load_calibration
-from capture.calibration.view_folder import Setup, ViewFolder
+from capture.calibration.view_folder import Setup
 from lds_cli.calibrate import app
-
-PINHOLE = replace(LENS, distortion=np.zeros(5))  # of the rendered pictures
-
-
-def write_views(path: Path, poses: list[np.ndarray], setup: Setup) -> Path:
-    """Rendered pictures, with poses of an arm that is off by 0.1 deg and 0.5 mm about and along each axis."""
-    rng = np.random.default_rng(1)
-    folder = ViewFolder(path, setup)
-    for T_board_camera in poses:
-        off = transform(rng.normal(0, np.deg2rad(0.1), 3), rng.normal(0, 0.0005, 3))
-        tool = T_BASE_BOARD @ T_board_camera @ np.linalg.inv(T_TOOL_CAMERA) @ off
-        folder.add(picture(np.linalg.inv(T_board_camera), rng), tool)
-    return path
 
 
 @pytest.fixture(scope="module")
