@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from datasets.camera import look_at
 from lds_models.mixture import log_responsibilities
@@ -27,8 +28,9 @@ def model(**settings: object) -> MulMON:
 
 
 def remembering(usual_error: float | None = None, **settings: object) -> SceneMemory:
+    """A memory that computes without the seconds that compiling takes."""
     mulmon = model(**settings)
-    return SceneMemory(mulmon, open_view_runtime(mulmon, "cpu"), usual_error)
+    return SceneMemory(mulmon, ViewRuntime(mulmon, eager("cpu")), usual_error)
 
 
 def pose(turn: float) -> np.ndarray:
@@ -41,7 +43,8 @@ def picture(seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["pose", "clevr"])
 def test_slots_are_told_in_every_view_and_masks_sum_to_one(kind: str) -> None:
-    memory = remembering(viewpoint_kind=kind)
+    mulmon = model(viewpoint_kind=kind)
+    memory = SceneMemory(mulmon, open_view_runtime(mulmon, "cpu"))
     for number in range(3):
         masks, latents = memory(picture(number), pose(number))
         assert masks.shape == (3, SIZE, SIZE) and latents.shape == (3, 16)
@@ -84,6 +87,31 @@ def test_masks_of_a_view_are_the_posterior_of_its_pixels() -> None:
     expected = log_responsibilities(image, rendering.appearances, rendering.log_masks, 0.2).exp()
     np.testing.assert_allclose(masks, expected[0, 0, :, 0].numpy(), atol=1e-5)
     np.testing.assert_allclose(drawn, rendering.reconstruction[0, 0].numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("metres", "degrees", "views"), [(0.13, 0.0, 2), (0.0, 26.0, 2), (0.13, 26.0, 2), (0.11, 0.0, 1), (0.11, 24.0, 1)]
+)
+def test_a_view_is_fused_where_the_camera_went_far_or_turned_far(metres: float, degrees: float, views: int) -> None:
+    memory, there = remembering(), pose(0)
+    memory(picture(0), there)
+    there = there.copy()
+    there[:3, :3] = there[:3, :3] @ Rotation.from_euler("z", degrees, degrees=True).as_matrix()
+    there[:3, 3] += metres * np.array([2, -1, 2]) / 3
+    memory(picture(1), there)
+    assert memory.views == views
+
+
+def test_after_a_reset_nothing_is_left_of_the_scene_before() -> None:
+    far, near = (look_at(np.array([distance, 0.0, distance]), np.zeros(3)) for distance in (1.2, 0.3))
+    used, fresh = remembering(), remembering()
+    used(picture(0), far)
+    used(picture(1), near)
+    used.reset()
+    again, first = ([*memory(picture(2), near), *memory.view_from(pose(1))] for memory in (used, fresh))
+    assert used.views == 1
+    for a, b in zip(again, first, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_no_more_views_are_fused_than_do_good() -> None:
@@ -134,23 +162,46 @@ def test_a_model_of_other_viewpoints_is_refused() -> None:
         remembering(viewpoint_kind="gqn")
 
 
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    path = tmp_path / "views.safetensors"
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "views.safetensors"
     save_weights(path, model(), {"name": "views"})
     return path
 
 
-def test_a_segmenter_of_several_views_needs_poses(weights: Path) -> None:
+@pytest.fixture(scope="module")
+def opened(weights: Path) -> Segmenter:
+    return Segmenter(weights, poses=True, device="cpu")
+
+
+@pytest.fixture
+def segmenter(opened: Segmenter) -> Segmenter:
+    """It has seen nothing yet."""
+    opened.memory.reset()
+    return opened
+
+
+def test_a_segmenter_of_several_views_needs_poses(weights: Path, segmenter: Segmenter) -> None:
     with pytest.raises(WeightsError, match="multi-view model, which needs the camera's pose.*~world"):
         Segmenter(weights)
-    segmenter, image = Segmenter(weights, poses=True), np.full((48, 64, 3), 200, np.uint8)
+    image = np.full((48, 64, 3), 200, np.uint8)
     with pytest.raises(ValueError, match="needs the camera's pose with each image"):
         segmenter.segment(image)
     found = segmenter.segment(image, pose(0.3))
     assert found.labels.shape == (48, 64) and segmenter.memory.views == 1
     labels, picture_ = segmenter.view_from(pose(1.0))
     assert labels.shape == (SIZE, SIZE) and picture_.shape == (SIZE, SIZE, 3) and picture_.dtype == np.uint8
+
+
+def test_a_view_that_the_model_draws_orange_is_shown_orange(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter.segment(np.full((48, 64, 3), 200, np.uint8), pose(0.3))
+    masks = np.full((3, SIZE, SIZE), 1 / 3, np.float32)
+    orange = np.broadcast_to(np.float32([1.2, 0.6, -0.1])[:, None, None], (3, SIZE, SIZE))  # as decoders overshoot
+    monkeypatch.setattr(segmenter.memory.runtime, "render", lambda mean, viewpoint: (masks, orange))
+    _, shown = segmenter.view_from(pose(1.0))
+    np.testing.assert_array_equal(shown, np.full((SIZE, SIZE, 3), (255, 153, 0), np.uint8))
 
 
 def test_a_segmenter_of_single_images_knows_no_other_view(tiny_weights: Path) -> None:
