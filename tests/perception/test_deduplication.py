@@ -41,6 +41,19 @@ def test_objects_that_touch_but_look_different_stay_two() -> None:
     assert merged.slots == [(1,), (2,)]
 
 
+def test_slots_touch_where_no_pixel_lies_between_them_unless_more_is_asked_for() -> None:
+    masks, latents = slots(LEFT, np.s_[20:30, 21:30]), np.array([TABLE, RED, RED])
+    assert merge_duplicates(masks, latents).duplicates_merged == 0
+    assert merge_duplicates(masks, latents, DeduplicationSettings(reach=2)).duplicates_merged == 1
+
+
+def test_latents_as_alike_as_is_asked_for_are_merged() -> None:
+    """Their cosine is 1/2, without rounding."""
+    masks, latents = slots(LEFT, RIGHT), np.array([[1, -1, -1, -1], [1, 1, 1, 1], [1, 1, 1, -1]], np.float32)
+    assert merge_duplicates(masks, latents, DeduplicationSettings(cosine=0.5)).slots == [(1, 2)]
+    assert merge_duplicates(masks, latents, DeduplicationSettings(cosine=0.51)).slots == [(1,), (2,)]
+
+
 def test_lit_and_shaded_sides_are_one_object_where_colours_count_and_other_colours_are_not() -> None:
     image = np.full((64, 64, 3), 220, np.uint8)
     image[LEFT], image[RIGHT] = (200, 60, 50), (100, 30, 25)
@@ -110,6 +123,12 @@ def test_what_is_too_unsure_is_no_object() -> None:
     merged = merge_duplicates(masks, latents, DeduplicationSettings(min_confidence=0.7))
     assert merged.slots == [(1,)]
     assert (merged.probabilities.argmax(0) == 1).sum() == 100
+
+
+def test_what_is_as_sure_as_is_asked_for_is_an_object() -> None:
+    masks, latents = slots(LEFT, strength=0.75), np.array([TABLE, RED])
+    assert merge_duplicates(masks, latents, DeduplicationSettings(min_confidence=0.75)).slots == [(1,)]
+    assert merge_duplicates(masks, latents, DeduplicationSettings(min_confidence=0.76)).slots == []
 
 
 def test_an_image_of_background_alone_has_no_objects() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,14 +95,23 @@ def test_an_object_that_was_moved_is_placed_anew() -> None:
     np.testing.assert_allclose(rays.positions[1], POINTS[1] + [0.1, -0.08, 0], atol=1e-6)
 
 
-def test_objects_at_the_border_are_not_measured() -> None:
+@pytest.mark.parametrize(
+    "box",
+    [
+        (SEEN.x, 50, 7, 7),
+        (60, SEEN.y, 7, 7),
+        (SEEN.x + SEEN.width - 7, 50, 7, 7),
+        (60, SEEN.y + SEEN.height - 7, 7, 7),
+    ],
+)
+def test_an_object_at_a_border_of_what_the_model_saw_is_not_measured(box: tuple[int, int, int, int]) -> None:
+    """Its centre is not known, whether or not the rays towards it meet."""
     placer = Placer()
     placer.lens = LENS
     for number, pose in enumerate(poses(5)):
         segmentation = seen(POINTS, pose)
         first, second = segmentation.objects
-        cut = ObjectSegment(1, (SEEN.x, 50, 7, 7), 49, (SEEN.x + 3, 53), 1.0, first.latent, 1)
-        found = placer.place(Segmentation(segmentation.labels, [cut, second], 0, SEEN), number, pose)
+        found = placer.place(replace(segmentation, objects=[replace(first, box=box), second]), number, pose)
     assert set(found.positions) == {4}
 
 
