@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from speckled import speckled_scene
+from speckled import FOCAL, WIDTH, speckled_scene
 
 from datasets.check import Findings, check_dataset
 from datasets.checks.correspondences import Correspondences, find_correspondences
@@ -47,6 +47,37 @@ def test_small_noise_of_poses_raises_no_alarm(tmp_path, speckled):
         for pose in speckled.T_world_camera @ np.linalg.inv(speckled.T_world_camera[0])
     ]
     assert check(tmp_path, dataclasses.replace(speckled, T_world_camera=np.stack(noisy))).problems == []
+
+
+def turned(scene: Scene, degrees: np.ndarray) -> Scene:
+    """With cameras that are turned in their places by rotation vectors [V,3]."""
+    poses = scene.T_world_camera.copy()
+    poses[:, :3, :3] @= Rotation.from_rotvec(degrees, degrees=True).as_matrix()
+    return dataclasses.replace(scene, T_world_camera=poses)
+
+
+@pytest.mark.parametrize(("noise", "disagrees"), [(0.2, False), (0.5, True)])
+def test_orientations_that_are_off_are_found_by_their_error_in_pixels(tmp_path, speckled, noise, disagrees):
+    """Errors of both views move a point off its line by sqrt(2) times what one's do, and Sampson's distance is that by
+    sqrt(2). The median of a normal distribution's absolute values is 0.67 times its standard deviation."""
+    degrees = np.random.default_rng(0).normal(0, noise, (speckled.num_views, 3))
+    findings = check(tmp_path, turned(speckled, degrees))
+    expected = 0.67 * np.deg2rad(noise) * FOCAL * 640 / WIDTH
+    assert findings.epipolar_errors[0] == pytest.approx(expected, rel=0.4)
+    assert len(findings.problems) == disagrees
+    for problem in findings.problems:
+        assert problem.startswith("scene_000000: poses disagree with the pictures: matched points miss")
+        assert f"by {findings.epipolar_errors[0]:.1f} px" in problem
+
+
+@pytest.mark.parametrize(("degrees", "where"), [(2.0, []), (8.0, ["in views 4: "])])
+def test_the_one_view_whose_pose_is_wrong_is_named(tmp_path, speckled, degrees, where):
+    off = np.zeros((speckled.num_views, 3))
+    off[4, 0] = degrees
+    findings = check(tmp_path, turned(speckled, off))
+    assert findings.epipolar_errors[0] < 1  # most matches are of other views
+    told = [f"scene_000000: poses disagree with the pictures {words}" for words in where]
+    assert [problem.split("matched")[0] for problem in findings.problems] == told
 
 
 def test_poses_of_the_view_before(tmp_path, speckled):
@@ -131,6 +162,7 @@ def test_distance_to_epipolar_lines_is_that_of_opencv(speckled):
     ("change", "words"),
     [
         (lambda s: {"stamps": s.stamps[[0, 2, 1, *range(3, s.num_views)]]}, "stamps do not rise at views 2"),
+        (lambda s: {"stamps": s.stamps[[0, 1, 2, 2, *range(4, s.num_views)]]}, "stamps do not rise at views 3"),
         (
             lambda s: {"K": s.K * np.linspace(1, 1.1, s.num_views)[:, None, None]},
             "intrinsics differ from view 0's",
