@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,68 +14,37 @@ from processes import PATIENCE, wait_for
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
 import rospy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from lds_scenes.msg import SegmentedScene
 from lds_scenes.srv import Segment
+from segmentation_rig import (
+    HEIGHT,
+    SQUARES,
+    WIDTH,
+    Camera,
+    Listener,
+    answered,
+    bad_image,
+    diagnostics_of,
+    health_with,
+    newest_status,
+    value,
+)
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from datasets.camera import pinhole
 from datasets.loading import open_dataset
-from lds_ros.messages import camera_info_message, image_from_message, image_message, labels_from_message
+from lds_models.weights import find_weights, load_weights
+from lds_ros.messages import image_from_message, image_message, labels_from_message
+from perception.agreement import image_miou
 
-HEIGHT, WIDTH = 48, 64
-
-
-class Listener:
-    """Keeps what comes on a topic, where it is wanted."""
-
-    def __init__(self, topic: str, kind: type, wanted: Callable[[object], bool] = lambda message: True) -> None:
-        self.messages: list = []
-        self._wanted = wanted
-        self._subscriber = rospy.Subscriber(topic, kind, self._keep, buff_size=2**24)
-
-    def _keep(self, message: object) -> None:
-        if self._wanted(message):
-            self.messages.append(message)
-
-    def with_stamp(self, stamp: rospy.Time) -> object | None:
-        return next((m for m in list(self.messages) if m.header.stamp == stamp), None)
-
-    def close(self) -> None:
-        self._subscriber.unregister()
-
-
-class Camera:
-    """Publishes pictures of a few coloured squares, each with a stamp of its own."""
-
-    def __init__(self, name: str) -> None:
-        self._images = rospy.Publisher(f"{name}/image", Image, queue_size=1)
-        self._infos = rospy.Publisher(f"{name}/camera_info", CameraInfo, queue_size=1)
-        picture = np.full((HEIGHT, WIDTH, 3), 220, np.uint8)
-        picture[10:25, 15:30], picture[20:35, 35:50] = (200, 30, 30), (30, 60, 190)
-        self.picture = picture
-
-    @property
-    def is_heard(self) -> bool:
-        return self._images.get_num_connections() > 0
-
-    def show(self, message: Image | None = None) -> rospy.Time:
-        header = Header(stamp=rospy.Time.now(), frame_id="test_camera")
-        message = message or image_message(self.picture, header)
-        message.header = header
-        self._images.publish(message)
-        return header.stamp
-
-    def calibrate(self, width: int = WIDTH) -> None:
-        header = Header(stamp=rospy.Time.now())
-        self._infos.publish(camera_info_message(pinhole(HEIGHT, width, 0.7), HEIGHT, width, header))
+WEIGHTS = "monet_lds_table"
 
 
 @pytest.fixture(scope="module")
-def node(ros: None, start_node, tiny_weights: Path) -> subprocess.Popen:
-    return start_node("segmentation_node.py", "segmentation", weights=tiny_weights, threads=1)
+def node(ros: None, start_node) -> subprocess.Popen:
+    return start_node("segmentation_node.py", "segmentation", weights=WEIGHTS, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -102,37 +71,10 @@ def objects(node: subprocess.Popen) -> Iterator[Listener]:
     listener.close()
 
 
-def answered(camera: Camera, listener: Listener, message: Image | None = None) -> object:
-    """Show an image again and again until the listener has the answer to one of them."""
-
-    def once() -> object | None:
-        stamp = camera.show(message)
-        time.sleep(0.1)
-        return listener.with_stamp(stamp)
-
-    return wait_for("an answer", once)
-
-
-def diagnostics_of(name: str) -> Listener:
-    """Others' nodes may run beside it."""
-    return Listener("/diagnostics", DiagnosticArray, lambda message: message.status[0].name.startswith(f"{name}:"))
-
-
-def newest_status(health: Listener) -> DiagnosticStatus:
-    return health.messages[-1].status[0]
-
-
-def value(status: DiagnosticStatus, key: str) -> str:
-    return next(v.value for v in status.values if v.key == key)
-
-
-def health_with(health: Listener, key: str, wanted: str) -> Callable[[], DiagnosticStatus | None]:
-    """A condition: a status came that gives `key` the value `wanted`."""
-    return lambda: next((s for m in list(health.messages) for s in m.status if value(s, key) == wanted), None)
-
-
-def bad_image(encoding: str, step: int, data: bytes) -> Image:
-    return Image(height=HEIGHT, width=WIDTH, encoding=encoding, step=step, data=data)
+def assert_squares(scene: SegmentedScene) -> None:
+    """The objects of a scene are the camera's two squares."""
+    boxes = [(o.box.x_offset, o.box.y_offset, o.box.width, o.box.height) for o in scene.objects]
+    np.testing.assert_allclose(sorted(boxes), sorted(SQUARES), atol=2)
 
 
 def test_labels_and_objects_have_the_images_header_and_agree(
@@ -143,9 +85,11 @@ def test_labels_and_objects_have_the_images_header_and_agree(
     for message in (label, scene):
         assert message.header.frame_id == "test_camera"
     assert label.encoding == "32SC1" and (label.height, label.width) == (HEIGHT, WIDTH)
-    assert (scene.image_height, scene.image_width, scene.model) == (HEIGHT, WIDTH, "tiny")
+    assert (scene.image_height, scene.image_width, scene.model) == (HEIGHT, WIDTH, WEIGHTS)
     label = labels.with_stamp(scene.header.stamp) or label
     found = labels_from_message(label)
+    assert image_miou(camera.truth, found) > 0.9
+    assert_squares(scene)
     assert {o.id: o.area for o in scene.objects} == {int(i): int((found == i).sum()) for i in np.unique(found) if i}
 
 
@@ -199,8 +143,10 @@ def test_nothing_is_received_while_nobody_listens(camera: Camera, health: Listen
 
 def test_a_camera_may_change_its_resolution(camera: Camera, labels: Listener) -> None:
     for scale in (1, 2, 3, 1):
-        label = answered(camera, labels, image_message(np.tile(camera.picture, (scale, scale, 1)), Header()))
+        picture, truth = (image.repeat(scale, 0).repeat(scale, 1) for image in (camera.picture, camera.truth))
+        label = answered(camera, labels, image_message(picture, Header()))
         assert (label.height, label.width) == (scale * HEIGHT, scale * WIDTH)
+        assert image_miou(truth, labels_from_message(label)) > 0.9
 
 
 def test_the_overlay_comes_when_it_is_asked_for(camera: Camera) -> None:
@@ -208,7 +154,11 @@ def test_the_overlay_comes_when_it_is_asked_for(camera: Camera) -> None:
     overlay = answered(camera, overlays)
     overlays.close()
     assert overlay.encoding == "rgb8" and overlay.header.frame_id == "test_camera"
-    assert image_from_message(overlay).shape == (HEIGHT, WIDTH, 3)
+    drawn = image_from_message(overlay).astype(int)
+    coloured = np.ptp(drawn, axis=-1) > 20  # the picture itself is shown in grey
+    assert image_miou(camera.truth, coloured * camera.truth) > 0.9
+    red, blue = (drawn[camera.truth == id_].mean(0) for id_ in (1, 2))
+    assert np.abs(red - blue).max() > 20
 
 
 def test_silence_and_a_missing_calibration_are_told_in_diagnostics(
@@ -236,14 +186,14 @@ def test_thresholds_are_changed_while_the_node_runs(camera: Camera, objects: Lis
 
     tuning = Client("/segmentation", timeout=PATIENCE)
     before = tuning.get_configuration()
-    assert before["min_confidence"] == 0.5 and before["cosine"] == 0.9
-    answered(camera, objects)
-    tuning.update_configuration({"min_area": 0.2})  # of which nothing is left but what is larger
-    wait_for(
-        "fewer objects", lambda: all(each.area >= 0.15 * WIDTH * HEIGHT for each in answered(camera, objects).objects)
-    )
+    of_card = load_weights(WEIGHTS).card["deduplication"]
+    assert {name: before[name] for name in of_card} == pytest.approx(of_card)
+    assert_squares(answered(camera, objects))
+    tuning.update_configuration({"min_area": 0.2})  # each square has a tenth of what the model sees
+    wait_for("no objects", lambda: not answered(camera, objects).objects)
     assert tuning.update_configuration({"min_area": 7})["min_area"] == pytest.approx(0.2)  # kept in its bounds
     tuning.update_configuration({"min_area": before["min_area"]})
+    assert_squares(wait_for("objects", lambda: (scene := answered(camera, objects)).objects and scene))
     assert not rospy.has_param("/segmentation/min_area")  # or the next node of this name would start with it
     tuning.close()
 
@@ -255,17 +205,19 @@ def test_the_service_segments_one_image_and_refuses_a_bad_one_in_words(camera: C
     assert answer.success, answer.message
     assert answer.scene.header.frame_id == answer.label.header.frame_id == "somewhere"
     found = labels_from_message(answer.label)
+    assert image_miou(camera.truth, found) > 0.9
+    assert_squares(answer.scene)
     assert [each.id for each in answer.scene.objects] == [i for i in np.unique(found) if i]
     refused = segment(bad_image("yuv422", 2 * WIDTH, bytes(2 * WIDTH * HEIGHT)), Image(), CameraInfo())
     assert not refused.success and "encoding 'yuv422'" in refused.message
 
 
 def test_what_was_segmented_is_kept_whatever_becomes_of_tf_and_of_the_weights_file(
-    start_node, tiny_weights: Path, tmp_path: Path
+    ros: None, start_node, tmp_path: Path
 ) -> None:
     health = diagnostics_of("keeping")
-    kept, weights = tmp_path / "kept", tmp_path / "tiny.safetensors"
-    weights.write_bytes(tiny_weights.read_bytes())
+    kept, weights = tmp_path / "kept", tmp_path / "lab.safetensors"
+    weights.write_bytes(find_weights(WEIGHTS).read_bytes())
     start_node(
         "segmentation_node.py", "keeping", weights=weights, threads=1, record=kept, record_every=0, world="table"
     )
@@ -283,7 +235,8 @@ def test_what_was_segmented_is_kept_whatever_becomes_of_tf_and_of_the_weights_fi
     wait_for("the warning", lambda: camera.show() and any(told in m.status[0].message for m in list(health.messages)))
     for scene in open_dataset(kept):
         np.testing.assert_array_equal(scene.images[0], camera.picture)
-        assert scene.meta["model"] == "tiny" and set(np.unique(scene.masks)) <= set(range(len(scene.objects) + 1))
+        assert scene.meta["model"] == WEIGHTS and len(scene.objects) == 2
+        assert np.unique(scene.masks).tolist() == [0, 1, 2] and image_miou(camera.truth, scene.masks[0]) > 0.9
 
 
 def test_damaged_weights_end_the_node_with_one_clear_line(
