@@ -10,6 +10,7 @@ from datasets.dataset_index import write_dataset_index
 from datasets.loading import open_dataset
 from datasets.recorded import RecordedDataset, refuse_scenes, write_scene
 from datasets.scene import DatasetError
+from datasets.scene_names import scene_name
 
 
 def convert_dataset(source: Path, out: Path, progress: Callable[[int], None] = lambda scenes: None) -> dict[str, int]:
@@ -32,7 +33,7 @@ def convert_dataset(source: Path, out: Path, progress: Callable[[int], None] = l
     for split in whole.splits:
         splits[split] = []
         for scene in open_dataset(source, split) if whole.splits[split] else ():
-            name = f"scene_{len(views):06d}"
+            name = scene_name(len(views))
             meta = {**scene.meta, "converted_from": scene.name}
             write_scene(out / f"{name}.h5", replace(scene, name=name, meta=meta))
             views[f"{name}.h5"] = scene.num_views

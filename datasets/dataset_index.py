@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,10 @@ from datasets.atomic import whole_file
 from datasets.json_file import read_json
 from datasets.scene import DatasetError
 from datasets.scene_dataset import inside
+from datasets.scene_names import scene_number
 
 INDEX_FORMAT = "lds_scenes/1"
 TEST_EVERY = 10  # of ten scene numbers in a row the last one is for testing, whatever else comes later
-_NUMBERED = re.compile(r"scene_(\d+)\.h5")
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,8 @@ def usual_splits(files: Iterable[str]) -> dict[str, list[str]]:
     """`train` and, where there are such, `test`: how scene files split by their numbers, if nothing else is told."""
     splits: dict[str, list[str]] = {}
     for file in files:
-        number = _NUMBERED.fullmatch(file)
-        is_for_testing = number is not None and int(number[1]) % TEST_EVERY == TEST_EVERY - 1
+        number = scene_number(file.removesuffix(".h5"))
+        is_for_testing = number is not None and number % TEST_EVERY == TEST_EVERY - 1
         splits.setdefault("test" if is_for_testing else "train", []).append(file)
     return splits
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.scene import Scene
+from datasets.scene_names import scene_name
 from datasets.synthesis.table_cubes import TableRenderer, make_scene
 from lds_cli.demo import SEED
 
@@ -25,7 +26,7 @@ def render_scenes(folder: Path, count: int) -> None:
     from datasets.recorded import write_dataset_index
 
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"scene_{index:06d}.h5" for index in range(count)]
+    paths = [folder / f"{scene_name(index)}.h5" for index in range(count)]
     missing = [(path, index) for index, path in enumerate(paths) if not path.exists()]
     if missing:
         workers, spawn = min(len(missing), os.cpu_count() or 1), multiprocessing.get_context("spawn")

@@ -8,6 +8,7 @@ import numpy as np
 
 from datasets.recorded import write_scene
 from datasets.scene import DatasetError, Scene
+from datasets.scene_names import scene_name, scene_number
 from perception.placing import NOWHERE, Lens, Places
 from perception.segmentation import ObjectSegment, Segmentation
 
@@ -34,7 +35,8 @@ class Keeper:
         except OSError as error:
             raise DatasetError(f"{folder}: cannot be made ({error.strerror})") from error
         self._folder, self._every, self._model = folder, every, model
-        self._next = max((int(path.stem[6:]) + 1 for path in folder.glob("scene_[0-9]*.h5")), default=0)
+        numbers = (scene_number(path.stem) for path in folder.glob("scene_*.h5"))
+        self._next = 1 + max((number for number in numbers if number is not None), default=-1)
         self._last: float | None = None
 
     def keep(
@@ -57,7 +59,7 @@ class Keeper:
         number = np.zeros(max((segment.id for segment in segmentation.objects), default=0) + 1, np.uint8)
         number[[segment.id for segment in segmentation.objects]] = np.arange(1, len(segmentation.objects) + 1)
         scene = Scene(
-            f"scene_{self._next:06d}",
+            scene_name(self._next),
             images=image[None],
             T_world_camera=None if T_world_camera is None else T_world_camera[None],
             K=None if lens is None else lens.K[None],

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from capture.storage.disk_errors import explained
-from capture.storage.names import INDEX, scene_number
+from capture.storage.names import INDEX, number_of
 from datasets.dataset_index import DatasetIndex, read_dataset_index, usual_splits, write_dataset_index
 from datasets.recorded import read_scene
 from datasets.scene import DatasetError
@@ -63,7 +63,7 @@ def list_unlisted(root: Path) -> list[str]:
     with explained(root / INDEX):
         listed, found, problems = read_index(root).scenes, {}, []
         for path in sorted(root.glob("scene_*.h5")):
-            if path.name not in listed and scene_number(path.name) is not None:
+            if path.name not in listed and number_of(path.name) is not None:
                 try:
                     found[path.name] = read_scene(path).num_views
                 except DatasetError as error:

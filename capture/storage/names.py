@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from datasets.scene_names import scene_number
+
 INDEX = "dataset.json"
 JOURNALS = "journals"
 DROPPED = "dropped"
@@ -20,18 +22,14 @@ DROPS = "dropped.jsonl"  # in that folder
 LOCK = ".recorder.lock"
 SESSION = "session.json"
 
-_SCENE = re.compile(r"scene_(\d+)(\.h5|\.partial|\.jsonl)")
+_SUFFIXES = {"h5", "partial", "jsonl"}
 _VIEW = re.compile(r"view_(\d+)\.npz")
 
 
-def scene_name(number: int) -> str:
-    return f"scene_{number:06d}"
-
-
-def scene_number(name: str) -> int | None:
-    """The number in the name of a scene's file or folder; None where it is no such name."""
-    match = _SCENE.fullmatch(name)
-    return int(match[1]) if match else None
+def number_of(file: str) -> int | None:
+    """The scene's number in the name of one of its files or folders; None where it is no such name."""
+    name, _, suffix = file.rpartition(".")
+    return scene_number(name) if suffix in _SUFFIXES else None
 
 
 def scene_file(root: Path, name: str) -> Path:

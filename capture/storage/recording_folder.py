@@ -16,13 +16,14 @@ from capture.storage.finishing import finish_scene, remove_finished
 from capture.storage.index import KIND, list_unlisted, read_index
 from capture.storage.journal import as_json
 from capture.storage.lock import FolderLock
-from capture.storage.names import INDEX, JOURNALS, LOCK, SESSION, kept_journal, scene_file, scene_name, scene_number
+from capture.storage.names import INDEX, JOURNALS, LOCK, SESSION, kept_journal, number_of, scene_file
 from capture.storage.partial_scene import PartialScene
 from capture.storage.space import require_space
 from datasets.atomic import sync, whole_file
 from datasets.json_file import read_json
 from datasets.loading import LOADERS
 from datasets.recorded import RecordedDataset
+from datasets.scene_names import scene_name
 
 
 class RecordingFolder:
@@ -136,7 +137,7 @@ class RecordingFolder:
         self.notices += list_unlisted(self.root)
         self._dropped = dropped_scenes(self.root)
         names += [*read_index(self.root).scenes, *(scene_file(self.root, name).name for name in self._dropped)]
-        numbers = (scene_number(name) for name in names)
+        numbers = (number_of(name) for name in names)
         self._next_number = 1 + max((number for number in numbers if number is not None), default=-1)
 
     def _recover_scene(self, scene: PartialScene) -> None:

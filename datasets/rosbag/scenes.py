@@ -14,6 +14,7 @@ from datasets.recorded import write_scene
 from datasets.rosbag.bag import Bag, Topics
 from datasets.rosbag.messages import depth_from_message, image_from_message
 from datasets.scene import Scene
+from datasets.scene_names import scene_name
 
 DEPTH_APART = 20 * 10**6  # nanoseconds between an image and its depth
 
@@ -82,7 +83,7 @@ class SceneWriter:
 
     def write(self, views: Sequence[View]) -> None:
         """Raises DatasetError."""
-        name = f"scene_{len(self._files):06d}"
+        name = scene_name(len(self._files))
         depths = [view.depth for view in views if view.depth is not None]
         scene = Scene(
             name,

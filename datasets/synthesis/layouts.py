@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from datasets.scene import Scene
+from datasets.scene_names import scene_name
 
 
 class Layout(Protocol):
@@ -34,7 +35,7 @@ class RecordedLayout:
         return out / "dataset.json"
 
     def scene_file(self, out: Path, index: int) -> Path:
-        return out / f"scene_{index:06d}.h5"
+        return out / f"{scene_name(index)}.h5"
 
     def write(self, path: Path, scene: Scene) -> None:
         from datasets.recorded import write_scene

@@ -10,6 +10,7 @@ import numpy as np
 
 from datasets.camera import look_at, pinhole
 from datasets.scene import Scene
+from datasets.scene_names import scene_name
 from datasets.synthesis.rendering import SUPERSAMPLING, ViewRenderer
 from datasets.synthesis.synthesiser import Synthesiser
 from datasets.synthesis.table import Cube, Table, random_cubes, table_spec
@@ -74,7 +75,7 @@ def make_scene(renderer: TableRenderer, seed: int, index: int, views: int, near_
     rng = np.random.default_rng([seed, index])
     cubes = random_cubes(rng)
     poses = (near_poses if near_views else random_poses)(rng, views)
-    scene = renderer.render(f"scene_{index:06d}", cubes, poses, rng)
+    scene = renderer.render(scene_name(index), cubes, poses, rng)
     scene.meta.update(seed=seed, index=index)
     return scene
 

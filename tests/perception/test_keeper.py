@@ -78,6 +78,13 @@ def test_a_later_run_goes_on_after_an_earlier_one(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scene_000000.h5", "scene_000001.h5"]
 
 
+def test_numbers_go_on_from_the_highest_whatever_else_is_called_alike(tmp_path: Path) -> None:
+    for name in ("scene_000004.h5", "scene_7_before_lunch.h5", "scene_old.h5"):
+        (tmp_path / name).touch()
+    Keeper(tmp_path, 0, "m").keep(*frame(1, 2), 1.0)
+    assert (tmp_path / "scene_000005.h5").stat().st_size > 0
+
+
 def test_a_finished_dataset_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text("{}")
     with pytest.raises(DatasetError, match="keep segmentations in another folder"):
