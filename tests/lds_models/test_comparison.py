@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from itertools import product
 
 import numpy as np
 import pytest
@@ -70,6 +71,14 @@ def test_differences_are_taken_image_by_image(written):
     assert miou["verdict"] == "better"
     mse = document_of(written[1])[0]["measures"]["mse"]
     assert mse["difference"]["mean"] == pytest.approx(0) and mse["verdict"] == "unclear"
+
+
+def test_intervals_are_those_of_drawing_whole_scenes(written):
+    """Every scene's views gain the same: all draws of so many scenes out of them can be listed."""
+    draws = [np.mean(scenes) for scenes in product(GAIN[::VIEWS], repeat=SCENES)]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    found = document_of(written[1])[0]["measures"]["miou"]["difference"]
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-3)
 
 
 def test_similarity_and_duplicates_fall(written):

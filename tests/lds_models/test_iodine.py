@@ -61,13 +61,6 @@ def test_total_weighs_iterations_by_their_number() -> None:
     torch.testing.assert_close(terms.total, (1 + 2 + 3) / 3 * once)
 
 
-def test_lds_grows_into_the_total_by_its_scale() -> None:
-    model, images = build(iterations=1, lds_weight=2.0), torch.rand(2, 1, 3, 16, 16)
-    model.lds_scale = 0.25
-    terms = model.loss(images)
-    torch.testing.assert_close(terms.total, terms.nll + terms.kl_latent - 0.5 * terms.lds)
-
-
 def test_lds_leaves_inference_untouched() -> None:
     images, outputs = torch.rand(2, 1, 3, 16, 16), []
     for weight in (0.0, 1.0):

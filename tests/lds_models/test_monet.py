@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -15,7 +17,7 @@ SMALL = MONetConfig(image_size=32, num_slots=4, attention_channels=8, decoder_ch
 @pytest.fixture
 def model() -> MONet:
     torch.manual_seed(0)
-    return MONet(SMALL)
+    return MONet(replace(SMALL))  # a test may change its settings
 
 
 @pytest.mark.parametrize("patch", [1, 2])
@@ -51,6 +53,12 @@ def test_total_is_the_papers_objective(model: MONet) -> None:
     terms = model.loss(torch.rand(3, 1, 3, 32, 32))
     expected = terms.nll + 0.5 * terms.kl_latent + 0.5 * terms.kl_mask - 0.5 * terms.lds
     torch.testing.assert_close(terms.total, expected)
+
+
+def test_latents_and_masks_have_weights_of_their_own() -> None:
+    model = MONet(replace(SMALL, kl_latent_weight=0.25, kl_mask_weight=2.0))
+    terms = model.loss(torch.rand(3, 1, 3, 32, 32))
+    torch.testing.assert_close(terms.total, terms.nll + 0.25 * terms.kl_latent + 2 * terms.kl_mask)
 
 
 def test_lds_is_computed_on_what_the_config_names() -> None:

@@ -39,6 +39,16 @@ def test_every_image_comes_once_an_epoch(tmp_path: Path) -> None:
         assert sorted(seen[24 * epoch : 24 * epoch + 24]) == sorted(image.tobytes() for image in data.images)
 
 
+def test_every_epoch_has_an_order_of_its_own_and_the_same_again_for_the_same_seed(tmp_path: Path) -> None:
+    data = packed(tmp_path)
+    seen = [
+        [row_of(data, ImageBatches(data, 36, seed)(epoch))[:, 0].tolist() for epoch in range(4)] for seed in (3, 3, 5)
+    ]
+    assert seen[0] == seen[1]
+    orders = {tuple(order) for order in seen[0] + seen[2]}
+    assert len(orders) == 8, "epochs or seeds share an order"
+
+
 def test_images_come_channels_last_without_viewpoints(tmp_path: Path) -> None:
     batch = ImageBatches(packed(tmp_path), batch_size=4, seed=0)(0)
     assert batch.images.shape == (4, 1, 3, 16, 16) and batch.images.dtype == torch.uint8 and batch.viewpoints is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_runs import experiment_file
 
 from lds_models.presets import preset_names
@@ -103,6 +104,32 @@ def test_gqn_schedule_is_the_papers() -> None:
     config = OptimiserConfig(lr=2e-4, schedule="gqn")
     for step, expected in ((0, 2e-4), (500_000, 1.1e-4), (1_000_000, 2e-5), (2_000_000, 2e-5)):
         assert learning_rate(config, step, steps=600_000) == pytest.approx(expected)
+
+
+def torchs_rates(scheduler: type, steps: int, **how) -> list[float]:
+    """The learning rates of `steps` steps that start at 1."""
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule, rates = scheduler(optimiser, **how), []
+    for _ in range(steps):
+        rates.append(schedule.get_last_lr()[0])
+        optimiser.step()
+        schedule.step()
+    return rates
+
+
+def test_cosine_falls_to_a_fiftieth_as_torchs_does_and_stays_there() -> None:
+    config = OptimiserConfig(lr=3e-4, schedule="cosine")
+    expected = torchs_rates(torch.optim.lr_scheduler.CosineAnnealingLR, 41, T_max=40, eta_min=0.02)
+    assert [learning_rate(config, step, steps=40) / 3e-4 for step in range(41)] == pytest.approx(expected)
+    assert learning_rate(config, 90, steps=40) == pytest.approx(0.02 * 3e-4)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "gqn", "cosine"])
+def test_warm_up_is_torchs_linear_one_times_the_schedule(schedule: str) -> None:
+    config, warm = (OptimiserConfig(schedule=schedule, warmup_steps=warm_up) for warm_up in (0, 8))
+    shares = torchs_rates(torch.optim.lr_scheduler.LinearLR, 20, start_factor=1 / 8, total_iters=7)
+    expected = [share * learning_rate(config, step, steps=20) for step, share in enumerate(shares)]
+    assert [learning_rate(warm, step, steps=20) for step in range(20)] == pytest.approx(expected)
 
 
 def test_lds_ramp_grows_between_its_steps() -> None:
