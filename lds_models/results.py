@@ -32,6 +32,7 @@ KINDS = {  # of what evaluations are told apart and compared by
 }
 LONGEST = 1000  # characters
 COLUMNS = ("scene", "view", "mse")
+MOST_VIEWS = 2**31  # of a scene
 
 
 @dataclass(frozen=True)
@@ -157,4 +158,16 @@ def read_rows(folder: Path) -> dict[str, np.ndarray]:
     missing = [name for name in COLUMNS if name not in columns]
     if missing:
         raise DatasetError(f"{path}: lacks {', '.join(missing)}; run `lds eval` again")
+    _check_views(columns["view"], path)
     return columns
+
+
+def _check_views(views: np.ndarray, path: Path) -> None:
+    """Raises DatasetError where the column `view` [N] holds what is no view's number."""
+    numbered = (views >= 0) & (views < MOST_VIEWS) & (views == np.floor(views))
+    if not numbered.all():
+        row = int(np.argmin(numbered))
+        raise DatasetError(
+            f"{path}: line {row + 2}: the column view holds {views[row]:g}, which is no view's number; "
+            "run `lds eval` again"
+        )

@@ -10,6 +10,7 @@ from evaluated_runs import IMAGES, evaluated, squares
 from datasets.scene import DatasetError
 from lds_models.comparison import compare
 from lds_models.comparison.runs import CompareError
+from lds_models.results import read_rows
 
 
 @pytest.fixture
@@ -93,6 +94,17 @@ def test_damaged_files_are_refused(tmp_path, data):
     del document["data_digest"]
     (base / "metrics.json").write_text(json.dumps(document))
     assert "lacks data_digest" in refused([base, lds], tmp_path / "out")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("cell", "told"), [("", "nan"), ("inf", "inf"), ("-1", "-1"), ("0.5", "0.5"), ("1e300", r"1e\+300")]
+)
+def test_a_view_without_a_number_is_refused_with_its_line(tmp_path, cell, told):
+    rows = ["scene,view,mse", "scene_0,0,0.01", f"scene_0,{cell},0.02"]
+    (tmp_path / "per_image.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(DatasetError, match=f"per_image.csv: line 3: the column view holds {told}, .*`lds eval` again"):
+        read_rows(tmp_path)
 
 
 def test_weights_that_are_gone_or_have_changed_are_refused(tmp_path, data):
