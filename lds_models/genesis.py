@@ -46,6 +46,7 @@ class GENESIS(SceneModel):
     """
 
     config: GENESISConfig
+    mixes_images = True  # by batch normalisation
 
     def __init__(self, config: GENESISConfig) -> None:
         super().__init__()

@@ -95,7 +95,8 @@ class SceneModel(nn.Module, ABC):
     image_size: int
     pixel_std: float | Tensor  # of the pixels' noise, RGB in [0,1]; one for all slots, or a tensor [K]
     lds_scale: float = 1.0  # the share of the LDS weight lambda in force, for its warm-up in training
-    shard: tuple[int, int] = (0, 1)  # which part of the batch of a training step this process has: (rank, processes)
+    shard: tuple[int, int] = (0, 1)  # which part of the batch of a training step `loss` is given: (number, parts)
+    mixes_images: bool = False  # whether the loss of an image depends on the others of its batch
 
     @abstractmethod
     def infer(self, images: Tensor, viewpoints: Tensor | None = None) -> SlotInference:
@@ -126,13 +127,13 @@ class SceneModel(nn.Module, ABC):
     def noise_like(self, tensor: Tensor) -> Tensor:
         """Standard normal noise for a tensor [B,...].
 
-        Each process draws the noise of the whole batch and keeps its own part, so that random states stay the same in
-        all of them, and training with N processes sees the noise that it would see with one.
+        For each part of a batch, the noise of the whole one is drawn and that of the part kept, so that random states
+        stay the same in all processes, and training with N of them sees the noise that it would see with one.
         """
-        rank, processes = self.shard
+        number, parts = self.shard
         batch, *rest = tensor.shape
-        noise = torch.randn(processes * batch, *rest, dtype=tensor.dtype, device=tensor.device)
-        return noise[rank * batch : (rank + 1) * batch]
+        noise = torch.randn(parts * batch, *rest, dtype=tensor.dtype, device=tensor.device)
+        return noise[number * batch : (number + 1) * batch]
 
     def check_images(self, images: Tensor) -> None:
         """Raises ValueError where images are not [B,V,3,size,size]."""

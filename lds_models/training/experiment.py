@@ -45,6 +45,7 @@ class Experiment:
     data: DataConfig = field(default_factory=DataConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     batch_size: int = 40  # images, or scenes for multi-view models; of all processes together
+    accumulate: int = 1  # parts in which a process computes its share of a batch, one after another
     steps: int = 600_000
     lds_warmup: list[int] = field(default_factory=lambda: [0, 0])  # lambda grows from 0 between these steps
     seed: int = 0
@@ -110,7 +111,7 @@ def _check(experiment: Experiment, file: Path) -> None:
     for key, (value, allowed) in choices.items():
         if value not in allowed:
             raise ConfigError(f"{file}: {key} is '{value}'; choose from {', '.join(allowed)}")
-    for key in ("batch_size", "steps", "log_every", "validate_every", "checkpoint_every"):
+    for key in ("batch_size", "accumulate", "steps", "log_every", "validate_every", "checkpoint_every"):
         if getattr(experiment, key) < 1:
             raise ConfigError(f"{file}: {key} must be 1 or more, got {getattr(experiment, key)}")
     if experiment.data.views is not None and experiment.data.views < 1:

@@ -56,7 +56,7 @@ def train(
         KeyboardInterrupt: the run was asked to stop.
     """
     replicas = Replicas(training_precision(experiment.precision))
-    replicas.check_batch_size(experiment.batch_size)
+    replicas.check_batch_size(experiment.batch_size, experiment.accumulate)
     replicas.on_first(lambda: _open_folder(experiment, run, resume))
     torch.manual_seed(experiment.seed)
     model = build_model(experiment.model)
@@ -135,7 +135,7 @@ def _open_folder(experiment: Experiment, run: Path, resume: bool) -> None:
 def _changed(earlier: dict[str, Any], settings: dict[str, Any]) -> list[str]:
     """The settings that a resumed run must keep and does not.
 
-    It may ask for more steps, another learning rate or pace of logging, or to keep fewer activations.
+    It may ask for more steps, another learning rate or pace of logging, or to take less memory.
     """
 
     def model(of: dict[str, Any]) -> Any:

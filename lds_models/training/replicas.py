@@ -63,12 +63,13 @@ class Replicas:
     def shard(self) -> tuple[int, int]:
         return self.rank, self.count
 
-    def check_batch_size(self, batch_size: int) -> None:
-        """Raises ConfigError where a batch cannot be cut into equal parts."""
-        if batch_size % self.count:
+    def check_batch_size(self, batch_size: int, accumulate: int) -> None:
+        """Raises ConfigError where a batch cannot be cut into `accumulate` equal parts for each process."""
+        parts = self.count * accumulate
+        if batch_size % parts:
             raise ConfigError(
                 f"batch_size is {batch_size}, which is that of all processes together, and cannot be cut into "
-                f"{self.count} equal parts; set it to a multiple of {self.count}"
+                f"{parts} equal parts; set it to a multiple of {parts}"
             )
 
     def autocast(self) -> AbstractContextManager:

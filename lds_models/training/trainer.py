@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from datasets.packing import PackedDataset
-from lds_models.model import LossTerms, SceneModel
+from lds_models.model import SceneModel
+from lds_models.registry import ConfigError
 from lds_models.training.batches import make_batches
 from lds_models.training.checkpoint import load_checkpoint, save_checkpoint
 from lds_models.training.errors import TrainingError
@@ -51,7 +52,11 @@ class Trainer:
     ) -> None:
         self.model, self.step = model, 0
         self._experiment, self._run, self._replicas = experiment, run, replicas
-        model.shard = replicas.shard
+        if experiment.accumulate > 1 and model.mixes_images:
+            raise ConfigError(
+                f"accumulate is {experiment.accumulate}, and {model.config.name} normalises over the whole batch: "
+                "leave it out"
+            )
         model.to(replicas.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's types lack it
         self._optimiser = build_optimiser(model, experiment.optimiser)
         data = experiment.data
@@ -81,7 +86,7 @@ class Trainer:
             TrainingError: the loss or a gradient is not finite, in any process, and no parameter has changed; or memory
                 ran out.
         """
-        with memory_told(self._checkpoint, self.step, self.model.config.checkpointing):
+        with memory_told(self._checkpoint, self.step, self._frugal_settings()):
             return self._step(stop)
 
     def save(self) -> None:
@@ -98,11 +103,8 @@ class Trainer:
             group["lr"] = rate
         self.model.lds_scale = lds_ramp(self._experiment.lds_warmup, self.step)
         images, viewpoints = self._inputs()
-        with self._replicas.autocast():
-            terms = self.model.loss(images, viewpoints)
         self._optimiser.zero_grad()
-        terms.total.backward()
-        row, stop, bad = self._agree(terms, stop)
+        row, stop, bad = self._agree(self._add_gradients(images, viewpoints), stop)
         row["grad_norm"] = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm).item()
         if not (math.isfinite(row["total"]) and math.isfinite(row["grad_norm"])):
             raise self._not_finite(row["total"], bad, images, viewpoints)
@@ -117,13 +119,34 @@ class Trainer:
         viewpoints = None if batch.viewpoints is None else batch.viewpoints.to(device)
         return batch.images.to(device).float() / 255, viewpoints
 
-    def _agree(self, terms: LossTerms, stop: bool) -> tuple[dict[str, float], bool, list[int]]:
-        """Average gradients and loss terms over the processes.
+    def _add_gradients(self, images: Tensor, viewpoints: Tensor | None) -> dict[str, Tensor]:
+        """Add the gradients of this process' part of the batch to those of the parameters; its loss terms."""
+        (rank, count), parts = self._replicas.shard, self._experiment.accumulate
+        device, found = self._replicas.device, []
+        of_parts = [None] * parts if viewpoints is None else viewpoints.chunk(parts)
+        for part, seen in enumerate(zip(images.chunk(parts), of_parts, strict=True)):
+            self.model.shard = rank * parts + part, count * parts
+            # All parts draw the noise of the whole batch from one random state, which only the last one moves on.
+            devices = [device] if device.type == "cuda" else []
+            with torch.random.fork_rng(devices, enabled=part + 1 < parts), self._replicas.autocast():
+                terms = self.model.loss(*seen)
+            (terms.total / parts).backward()
+            found.append(terms.detached())
+        return {name: torch.stack([terms[name] for terms in found]).mean(0) for name in found[0]}
+
+    def _frugal_settings(self) -> list[str]:
+        """Settings that would take less memory, and that the run may go on with."""
+        twice = 2 * self._experiment.accumulate
+        divides = not self.model.mixes_images and self._experiment.batch_size % (twice * self._replicas.count) == 0
+        checkpointing = [] if self.model.config.checkpointing else ["model.checkpointing=true"]
+        return checkpointing + ([f"accumulate={twice}"] if divides else [])
+
+    def _agree(self, own: dict[str, Tensor], stop: bool) -> tuple[dict[str, float], bool, list[int]]:
+        """Average gradients and `own` loss terms over the processes.
 
         Returns:
             the terms of the whole batch, whether a process is to stop, and which ones met NaN or infinite numbers.
         """
-        own = terms.detached()
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         scalars = torch.stack([*own.values(), torch.tensor(float(stop), device=self._replicas.device)])
         means, bad = self._replicas.average(gradients, scalars)

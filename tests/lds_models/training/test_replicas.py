@@ -52,6 +52,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         jobs[f"{model}_2"] = {"experiment": file, "settings": []}
         jobs[f"{model}_2_then_1"] = {"experiment": file, "settings": [f"steps={CUT}"]}
         jobs[f"{model}_1_then_2"] = {"experiment": file, "settings": [], "resume": True}
+    mulmon = str(folder / "mulmon.yaml")
+    jobs["in_parts"] = {"experiment": mulmon, "settings": ["accumulate=2"]}
     monet = str(folder / "monet.yaml")
     jobs["odd"] = {"experiment": monet, "settings": ["batch_size=5"]}
     jobs["no_data"] = {"experiment": monet, "settings": ["data.path=/nowhere"]}
@@ -60,7 +62,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     with h5py.File(broken, "a") as file:
         file["viewpoints/clevr"][0, 0] = math.nan
     settings = [f"data.path={broken}", "data.validation_split=null"]
-    jobs["not_finite"] = {"experiment": str(folder / "mulmon.yaml"), "settings": settings}
+    jobs["not_finite"] = {"experiment": mulmon, "settings": settings}
 
     listed = folder / "jobs.json"
     listed.write_text(json.dumps([job | {"run": str(folder / name)} for name, job in jobs.items()]))
@@ -87,6 +89,12 @@ def test_two_processes_and_checkpoints_between_them_and_one_give_the_curves_of_o
             tolerance = 0.01 if key[1] == "val_miou" else 5e-5
             assert found[key] == pytest.approx(value, rel=3e-5, abs=tolerance), (name, key)
         assert load_weights(run).card["training"]["steps"] == STEPS
+
+
+def test_two_processes_that_compute_their_shares_in_parts_give_the_losses_of_one(runs: Runs) -> None:
+    runs.train_alone("mulmon", "whole", False, "data.validation_split=null")
+    expected, found = values(runs.folder / "whole"), values(runs.folder / "in_parts")
+    assert {key: found[key] for key in expected} == pytest.approx(expected, rel=3e-5, abs=5e-5)
 
 
 def test_batch_that_cannot_be_cut_into_equal_parts_is_refused(runs: Runs) -> None:

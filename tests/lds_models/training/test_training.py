@@ -230,16 +230,18 @@ def test_memory_that_runs_out_is_told_with_what_to_do(
 
     with monkeypatch.context() as patch:
         patch.setattr(MONet, "loss", greedy)
-        message = "start again with a lower batch_size or with model.checkpointing=true"
+        message = "start again with a lower batch_size or with model.checkpointing=true or accumulate=2"
         with pytest.raises(TrainingError, match=f"{run}: memory ran out in step 0 \\({reason}\\); {message}$"):
             train(first, run)
     train(first, run)
     with monkeypatch.context() as patch:
         patch.setattr(MONet, "loss", greedy)
-        lower = "start again with a lower batch_size and another --out"
-        with pytest.raises(TrainingError, match=f"step 2 .*: --resume with model.checkpointing=true, or {lower}$"):
+        lower, both = (
+            "start again with a lower batch_size and another --out", "model.checkpointing=true or accumulate=2"
+        )  # fmt: skip
+        with pytest.raises(TrainingError, match=f"step 2 .*: --resume with {both}, or {lower}$"):
             train(more, run, resume=True)
-        frugal = load_experiment(str(experiment), ["steps=4", "model.checkpointing=true"])
+        frugal = load_experiment(str(experiment), ["steps=4", "model.checkpointing=true", "accumulate=4"])
         with pytest.raises(TrainingError, match=f"step 2 .*; {lower}$"):
             train(frugal, run, resume=True)
     train(frugal, run, resume=True)
