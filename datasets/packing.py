@@ -6,11 +6,13 @@ digest, so packing happens once.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,8 +113,25 @@ def pack(
     key = hashlib.sha256(f"{FORMAT} {digest} {split} {image_size}".encode()).hexdigest()[:24]
     cached = cache_folder() / f"{key}.h5"
     if not cached.exists():
-        write_packed(cached, dataset, str(path), split, digest, image_size, progress)
+        with _alone(cached):
+            if not cached.exists():
+                write_packed(cached, dataset, str(path), split, digest, image_size, progress)
     return read_packed(cached, with_masks)
+
+
+@contextmanager
+def _alone(cached: Path) -> Iterator[None]:
+    """While one process packs, those that want the same wait: trainings are often started two at a time."""
+    try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        file = cached.with_suffix(".lock").open("w")  # closing it gives the lock back, as the end of the process does
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        raise DatasetError(
+            f"{cached}: cannot be written ({error.strerror}); see to space and permissions there"
+        ) from error
+    with file:
+        yield
 
 
 def cache_folder() -> Path:
