@@ -124,13 +124,13 @@ def _alone(cached: Path) -> Iterator[None]:
     """While one process packs, those that want the same wait: trainings are often started two at a time."""
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        file = cached.with_suffix(".lock").open("w")  # closing it gives the lock back, as the end of the process does
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock = cached.with_name(f".{cached.name}.lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
         raise DatasetError(
             f"{cached}: cannot be written ({error.strerror}); see to space and permissions there"
         ) from error
-    with file:
+    with lock:  # closing gives it back, as the end of the process does, however it ends
         yield
 
 
