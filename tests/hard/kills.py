@@ -11,7 +11,8 @@ from random import Random
 
 from nursery import Nursery
 
-UNFINISHED = ".writing"  # what `datasets.atomic.whole_file` names what is not whole yet
+# What `datasets.atomic.whole_file` names what is not whole yet, and what whoever packs holds locked meanwhile.
+UNFINISHED = (".writing", ".lock")
 
 
 def duration(nursery: Nursery, function: Callable[..., object], *arguments: object) -> float:
