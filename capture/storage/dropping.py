@@ -5,6 +5,7 @@ Both are done step by step, and cut off anywhere, the same call ends up the same
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,12 +64,12 @@ def dropped_scenes(root: Path) -> dict[str, str]:
 
 
 def _drop(root: Path, file: str, reason: str) -> None:
-    with explained(root / DROPPED):
-        (root / DROPPED).mkdir(exist_ok=True)
-        sync(root)
+    _make(root / DROPPED)
     if not _is_noted(root, file):
         splits = [split for split, files in read_index(root).splits.items() if file in files]
         _note(root, "dropped", file=file, reason=reason, splits=splits)
+    with explained(root / DROPPED):
+        sync(root / DROPPED)  # the list of drops may be new; without it the scene's number would be given again
     _move(root / file, root / DROPPED / file)
     _move(*_journals(root, file))
     remove_from_index(root, file)
@@ -88,13 +89,24 @@ def _move(source: Path, target: Path) -> None:
     """Where there is something to move; it was before, where this was cut off."""
     if not source.exists():
         return
-    if target.exists():
+    _make(target.parent)
+    with explained(target):
+        same = target.exists() and filecmp.cmp(source, target, shallow=False)  # some disks do half of a renaming
+    if target.exists() and not same:
         raise StorageError(f"{target}: is there already, and so is {source}; move one of them away")
     with explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if same:
+            target.unlink()  # where both are names of one file, a renaming does nothing
         os.replace(source, target)
         sync(target.parent)
         sync(source.parent)
+
+
+def _make(folder: Path) -> None:
+    """Its name is on the disk when this returns, also where it was made by a call that was cut off."""
+    with explained(folder):
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
 
 
 def _journals(root: Path, file: str) -> tuple[Path, Path]:
