@@ -17,8 +17,8 @@ os.umask(_UMASK)
 def whole_file(path: Path) -> Iterator[Path]:
     """Write a file under the hidden name that this yields; at the end it takes the name `path` in one step.
 
-    The content is on the disk before the name is, and the name is on the disk when this returns. Where the body fails,
-    `path` stays as it was.
+    The content is on the disk before the name is, and the name is on the disk when this returns, with those of folders
+    that were made for it. Where the body fails, `path` stays as it was.
 
     Raises:
         DatasetError: the file cannot be written (no space, no permission, ...).
@@ -26,7 +26,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.writing")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         yield temporary
         os.chmod(temporary, 0o666 & ~_UMASK)  # some writers, safetensors' among them, let only the owner read
         sync(temporary)
@@ -38,6 +38,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, with those above it, where there is none; new ones are on the disk when this returns."""
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in new:
+        sync(folder.parent)
 
 
 def sync(path: Path) -> None:

@@ -53,8 +53,10 @@ def made_folder(folder: Path, option: str = "--out") -> Path:
     Raises:
         typer.BadParameter: it cannot be made.
     """
+    from datasets.atomic import make_folder
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise typer.BadParameter(f"{folder} cannot be made ({error.strerror})", param_hint=option) from error
     return folder

@@ -19,7 +19,7 @@ from capture.storage.lock import FolderLock
 from capture.storage.names import INDEX, JOURNALS, LOCK, SESSION, kept_journal, number_of, scene_file
 from capture.storage.partial_scene import PartialScene
 from capture.storage.space import require_space
-from datasets.atomic import sync, whole_file
+from datasets.atomic import make_folder, whole_file
 from datasets.json_file import read_json
 from datasets.loading import LOADERS
 from datasets.recorded import RecordedDataset
@@ -161,12 +161,8 @@ def _refuse_foreign(root: Path) -> None:
 
 def _make(root: Path) -> None:
     """Make the folder, with those above and in it; they are on the disk when this returns. Raises StorageError."""
-    journals = root / JOURNALS
     with explained(root):
-        new = [path for path in (journals, *journals.parents) if not path.exists()]
-        journals.mkdir(parents=True, exist_ok=True)
-        for path in new:
-            sync(path.parent)
+        make_folder(root / JOURNALS)
 
 
 def _clear_temporaries(root: Path) -> None:

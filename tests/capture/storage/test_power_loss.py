@@ -66,10 +66,10 @@ def test_what_a_closed_folder_shows_is_on_the_disk(tmp_path, monkeypatch):
 def test_a_file_that_is_written_whole_is_the_old_or_the_new_one_when_the_power_fails(watched):
     path, cut, moments, told = watched
     for content in ("old", "new"):
-        with whole_file(path / "weights") as temporary:
+        with whole_file(path / "runs" / "table" / "weights") as temporary:
             temporary.write_text(content)
         told.append(content)
     cut()
     allowed = {(): [None, b"old"], ("old",): [b"old", b"new"], ("old", "new"): [b"new"]}
     for left, promised in moments:
-        assert left.get("weights") in allowed[tuple(promised)]
+        assert left.get("runs/table/weights") in allowed[tuple(promised)]
