@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from datasets.atomic import sync
 from datasets.packing import cache_folder
 from lds_models.precision import cpu_flags
 
@@ -101,5 +102,6 @@ def _compiled() -> Path:
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             made = Path(folder) / path.name
             subprocess.run([*command, "-o", made, SOURCE], check=True, capture_output=True, text=True)
+            sync(made)
             made.replace(path)  # whole or not at all: other processes may be at it too
     return path
