@@ -36,7 +36,9 @@ def open_dataset(path: str | Path, split: str | None = None) -> SceneDataset:
         raise _unknown(root)
     dataset = loader(root, split)
     if len(dataset) == 0:
-        raise DatasetError(f"{root}: {f'its split {split!r}' if split else 'the dataset'} holds no scenes")
+        elsewhere = ", ".join(f"{count} in '{name}'" for name, count in dataset.splits.items() if count)
+        hint = f"; there are {elsewhere}" if elsewhere else ""
+        raise DatasetError(f"{root}: {f'its split {split!r}' if split else 'the dataset'} holds no scenes{hint}")
     return dataset
 
 

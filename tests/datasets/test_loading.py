@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from datasets.loading import open_dataset
-from datasets.recorded import write_dataset_index
+from datasets.recorded import write_dataset_index, write_scene
 from datasets.scene import DatasetError
 
 
@@ -39,6 +39,16 @@ def test_empty_split_is_an_error(tmp_path):
     for split in ("test", None):
         with pytest.raises(DatasetError, match="holds no scenes"):
             open_dataset(tmp_path, split)
+
+
+def test_where_the_scenes_are_is_told_of_a_recording_that_is_too_short_for_a_test_split(tmp_path, drawn_scene):
+    files = [f"scene_{number:06d}.h5" for number in range(3)]
+    for file in files:
+        write_scene(tmp_path / file, drawn_scene)
+    views = dict.fromkeys(files, drawn_scene.num_views)
+    write_dataset_index(tmp_path, "short", "recorded", views, {"train": files, "test": []})
+    with pytest.raises(DatasetError, match="its split 'test' holds no scenes; there are 3 in 'train'$"):
+        open_dataset(tmp_path, "test")
 
 
 def test_digest_follows_content_not_place(official, tmp_path):
