@@ -19,7 +19,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from datasets.atomic import whole_file
+from datasets.atomic import make_folder, whole_file
 from datasets.hdf5 import open_hdf5, read_array, stored_array
 from datasets.loading import find_loader, open_dataset
 from datasets.scene import DatasetError, Scene
@@ -123,7 +123,7 @@ def pack(
 def _alone(cached: Path) -> Iterator[None]:
     """While one process packs, those that want the same wait: trainings are often started two at a time."""
     try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(cached.parent)
         lock = cached.with_name(f".{cached.name}.lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
