@@ -9,7 +9,7 @@ import pytest
 from nursery import Nursery
 
 PRELOADED = (
-    "datasets.loading", "datasets.packing", "capture.calibration.calibration", "capture.storage.recorded_view",
+    "datasets.loading", "datasets.packing", "capture.calibration.calibration", "capture.storage.recording_folder",
     "capture.cameras.settings", "capture.motion.robot_profile", "capture.motion.viewpoints",
     "lds_models.training.loop", "lds_cli.evaluate", "torch.utils.tensorboard", "lds_models.report", "cv2",
 )  # fmt: skip
