@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,21 +43,34 @@ def wait_for(what: str, condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[Path, str], subprocess.Popen]]:
+    """A function that starts a process which packs a dataset, once it may go on; they end with the test."""
+    running: list[subprocess.Popen] = []
+
+    def start(root: Path, name: str) -> subprocess.Popen:
+        command = [sys.executable, "-c", PACK, str(root), str(tmp_path), name]
+        running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+
+
 def holds_the_lock_open(process: subprocess.Popen) -> bool:
     files = Path(f"/proc/{process.pid}/fd").glob("*")
     return any(os.readlink(file).endswith(".lock") for file in files if file.is_symlink())
 
 
-def test_one_packs_and_the_other_waits_for_it(official: Callable[..., Path], tmp_path: Path) -> None:
+def test_one_packs_and_the_other_waits_for_it(
+    official: Callable[..., Path], start: Callable[[Path, str], subprocess.Popen], tmp_path: Path
+) -> None:
     root = official()
 
-    def start(name: str) -> subprocess.Popen:
-        command = [sys.executable, "-c", PACK, str(root), str(tmp_path), name]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    first = start("first")
+    first = start(root, "first")
     wait_for("the first one's packing", (tmp_path / "first packs").exists)
-    second = start("second")
+    second = start(root, "second")
     packs_too = tmp_path / "second packs"
     wait_for("the second one", lambda: packs_too.exists() or holds_the_lock_open(second))
     (tmp_path / "go on").touch()
