@@ -13,7 +13,7 @@ from yaml import YAMLError
 
 from datasets.yaml_file import read_yaml
 from lds_models.presets import preset_names, presets_folder
-from lds_models.registry import ConfigError
+from lds_models.registry import MODELS, ConfigError
 
 
 @dataclass
@@ -114,6 +114,11 @@ def _check(experiment: Experiment, file: Path) -> None:
     for key in ("batch_size", "accumulate", "steps", "log_every", "validate_every", "checkpoint_every"):
         if getattr(experiment, key) < 1:
             raise ConfigError(f"{file}: {key} must be 1 or more, got {getattr(experiment, key)}")
+    name = str(experiment.model.get("name"))
+    if experiment.accumulate > 1 and name in MODELS and MODELS[name][1].mixes_images:
+        raise ConfigError(
+            f"{file}: accumulate is {experiment.accumulate}, and {name} normalises over the whole batch: leave it out"
+        )
     if experiment.data.views is not None and experiment.data.views < 1:
         raise ConfigError(f"{file}: data.views must be 1 or more, or null for all, got {experiment.data.views}")
     if experiment.data.widening < 0:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from datasets.packing import PackedDataset
 from lds_models.model import SceneModel
-from lds_models.registry import ConfigError
 from lds_models.training.batches import make_batches
 from lds_models.training.checkpoint import load_checkpoint, save_checkpoint
 from lds_models.training.errors import TrainingError
@@ -52,11 +51,6 @@ class Trainer:
     ) -> None:
         self.model, self.step = model, 0
         self._experiment, self._run, self._replicas = experiment, run, replicas
-        if experiment.accumulate > 1 and model.mixes_images:
-            raise ConfigError(
-                f"accumulate is {experiment.accumulate}, and {model.config.name} normalises over the whole batch: "
-                "leave it out"
-            )
         model.to(replicas.device, memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's types lack it
         self._optimiser = build_optimiser(model, experiment.optimiser)
         data = experiment.data

@@ -66,3 +66,4 @@ def test_the_model_is_given_a_part_at_a_time(tmp_path: Path, data: Path, monkeyp
 def test_parts_that_cannot_be_are_refused(tmp_path: Path, data: Path, model: str, parts: int, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         trained(experiment_file(tmp_path, data, model), tmp_path / "run", f"accumulate={parts}")
+    assert not (tmp_path / "run").exists()
