@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from datasets.packing import cache_folder, pack
 from datasets.scene import DatasetError
@@ -34,13 +34,6 @@ print(pack(data, "train", 16, progress=hold).images.sum())
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LDS_CACHE", str(tmp_path / "cache"))
-
-
-def wait_for(what: str, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come within {PATIENCE:.0f} s"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -70,10 +63,10 @@ def test_one_packs_and_the_other_waits_for_it(
 ) -> None:
     root = official()
     first = start(root, "first")
-    wait_for("the first one's packing", (tmp_path / "first packs").exists)
+    wait_for("the first one's packing", (tmp_path / "first packs").exists, PATIENCE)
     second = start(root, "second")
     packs_too = tmp_path / "second packs"
-    wait_for("the second one", lambda: packs_too.exists() or holds_the_lock_open(second))
+    wait_for("the second one", lambda: packs_too.exists() or holds_the_lock_open(second), PATIENCE)
     (tmp_path / "go on").touch()
     said = [process.communicate(timeout=PATIENCE)[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), said

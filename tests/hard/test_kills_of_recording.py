@@ -14,6 +14,7 @@ from capture.storage.recorded_view import RecordedView
 from capture.storage.recording_folder import RecordingFolder
 from capture.storage.space import view_bytes
 from datasets.loading import open_dataset
+from datasets.scene_names import scene_number
 
 HEIGHT, WIDTH, SCENES, VIEWS = 24, 32, 4, 5
 Views = dict[tuple[int, int], np.ndarray]  # by scene and number
@@ -35,8 +36,8 @@ def record_it(root: Path, told: Path) -> None:
             needed = view_bytes(HEIGHT, WIDTH, depth=True, truth=True)
             scene = folder.continue_scene() if folder.interrupted else folder.begin_scene({}, VIEWS, needed)
             for number in sorted(set(range(VIEWS)) - set(scene.stored)):
-                scene.store(number, drawn_view(_number(scene.name), number))
-                notes.write(f"{_number(scene.name)} {number}\n")
+                scene.store(number, drawn_view(scene_number(scene.name), number))
+                notes.write(f"{scene_number(scene.name)} {number}\n")
             scene.finish({}, [{"position": [0, 0, 0]}], {})
 
 
@@ -45,14 +46,12 @@ def recorded(root: Path) -> tuple[Views, int]:
     with RecordingFolder(root) as folder:
         at_work, finished = folder.interrupted, folder.finished
         views = {} if at_work is None else at_work.views()
-    found = {(_number(at_work.name), number): view.image for number, view in views.items()} if at_work else {}
+    found = {(scene_number(at_work.name), number): view.image for number, view in views.items()} if at_work else {}
     for scene in open_dataset(root) if finished else []:
-        found |= {(_number(scene.name), n): im for n, im in zip(scene.meta["view_numbers"], scene.images, strict=True)}
+        found |= {
+            (scene_number(scene.name), n): im for n, im in zip(scene.meta["view_numbers"], scene.images, strict=True)
+        }
     return found, len(finished)
-
-
-def _number(scene: str) -> int:
-    return int(scene.removeprefix("scene_"))
 
 
 def test_recording_survives_kills_at_any_moment(nursery: Nursery, share: Callable[[int], int], tmp_path: Path) -> None:

@@ -10,13 +10,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors import safe_open
+from waiting import wait_for
 
 from datasets.dataset_index import write_dataset_index
 from datasets.recorded import write_scene
@@ -75,13 +74,6 @@ def first_training(folder: Path) -> subprocess.Popen:
     return start([sys.executable, "-c", code, str(folder)], folder)
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def processes_at(folder: Path) -> list[str]:
     """Command lines of running processes that name the folder."""
     found = []
@@ -115,11 +107,11 @@ def test_killed_and_interrupted_it_goes_on_and_ends_with_its_pages(command: list
     run = out / "runs" / "squares_monet_base_seed0"
     for number in (signal.SIGKILL, signal.SIGINT):
         before, begun = last_step(run), first_training(tmp_path)
-        wait_for(lambda before=before: last_step(run) > before)
+        wait_for("a further step", lambda before=before: last_step(run) > before, 120)
         begun.send_signal(number)
         begun.wait()
         if number == signal.SIGKILL:
-            wait_for(lambda: not processes_at(out))
+            wait_for("the end of all processes", lambda: not processes_at(out), 120)
         assert not processes_at(out), "nothing is left behind"
         assert not (run / "weights.safetensors").exists(), "it was to be stopped in the middle"
 

@@ -6,11 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from lds_cli import supervise
 
@@ -19,15 +18,8 @@ SCRIPT = [sys.executable, supervise.__file__]
 STRAY = "setsid sh -c 'trap \"\" INT; echo $$ > {file}; while :; do sleep 0.1; done' & "
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def number_in(file: Path) -> int:
-    wait_for(lambda: file.exists() and file.read_text().strip())
+    wait_for("the number", lambda: file.exists() and file.read_text().strip(), 30)
     return int(file.read_text())
 
 
@@ -67,7 +59,7 @@ def test_nothing_is_left_where_its_parent_is_killed(tmp_path: Path) -> None:
     stray = number_in(file)
     parent.kill()
     parent.wait()
-    wait_for(lambda: not is_running(stray))
+    wait_for("the end of the stray", lambda: not is_running(stray), 30)
 
 
 def test_a_command_that_does_not_heed_it_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

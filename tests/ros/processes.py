@@ -1,4 +1,4 @@
-"""What the tests of real nodes share: waiting for them and for what they say, and finding a command's processes."""
+"""What the tests of real nodes share: what they say, the processes that came of a command, and waiting for both."""
 
 from __future__ import annotations
 
@@ -7,24 +7,14 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+
+from waiting import PATIENCE as PATIENCE
+from waiting import wait_for as wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 90.0  # seconds; generous, since a busy machine starts a node slowly
-
-T = TypeVar("T")
-
-
-def wait_for(what: str, condition: Callable[[], T], timeout: float = PATIENCE) -> T:
-    """The first true value of `condition`; fails the test where none comes in time."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come within {timeout:.0f} s"
-        time.sleep(0.02)
-    return value
 
 
 def heard(process: subprocess.Popen, words: str, timeout: float = PATIENCE) -> str:

@@ -32,9 +32,7 @@ def recorded(tmp_path, monkeypatch):
 
     disk = WatchedDisk(tmp_path / "disk", monkeypatch, cut)
     for _ in NAMES:
-        with RecordingFolder(
-            tmp_path / "disk" / "data"
-        ) as folder:  # which waits at its end until the scene is finished
+        with RecordingFolder(tmp_path / "disk" / "data") as folder:  # its end waits until the scene is finished
             record(folder, views=1)
     moments.clear()
     yield tmp_path / "disk" / "data", cut, moments, told
@@ -67,6 +65,16 @@ def expect_whole(root, dropped, before):
         assert record(folder, views=1) == "scene_000003"
 
 
+def expect_ended(left, call, dropped, before):
+    """Whatever is left, nothing is lost, no other scene is touched, and the same call ends what was cut off."""
+    for root, done in left:
+        expect_files(root)
+        assert all(SCENE in problem for problem in problems(root) - before)
+        if not done:
+            call(root)
+        expect_whole(root, dropped, before)
+
+
 def expect_files(root):
     for name in NAMES:
         places = [place for place in (root, root / "dropped") if (place / f"{name}.h5").exists()]
@@ -86,12 +94,7 @@ def test_a_drop_whose_power_fails_loses_nothing_and_the_same_call_ends_it(record
     drop_scenes(path, [SCENE], "blurred")
     told.append("dropped")
     cut()
-    for root, done in remains(moments, tmp_path):
-        expect_files(root)
-        assert all(SCENE in problem for problem in problems(root) - before)
-        if not done:
-            drop_scenes(root, [SCENE], "blurred")
-        expect_whole(root, [SCENE], before)
+    expect_ended(remains(moments, tmp_path), lambda root: drop_scenes(root, [SCENE], "blurred"), [SCENE], before)
 
 
 def test_a_restore_whose_power_fails_loses_nothing_and_the_same_call_ends_it(recorded, tmp_path):
@@ -102,12 +105,7 @@ def test_a_restore_whose_power_fails_loses_nothing_and_the_same_call_ends_it(rec
     restore_scenes(path, [SCENE])
     told.append("restored")
     cut()
-    for root, done in remains(moments, tmp_path):
-        expect_files(root)
-        assert all(SCENE in problem for problem in problems(root) - before)
-        if not done:
-            restore_scenes(root, [SCENE])
-        expect_whole(root, [], before)
+    expect_ended(remains(moments, tmp_path), lambda root: restore_scenes(root, [SCENE]), [], before)
 
 
 def test_a_deleted_scene_that_was_dropped_keeps_its_number_when_the_power_fails(recorded, tmp_path):
