@@ -157,9 +157,10 @@ def verify(
     before = load_calibration(calibration)
     if (known := before.hand_eye) is None:
         raise CalibrationFailed(f"{calibration}: has no hand-eye part: make it by `lds capture calibrate handeye`")
-    asked = Asked(camera, robot or known.robot, views, square, auto, simulated, None, waypoints)
+    robot = robot or known.robot
+    asked = Asked(camera, robot, views, square, auto, simulated, None, waypoints)
     folder = images or take_views(view_request(asked, calibration, before, "verify"))
-    now = _hand_eye_from(folder, before, robot or known.robot, square)
+    now = _hand_eye_from(folder, before, robot, square)
     if (now.robot, now.camera) != (known.robot, known.camera):
         raise CalibrationFailed(
             f"{calibration}: is of the robot '{known.robot}' and the camera with serial '{known.camera}', and these "
