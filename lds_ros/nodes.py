@@ -72,12 +72,16 @@ class Registration:
 
     A roscore that was started anew knows none of the nodes that ran before: they go on talking to those that they have
     found, and nobody finds them any more. While no roscore answers, those who found one another go on.
+
+    What is looked for is a service that rospy registers as the node starts and never again: by its name alone the
+    roscore would know a node that has subscribed to one more topic since, and nothing that it published before.
     """
 
     INTERVAL = 3.0  # seconds between two looks
 
     def __init__(self) -> None:
         self.is_lost = False
+        self._service = f"{rospy.get_name()}/get_loggers"
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
@@ -85,7 +89,7 @@ class Registration:
         while missing < 2:  # a look between the roscore's start and a registration that is under way does not count
             time.sleep(self.INTERVAL)
             try:
-                rosgraph.Master("/lds").lookupNode(rospy.get_name())
+                rosgraph.Master("/lds").lookupService(self._service)
                 missing = 0
             except rosgraph.MasterError:
                 missing += 1

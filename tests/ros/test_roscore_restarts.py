@@ -15,6 +15,7 @@ pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: ru
 from network import Network
 from processes import PATIENCE, wait_for
 
+from capture import hand_eye_node
 from lds_ros.nodes import Registration
 
 READY = {"segmentation": "segmenting ", "camera": "is published on ", "hand_eye": "is on the frame "}  # in a node's log
@@ -58,3 +59,16 @@ def test_nodes_end_with_a_word_where_the_roscore_was_started_anew(
         assert node.wait(PATIENCE) == 1, name
         assert "the roscore was started anew and does not know this node" in network.said(name)
         assert "Traceback" not in network.said(name)
+
+
+def test_a_node_that_subscribes_to_more_while_the_roscore_is_away_is_not_taken_for_known(
+    network: Network, arguments: dict[str, list[str]]
+) -> None:
+    network.start_roscore()
+    node = network.start("hand_eye", "rosrun", "lds_scenes", "hand_eye_node.py", *arguments["hand_eye"])
+    wait_for("the hand_eye node", lambda: READY["hand_eye"] in network.said("hand_eye"))
+    network.kill_roscore()  # before the node listens to tf anew, as it does PATIENCE seconds after that word
+    time.sleep(hand_eye_node.PATIENCE + 1.0)
+    network.start_roscore()  # which takes the node's new subscription, and knows nothing that it publishes
+    assert node.wait(PATIENCE) == 1
+    assert "the roscore was started anew and does not know this node" in network.said("hand_eye")
