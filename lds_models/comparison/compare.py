@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lds_models.comparison.charts import all_charts
 from lds_models.comparison.compared import Compared, Comparison
@@ -13,8 +14,9 @@ from lds_models.comparison.gaps import gap_drops
 from lds_models.comparison.grids import side_by_side
 from lds_models.comparison.numbers import contrasts
 from lds_models.comparison.page import write_page
-from lds_models.comparison.pairing import pair_runs, trained_differently
-from lds_models.comparison.runs import read_run
+from lds_models.comparison.pairing import Pair, pair_runs
+from lds_models.comparison.runs import EvaluatedRun, read_run
+from lds_models.model_card import flattened
 
 
 def compare(folders: Sequence[Path], out: Path) -> Comparison:
@@ -39,6 +41,22 @@ def compare(folders: Sequence[Path], out: Path) -> Comparison:
     write_files(comparison, charts, out)
     write_page(comparison, charts, out)
     return comparison
+
+
+def trained_differently(pair: Pair) -> list[str]:
+    """Settings of training, other than those of LDS, in which a pair differs: what the comparison then also shows."""
+
+    def settings(run: EvaluatedRun) -> dict[str, Any]:
+        digest = str(run.training.get("data_digest"))[:8]  # at one path, scenes may have come since
+        flat = flattened(run.training.get("experiment", {})) | {"steps": run.steps, "the data's digest": digest}
+        return {key: value for key, value in flat.items() if not key.split(".")[-1].startswith("lds_")}
+
+    control, lds = settings(pair.control), settings(pair.lds)
+    return [
+        f"{key} is {control.get(key)} without and {lds.get(key)} with LDS"
+        for key in sorted(control.keys() | lds.keys())
+        if control.get(key) != lds.get(key)
+    ]
 
 
 def _warnings(compared: Sequence[Compared]) -> list[str]:

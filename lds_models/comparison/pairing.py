@@ -11,7 +11,6 @@ import numpy as np
 from lds_models.comparison.paper import paper_dataset
 from lds_models.comparison.runs import CompareError, EvaluatedRun
 from lds_models.lds_prior import LDSConfig
-from lds_models.model_card import flattened
 
 DEFAULT_SIGMA = LDSConfig.lds_std
 
@@ -103,21 +102,6 @@ def pair_runs(runs: Sequence[EvaluatedRun]) -> tuple[list[Group], list[Ablation]
     return groups, ablations
 
 
-def trained_differently(pair: Pair) -> list[str]:
-    """Settings of training, other than those of LDS, in which a pair differs: what the comparison then also shows."""
-
-    def settings(run: EvaluatedRun) -> dict[str, Any]:
-        flat = flattened(run.training.get("experiment", {})) | {"steps": run.steps}
-        return {key: value for key, value in flat.items() if not key.split(".")[-1].startswith("lds_")}
-
-    control, lds = settings(pair.control), settings(pair.lds)
-    return [
-        f"{key} is {control.get(key)} without and {lds.get(key)} with LDS"
-        for key in sorted(control.keys() | lds.keys())
-        if control.get(key) != lds.get(key)
-    ]
-
-
 def _groups(runs: Sequence[EvaluatedRun]) -> list[Group]:
     """Groups of one model on one dataset: one for each K."""
     by_slots = _by(runs, lambda run: (run.trained_slots, run.slots))
@@ -202,6 +186,11 @@ def _require_same_evaluation(runs: Sequence[EvaluatedRun]) -> None:
                     f"{first.folder} and {run.folder} were evaluated with --{option.replace('_', '-')} {values[0]} and "
                     f"{values[1]}; run `lds eval` of both with the same"
                 )
+        if not np.array_equal(first.shown_views, run.shown_views):
+            raise CompareError(
+                f"{first.folder} and {run.folder} were shown different views; run `lds eval` of both with "
+                "the same --seed"
+            )
 
 
 def _described(run: EvaluatedRun) -> str:

@@ -95,6 +95,11 @@ class EvaluatedRun:
         return list(zip(self.columns["scene"].tolist(), self.columns["view"].astype(int).tolist(), strict=True))
 
     @property
+    def shown_views(self) -> np.ndarray:
+        """Of a multi-view model: for each row whether it was shown that view, [N]; empty of others."""
+        return self.columns.get("observed", np.empty(0))
+
+    @property
     def has_masks(self) -> bool:
         return "miou" in self.columns
 

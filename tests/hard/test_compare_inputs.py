@@ -18,9 +18,10 @@ from mutation import as_json, mutated, mutated_tree, odd_value
 from nursery import Nursery
 
 from datasets.scene import DatasetError
+from lds_models.comparison.compare import trained_differently
 from lds_models.comparison.gaps import gap_drops
 from lds_models.comparison.numbers import contrasts
-from lds_models.comparison.pairing import pair_runs, trained_differently
+from lds_models.comparison.pairing import pair_runs
 from lds_models.comparison.runs import CompareError, read_run
 from lds_models.registry import build_model
 from lds_models.weights import load_weights, save_weights

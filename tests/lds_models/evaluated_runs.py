@@ -35,20 +35,22 @@ def squares(path: Path, masks: bool = True, seed: int = 0) -> Path:
 
 def evaluated(
     home: Path, name: str, data: Path, lds: float = 0.0, seed: int = 0, columns: dict | None = None,
-    training: dict | None = None, document: dict | None = None, **settings: object,
+    training: dict | None = None, document: dict | None = None, digest: str = "", **settings: object,
 ) -> Path:  # fmt: skip
     """Train nothing, evaluate it, and return the evaluation's folder.
 
     Args:
         columns: what per_image.csv tells instead of, or beside, what was measured.
         training: settings of the experiment in the card; `document`: of the provenance.
+        digest: of the data trained on.
         settings: of the model.
     """
     torch.manual_seed(1000 * seed + round(10 * lds))
     shape = {"image_size": SIZE, "num_slots": 4, "latent_dim": 4, "attention_channels": 8, "decoder_channels": 8}
     model = MONet(MONetConfig(**(shape | {"lds_weight": lds} | settings)))
     experiment = {"seed": seed, "model": {"name": "monet", "lds_weight": lds}} | (training or {})
-    card = {"name": name, "training": {"steps": 300, "command": f"lds train {name}", "experiment": experiment}}
+    trained = {"steps": 300, "command": f"lds train {name}", "experiment": experiment, "data_digest": digest}
+    card = {"name": name, "training": trained}
     run = home / "runs" / name
     run.mkdir(parents=True)
     save_weights(run / "weights.safetensors", model, card)

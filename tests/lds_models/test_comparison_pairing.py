@@ -59,6 +59,23 @@ def test_a_pair_with_other_numbers_of_gap_samples_is_refused(tmp_path, data):
     assert "--gap-samples 20 and 500" in refused(folders, tmp_path / "out")
 
 
+def test_a_pair_that_was_shown_other_views_is_refused(tmp_path, data):
+    """`lds eval --seed` chooses them: what one was shown would count as unseen because the other was not."""
+    first, second = np.arange(IMAGES) % 3 == 0, np.arange(IMAGES) % 3 == 1
+    folders = [
+        evaluated(tmp_path, f"run{lds}", data, lds, columns={"observed": shown.astype(int)})
+        for lds, shown in ((0.0, first), (0.5, second))
+    ]
+    message = refused(folders, tmp_path / "out")
+    assert "different views" in message and "--seed" in message and all(str(folder) in message for folder in folders)
+
+
+def test_a_pair_trained_on_data_that_changed_in_between_is_told(tmp_path, data):
+    folders = [evaluated(tmp_path, f"run{lds}", data, lds, digest=digest) for lds, digest in ((0.0, "a"), (0.5, "b"))]
+    warnings = compare(folders, tmp_path / "out").warnings
+    assert any("the data's digest is a without and b with LDS" in warning for warning in warnings)
+
+
 def test_the_same_run_twice_is_refused(tmp_path, data):
     base = evaluated(tmp_path, "base", data)
     assert "give one of them" in refused([base, base, evaluated(tmp_path, "lds", data, 0.5)], tmp_path / "out")
