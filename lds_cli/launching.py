@@ -12,9 +12,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlparse
+from xml.parsers.expat import ExpatError
 from xmlrpc.client import Error as XmlError
 from xmlrpc.client import ServerProxy
 
@@ -143,7 +145,7 @@ def nodes_of(master: str) -> set[str] | None:
     try:
         socket.create_connection((address.hostname or "", address.port or USUAL_PORT), timeout=2).close()
         _, _, (publishers, *_) = cast(SystemState, ServerProxy(master).getSystemState("/lds"))
-    except (OSError, ValueError, XmlError):
+    except (OSError, ValueError, HTTPException, ExpatError, XmlError):  # some of a roscore that dies while it answers
         return None
     return {node for _, nodes in publishers for node in nodes}
 

@@ -8,12 +8,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlparse
+from xml.parsers.expat import ExpatError
 from xmlrpc.client import Error as XmlError
 
 import rosgraph
 import rospy
+
+# What asking the roscore, or a node, raises where it is away, or dies while it answers.
+NO_ANSWER = (OSError, HTTPException, ExpatError, XmlError, rosgraph.MasterException)
 
 
 class MissingParameter(Exception):
@@ -93,7 +98,7 @@ class Registration:
                 missing = 0
             except rosgraph.MasterError:
                 missing += 1
-            except (OSError, XmlError, rosgraph.MasterException):
+            except NO_ANSWER:
                 pass
         self.is_lost = True
         rospy.logfatal("the roscore was started anew and does not know this node: start it again, too")
@@ -110,7 +115,7 @@ def node_lives(name: str, timeout: float = 1.0) -> bool:
         uri = rosgraph.Master("/lds").lookupNode(name)
     except rosgraph.MasterError:
         return False  # the master does not know it
-    except (OSError, XmlError, rosgraph.MasterException):
+    except NO_ANSWER:
         return True
     address = urlparse(uri)
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import rosgraph
 import rospy
 
-from lds_ros.nodes import node_lives
+from lds_ros.nodes import NO_ANSWER, node_lives
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ def explain_silence(topic: str, message_type: str) -> Silence:
     try:
         types = dict(master.getTopicTypes())
         publishers = {name: nodes for name, nodes in master.getSystemState()[0] if nodes}
-    except (OSError, rosgraph.MasterException):
+    except NO_ANSWER:
         return Silence(False, "roscore does not answer: start it, and the nodes again")
     nodes = publishers.get(topic)
     if not nodes:

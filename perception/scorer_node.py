@@ -26,7 +26,7 @@ from sensor_msgs.msg import Image
 from lds_models.memory import peak_resident_mb
 from lds_ros.arrivals import BUFFER
 from lds_ros.messages import image_from_message, labels_from_message
-from lds_ros.nodes import required_parameter, run_node
+from lds_ros.nodes import NO_ANSWER, required_parameter, run_node
 from lds_ros.objects import scene_objects
 from lds_ros.poses import TfPoses
 from perception.score import Score
@@ -108,7 +108,7 @@ def _peak_memory_mb(node: str) -> float | None:
         api = ServerProxy(rosgraph.Master(rospy.get_name()).lookupNode(node))
         _, _, pid = cast("tuple[int, str, int]", api.getPid(rospy.get_name()))
         return peak_resident_mb(pid)
-    except (rosgraph.MasterException, OSError, IndexError):
+    except (*NO_ANSWER, IndexError):
         return None
 
 
