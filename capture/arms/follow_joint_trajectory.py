@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -40,6 +41,8 @@ class FollowJointTrajectoryArm(Arm):
         self.name = profile.name
         self._profile, self._joint_names = profile, tuple(joint_names)
         self._goal: TrajectoryGoal | None = None
+        self._sending = threading.RLock()  # rospy's handler of signals may stop the very thread that sends
+        self._shut_down = False
 
     def __enter__(self) -> FollowJointTrajectoryArm:
         profile = self._profile
@@ -69,7 +72,10 @@ class FollowJointTrajectoryArm(Arm):
 
     def follow(self, trajectory: Trajectory, interrupted: Callable[[], bool]) -> None:
         self._check_start(trajectory)
-        self._goal = TrajectoryGoal(self._client, self._profile.trajectory_action, trajectory)
+        with self._sending:
+            if self._shut_down:
+                raise MotionError("ROS is shutting down")
+            self._goal = TrajectoryGoal(self._client, self._profile.trajectory_action, trajectory)
         try:
             self._watch(self._goal, trajectory, interrupted)
         finally:
@@ -79,6 +85,12 @@ class FollowJointTrajectoryArm(Arm):
     def stop(self) -> None:
         if self._goal is not None:
             self._goal.cancel()
+
+    def shut_down(self) -> None:
+        """Stop, and begin no further motion."""
+        with self._sending:
+            self._shut_down = True
+        self.stop()
 
     def still_since(self, timeout: float, interrupted: Callable[[], bool]) -> float:
         deadline = time.monotonic() + timeout
@@ -156,11 +168,14 @@ class FollowJointTrajectoryArm(Arm):
 
 
 def _stop_on_shutdown(arm: FollowJointTrajectoryArm) -> None:
-    """On Ctrl-C, rospy closes all topics before those who use them learn of it: the arm would go on to its goal."""
+    """On Ctrl-C, rospy closes all topics before those who use them learn of it: the arm would go on to its goal.
+
+    Nor would anybody stop a motion that begins between this and their end.
+    """
     known = weakref.ref(arm)  # rospy keeps what it calls for ever
 
     def stop() -> None:
         if (there := known()) is not None:
-            there.stop()
+            there.shut_down()
 
     rospy.on_shutdown(stop)

@@ -11,11 +11,10 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import ROOT, wait_for
+from processes import PATIENCE, wait_for
 
 from capture.arms.arm import Arm, Interrupted
 from capture.errors import MotionError, PoseError
@@ -156,6 +155,13 @@ def trajectory(start: list[float], goal: list[float], speed: float = 2.0) -> Tra
     return timed(NAMES, [np.array(start), np.array(goal)], np.full(2, speed), np.full(2, 4 * speed))
 
 
+def started(code: str) -> subprocess.Popen:
+    """A process of its own that finds all modules that the tests find."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
 def test_our_build_of_control_msgs_talks_to_drivers_of_ros_itself() -> None:
     from control_msgs.msg import FollowJointTrajectoryAction
 
@@ -229,15 +235,46 @@ rospy.init_node("mover", anonymous=True)
 with FollowJointTrajectoryArm(profile_of("{driver.prefix}"), NAMES) as arm:
     arm.follow(trajectory([0, 0], [4, 0], speed=1.0), never)
 """
-    mover = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=Path(__file__).parent, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ['PYTHONPATH']}"},
-    )  # fmt: skip
-    wait_for("motion", lambda: driver.q[0] > 0.2 or mover.poll() is not None, 30)
+    mover = started(code)
+    wait_for("motion", lambda: driver.q[0] > 0.2 or mover.poll() is not None)
+    assert mover.poll() is None, mover.communicate()
     mover.send_signal(signal.SIGINT)
-    wait_for("rest", lambda: not driver.server.is_active(), 5)
+    wait_for("rest", lambda: not driver.server.is_active())
     assert driver.q[0] < 2
-    mover.wait(20)
+    mover.wait(PATIENCE)
+
+
+def test_no_motion_begins_once_the_node_is_shut_down(driver: Driver, ros_master: str) -> None:
+    """What is to be done at the end may take its time, and rospy still publishes then."""
+    code = f"""
+import os, signal, threading
+import rospy
+from test_arms import NAMES, never, profile_of, trajectory
+from capture.arms.follow_joint_trajectory import FollowJointTrajectoryArm
+from capture.errors import MotionError
+rospy.init_node("late_mover", anonymous=True)
+ends, moved = threading.Event(), threading.Event()
+
+def follow():
+    ends.wait()
+    try:
+        arm.follow(trajectory([0, 0], [4, 0], speed=1.0), never)
+    except MotionError as error:
+        print(error)
+    moved.set()
+
+def go_on():
+    ends.set()
+    moved.wait()
+
+with FollowJointTrajectoryArm(profile_of("{driver.prefix}"), NAMES) as arm:
+    rospy.on_shutdown(go_on)
+    threading.Thread(target=follow).start()
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+    said, errors = started(code).communicate(timeout=PATIENCE)
+    assert "ROS is shutting down" in said, said + errors
+    assert not driver.q.any()
 
 
 def test_arm_moves_again_after_an_interruption(arm: Arm) -> None:
