@@ -17,8 +17,10 @@ from lds_models.weights import WeightsError
 FORMAT = "lds_scenes/checkpoint/1"
 
 
-def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, seconds: float) -> None:
-    """Write the state after `step` steps and `seconds` of training."""
+def save_checkpoint(
+    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, seconds: float, data_digest: str
+) -> None:
+    """Write the state after `step` steps and `seconds` of training on the data of this digest."""
     tensors: dict[str, Tensor] = {f"model/{name}": value for name, value in model.state_dict().items()}
     names = [name for name, _ in model.named_parameters()]
     for index, state in optimiser.state_dict()["state"].items():
@@ -30,17 +32,21 @@ def save_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with whole_file(path) as temporary:
         # save_file would write under a name of its own first, and leave that behind where it is killed.
-        temporary.write_bytes(save(tensors, {"format": FORMAT, "step": str(step), "seconds": json.dumps(seconds)}))
+        told = {"format": FORMAT, "step": str(step), "seconds": json.dumps(seconds), "data_digest": data_digest}
+        temporary.write_bytes(save(tensors, told))
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
+def load_checkpoint(
+    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, data_digest: str
+) -> tuple[int, float]:
     """Put the state in `path` into model, optimiser and random generators.
 
     Returns:
         the number of steps done, and the seconds that they took.
 
     Raises:
-        WeightsError: the file is missing, damaged or of another model.
+        WeightsError: the file is missing, damaged or of another model, or was trained on other data than those of
+            this digest.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -48,6 +54,12 @@ def load_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimiz
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         if metadata.get("format") != FORMAT:
             raise WeightsError(f"{path}: is no checkpoint of this version of lds_scenes")
+        trained_on = metadata.get("data_digest", data_digest)  # older ones do not tell
+        if trained_on != data_digest:
+            raise WeightsError(
+                f"{path}: was trained on other data (digest {trained_on[:8]}, not {data_digest[:8]}); resume it with "
+                "the data as they were, or train anew in another --out"
+            )
         done = int(metadata["step"]), float(metadata["seconds"])
         model.load_state_dict({k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")})
         optimiser.load_state_dict(_optimiser_state(tensors, model, optimiser))

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
-from datasets.atomic import whole_file
 from datasets.packing import PackedDataset, pack
-from datasets.scene import DatasetError
-from datasets.yaml_file import read_yaml
 from lds_models.model import SceneModel
 from lds_models.precision import training_precision
-from lds_models.registry import ConfigError, build_model
+from lds_models.registry import build_model
 from lds_models.training.curves import Curves, NoCurves
 from lds_models.training.domain import domain_images, measured_domain
-from lds_models.training.errors import TrainingError
 from lds_models.training.experiment import DataConfig, Experiment
 from lds_models.training.pace import Pace
 from lds_models.training.replicas import Replicas
+from lds_models.training.run_folder import opened_folder
 from lds_models.training.stop_request import StopRequest
 from lds_models.training.trainer import Trainer
 from lds_models.training.validation import held_out_split, validate, validation_data
@@ -50,14 +45,20 @@ def train(
         the weights file.
 
     Raises:
-        TrainingError: the folder holds a run and `resume` is not given; the loss or a gradient is not finite; the
-            processes do not agree.
+        TrainingError: the folder holds a run and `resume` is not given, or another training is at work there; the
+            loss or a gradient is not finite; the processes do not agree.
         ConfigError, DatasetError, WeightsError: a setting, the data or the weights to start from do not do.
         KeyboardInterrupt: the run was asked to stop.
     """
     replicas = Replicas(training_precision(experiment.precision))
     replicas.check_batch_size(experiment.batch_size, experiment.accumulate)
-    replicas.on_first(lambda: _open_folder(experiment, run, resume))
+    with ExitStack() as held:
+        replicas.on_first(lambda: held.enter_context(opened_folder(experiment, run, resume)))
+        return _train(experiment, run, replicas, command, progress)
+
+
+def _train(experiment: Experiment, run: Path, replicas: Replicas, command: str, progress: Progress) -> Path:
+    """What `train` does, in a folder that is ready."""
     torch.manual_seed(experiment.seed)
     model = build_model(experiment.model)
     data = experiment.data
@@ -110,55 +111,6 @@ def _steps(
             progress(trainer.step, row)
             if step.stop:
                 raise KeyboardInterrupt
-
-
-def _open_folder(experiment: Experiment, run: Path, resume: bool) -> None:
-    """Make the run's folder and keep the settings in it."""
-    path = run / "config.yaml"
-    started = (run / "checkpoint.safetensors").exists()
-    if started and not resume:
-        raise TrainingError(f"{run}: holds a run already; go on with it by --resume, or give another --out")
-    settings = asdict(experiment)
-    if started and path.exists():
-        earlier = _settings_of(path)
-        fixed = _changed(earlier, settings)
-        if fixed:
-            raise ConfigError(f"{path}: the run was started with another {', '.join(fixed)}; resume it with the same")
-    try:
-        with whole_file(path) as temporary:
-            temporary.write_text(OmegaConf.to_yaml(OmegaConf.structured(experiment)), encoding="utf-8")
-    except DatasetError as error:
-        reason = getattr(error.__cause__, "strerror", error)
-        raise TrainingError(f"{path}: cannot be written ({reason}); give another --out") from error
-
-
-def _changed(earlier: dict[str, Any], settings: dict[str, Any]) -> list[str]:
-    """The settings that a resumed run must keep and does not.
-
-    It may ask for more steps, another learning rate or pace of logging, or to take less memory.
-    """
-
-    def model(of: dict[str, Any]) -> Any:
-        told = of.get("model")
-        return {key: told[key] for key in told if key != "checkpointing"} if isinstance(told, dict) else told
-
-    changed = [key for key in ("start_from", "batch_size", "seed") if earlier.get(key) != settings[key]]
-    if model(earlier) != model(settings):
-        changed.insert(0, "model")
-    if earlier.get("optimiser", {}).get("name") != settings["optimiser"]["name"]:
-        changed.append("optimiser.name")
-    return changed
-
-
-def _settings_of(path: Path) -> dict[str, Any]:
-    """What a run's config.yaml says, as it is told to OmegaConf. Raises ConfigError where it is damaged."""
-    try:
-        settings = read_yaml(path) and OmegaConf.to_container(OmegaConf.load(path))
-    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error}); delete it to go on with the settings given now"
-        ) from error
-    return {str(key): value for key, value in settings.items()} if isinstance(settings, dict) else {}
 
 
 def _card(experiment: Experiment, run: Path, packed: PackedDataset, trainer: Trainer, command: str) -> dict[str, Any]:

@@ -57,9 +57,9 @@ class Trainer:
         self._batches = make_batches(
             model, packed, data.views, experiment.batch_size, experiment.seed, replicas.shard, data.widening
         )
-        self._checkpoint, seconds = run / "checkpoint.safetensors", 0.0
+        self._checkpoint, self._data_digest, seconds = run / "checkpoint.safetensors", packed.digest, 0.0
         if self._checkpoint.exists():
-            self.step, seconds = load_checkpoint(self._checkpoint, model, self._optimiser)
+            self.step, seconds = load_checkpoint(self._checkpoint, model, self._optimiser, packed.digest)
         elif experiment.start_from is not None:
             copy_weights(model, experiment.start_from)
         self._started = time.monotonic() - seconds
@@ -86,9 +86,8 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint. Raises TrainingError where the processes' models differ."""
         self._replicas.check_equal(self.model, self.step)
-        self._replicas.on_first(
-            lambda: save_checkpoint(self._checkpoint, self.model, self._optimiser, self.step, self.seconds)
-        )
+        done = self.step, self.seconds, self._data_digest
+        self._replicas.on_first(lambda: save_checkpoint(self._checkpoint, self.model, self._optimiser, *done))
 
     def _step(self, stop: bool) -> Step:
         started, config = time.monotonic(), self._experiment.optimiser

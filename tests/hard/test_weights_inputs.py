@@ -44,7 +44,7 @@ def checkpoint(seed: int) -> bytes:
         for parameter in model.parameters():
             parameter.grad = torch.ones_like(parameter)
         optimiser.step()
-        save_checkpoint(path, model, optimiser, 5, 1.5)
+        save_checkpoint(path, model, optimiser, 5, 1.5, "data")
 
     return _saved(seed, save)
 
@@ -103,7 +103,7 @@ def read_weights(path: Path) -> None:
 def read_checkpoint(path: Path) -> None:
     model = build_model(SMALL)
     optimiser = _optimiser(model)
-    load_checkpoint(path, model, optimiser)
+    load_checkpoint(path, model, optimiser, "data")
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimiser.step()

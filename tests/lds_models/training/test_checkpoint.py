@@ -60,11 +60,11 @@ def test_a_checkpoint_that_is_wrong_inside_is_refused_in_one_line(
     tmp_path: Path, state: tuple, tensors: dict, metadata: dict
 ) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    save_checkpoint(path, *state, 5, 1.5)
+    save_checkpoint(path, *state, 5, 1.5, "data")
     with safe_open(path, "pt") as file:
         told = file.metadata() | metadata
         held = {key: file.get_tensor(key) for key in file.keys()} | tensors  # noqa: SIM118
     save_file({key: value for key, value in held.items() if value is not None}, path, told)
     with pytest.raises(WeightsError, match=f"{path}: cannot be resumed from") as refused:
-        load_checkpoint(path, *state)
+        load_checkpoint(path, *state, "data")
     assert "\n" not in str(refused.value)

@@ -163,6 +163,31 @@ def test_resume_with_another_model_batch_or_optimiser_is_refused(
         train(load_experiment(str(experiment), [setting]), tmp_path / "run", resume=True)
 
 
+def test_resume_on_other_data_is_refused(tmp_path: Path, experiment: Path) -> None:
+    """The same command, and scenes were recorded in between: what was learned is of other data than the card tells."""
+    run = tmp_path / "run"
+    train(load_experiment(str(experiment), ["steps=2"]), run)
+    with h5py.File(tmp_path / "squares.h5", "a") as file:
+        file.attrs["digest"] = "another"
+    with pytest.raises(WeightsError, match="checkpoint.safetensors: was trained on other data .*, not another"):
+        train(load_experiment(str(experiment), []), run, resume=True)
+
+
+def test_two_trainings_in_one_folder_are_refused(tmp_path: Path, experiment: Path) -> None:
+    run, settings = tmp_path / "run", ("steps=100000", "checkpoint_every=100000")
+    first = lds_train(experiment, run, *settings)
+    deadline = time.monotonic() + 120
+    while not (run / "metrics.csv").exists():
+        assert time.monotonic() < deadline and first.poll() is None, first.communicate()[0]
+        time.sleep(0.05)
+    for resume in (False, True):
+        with pytest.raises(TrainingError, match="run: another training is at work there"):
+            train(load_experiment(str(experiment), []), run, resume=resume)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert train(load_experiment(str(experiment), ["steps=2"]), run).exists()  # the dead one holds nothing
+
+
 def test_loss_that_is_not_finite_stops_the_run_and_what_it_says_to_do_works(tmp_path: Path, experiment: Path) -> None:
     run = tmp_path / "run"
     train(load_experiment(str(experiment), ["steps=5"]), run)
@@ -304,4 +329,4 @@ def test_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\x10\0\0\0\0\0\0\0not a header....")
     model = build_model({"name": "monet", "image_size": 16})
     with pytest.raises(ValueError, match=f"{path}: cannot be resumed from"):
-        load_checkpoint(path, model, torch.optim.Adam(model.parameters()))
+        load_checkpoint(path, model, torch.optim.Adam(model.parameters()), "")
