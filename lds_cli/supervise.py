@@ -57,7 +57,8 @@ def _descendants(pid: int) -> list[int]:
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            text = stat.read_text(errors="replace")  # the name of a process need not be UTF-8
+            state, parent = text.rpartition(")")[2].split()[:2]
         except OSError:
             continue  # ended meanwhile
         if state != "Z":

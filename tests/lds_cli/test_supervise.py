@@ -42,6 +42,21 @@ def test_a_process_that_the_command_leaves_behind_is_ended(tmp_path: Path) -> No
     assert not is_running(number_in(file))
 
 
+def test_a_process_of_any_name_beside_it_hinders_nothing(tmp_path: Path) -> None:
+    """Linux cuts a name after 15 bytes, in the middle of a letter, too."""
+    name = "import ctypes, time; ctypes.CDLL(None).prctl(15, b'gr\\xc3'); print(flush=True); time.sleep(1000)"
+    other = subprocess.Popen([sys.executable, "-c", name], stdout=subprocess.PIPE)
+    other.stdout.readline()
+    file = tmp_path / "pid"
+    command = STRAY.format(file=file) + f"while ! [ -s {file} ]; do sleep 0.05; done; exit 3"
+    try:
+        assert subprocess.run([*SCRIPT, "sh", "-c", command]).returncode == 3
+    finally:
+        other.kill()
+        other.communicate()
+    assert not is_running(number_in(file))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupting_it_interrupts_the_command(tmp_path: Path, number: int) -> None:
     ready, ended = tmp_path / "ready", tmp_path / "ended"
