@@ -116,7 +116,7 @@ def pack(
         with _alone(cached):
             if not cached.exists():
                 write_packed(cached, dataset, str(path), split, digest, image_size, progress)
-    return read_packed(cached, with_masks)
+    return replace(read_packed(cached, with_masks), source=str(path))  # it may be of a copy that lies elsewhere
 
 
 @contextmanager

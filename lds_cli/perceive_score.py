@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,14 +32,16 @@ def score(
 ) -> None:
     """Measure on labelled scenes what de-duplication makes of a model's slots: before and after.
 
-    Means over images with 95 % intervals over scenes. The masks are those of the model's resolution. A multi-view model
-    sees each scene's views one after another, with their poses, as before a moving camera.
+    Means over images with 95 % intervals over scenes, where there are two or more. The masks are those of the model's
+    resolution. A multi-view model sees each scene's views one after another, with their poses, as before a moving
+    camera.
 
     Example: lds perceive score monet_lds_table --data /tmp/table --limit 30
     """
     from rich.table import Table
 
     from datasets.loading import open_dataset
+    from lds_models.results import finite
     from perception.quality import before_and_after, labelled_slots
     from perception.segmenter import Segmenter
 
@@ -60,8 +63,8 @@ def score(
             numbers = (_told(found[measure], shown) for measure, shown in SHOWN.items())
             table.add_row(segmenter.name if what == "slots" else "", what, *numbers)
         told = {what: {measure: asdict(each) for measure, each in found.items()} for what, found in qualities.items()}
-        digest = segmenter.loaded.digest
-        scored.append({"weights": name, "weights_digest": digest, "images": len(labelled.truths), **told})
+        facts = {"weights": name, "weights_digest": segmenter.loaded.digest, "images": len(labelled.truths)}
+        scored.append(facts | finite(told))
     console.print(table)
     if json_file:
         facts = {"data": str(data), "data_digest": dataset.digest(), "split": split, "command": command_line()}
@@ -70,4 +73,6 @@ def score(
 
 
 def _told(interval: Interval, shown: str) -> str:
+    if not math.isfinite(interval.low):
+        return f"{interval.mean:{shown}}"
     return f"{interval.mean:{shown}} \\[{interval.low:{shown}}, {interval.high:{shown}}]"

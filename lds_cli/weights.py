@@ -93,8 +93,8 @@ def publish(
 ) -> None:
     """Put a run's weights, with their measured metrics in the card, among those that come with the package.
 
-    The first --eval must be of the kind of scenes trained on, with masks: `lds perceive check` compares pictures with
-    it, and the card tells what perception makes of the last scenes of it.
+    The first --eval must be of the kind of scenes trained on, not of these themselves, with masks: `lds perceive check`
+    compares pictures with it, and the card tells what perception makes of the last scenes of it.
 
     Example: lds weights publish runs/table my_table --eval runs/table/eval --validation /tmp/table
     """
@@ -125,14 +125,19 @@ def _chosen_deduplication(segmenter: Segmenter, validation: Path) -> Deduplicati
 
 def _measured_perception(segmenter: Segmenter, evaluation: Path) -> dict[str, Any]:
     """What perception makes of the weights on the data of an evaluation."""
-    from lds_models.results import read_evaluation
+    from datasets.loading import open_dataset
+    from datasets.scene import DatasetError
+    from lds_models.results import finite, read_evaluation
     from perception.quality import before_and_after
 
     measured = read_evaluation(evaluation)
-    labelled = _labelled_slots(segmenter, measured["data"], measured["split"], "Measuring perception")
+    data, split = measured["data"], measured["split"]
+    if open_dataset(data, split).digest() != measured["data_digest"]:
+        raise DatasetError(f"{data}: has changed since {evaluation} was measured on it; run `lds eval` again")
+    labelled = _labelled_slots(segmenter, data, split, "Measuring perception")
     found = before_and_after(labelled, segmenter.settings)
     told = {what: {name: asdict(each) for name, each in quality.items()} for what, quality in found.items()}
-    return {"data": f"{measured['data']}, split {measured['split']}", "images": len(labelled.truths), **told}
+    return {"data": f"{data}, split {split}", "images": len(labelled.truths), **finite(told)}
 
 
 def _labelled_slots(segmenter: Segmenter, data: str | Path, split: str, doing: str) -> Labelled:

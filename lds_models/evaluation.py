@@ -240,7 +240,7 @@ def _sweeps(rows: dict[str, np.ndarray]) -> dict[str, Sweep]:
 def _warnings(packed: PackedDataset, model: SceneModel) -> list[str]:
     needed = slots_needed(model, packed)
     if needed is None:
-        return ["The dataset has no ground-truth masks: segmentation measures are left out."]
+        return ["Not every scene has ground-truth masks: segmentation measures are left out."]
     if model.num_slots >= needed:
         return []
     what = "a scene" if isinstance(model, MultiViewModel) else "an image"

@@ -37,10 +37,11 @@ def publish(
         notes: known failures and other things that a user should know.
         deduplication: settings of perception's de-duplication that suit these weights, in place of its defaults.
         perception: `data` and number of `images` on which it was measured what perception makes of the weights'
-            `slots`, and the measures (name: value) of these and of its `objects`.
+            `slots`, and the measures (name: interval, without bounds where there is one scene) of these and of its
+            `objects`.
 
     Raises:
-        WeightsError: an evaluation is of other weights or another K.
+        WeightsError: an evaluation is of other weights or another K, or of the scenes trained on.
         DatasetError: an evaluation cannot be read, or a file cannot be written.
     """
     card = loaded.card | {"name": name, "notes": notes, "deduplication": deduplication or {}, "metrics": []}
@@ -72,6 +73,10 @@ def _measured(evaluation: Path, loaded: LoadedModel) -> dict[str, Any]:
     if slots != loaded.model.num_slots:
         raise WeightsError(
             f"{evaluation}: was measured with {slots} slots; run `lds eval --slots {loaded.model.num_slots}`"
+        )
+    if document["data_digest"] == loaded.card["training"].get("data_digest"):
+        raise WeightsError(
+            f"{evaluation}: was measured on the scenes trained on; run `lds eval` on others, such as --split test"
         )
     kept = ("data", "split", "scenes", "images", "data_digest", "seed", "command")
     metrics = {name: document["metrics"][name] for name in MEASURES if name in document["metrics"]}
@@ -110,7 +115,10 @@ def _page(card: dict[str, Any], loaded: LoadedModel) -> str:
         lines += ["| measure | mean | low | high |", "|---|---|---|---|"]
         for name, value in measured["metrics"].items():
             if value is not None:
-                lines.append(f"| {name} | {value['mean']:.4f} | {value['low']:.4f} | {value['high']:.4f} |")
+                mean, low, high = (
+                    "–" if value[key] is None else f"{value[key]:.4f}" for key in ("mean", "low", "high")
+                )
+                lines.append(f"| {name} | {mean} | {low} | {high} |")
         lines += ["", f"`{measured['command']}`"]
     if perception := card["perception"]:
         lines += ["", f"## In perception: {perception['images']} images of {perception['data']}", ""]
@@ -121,5 +129,5 @@ def _page(card: dict[str, Any], loaded: LoadedModel) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _told(interval: dict[str, float]) -> str:
-    return "{mean:.3f} [{low:.3f}, {high:.3f}]".format(**interval)
+def _told(interval: dict[str, float | None]) -> str:
+    return ("{mean:.3f}" if interval["low"] is None else "{mean:.3f} [{low:.3f}, {high:.3f}]").format(**interval)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def test_packing_happens_once(official: Callable[..., Path]) -> None:
     again = pack(root, "test", 16, progress=done.append)
     assert sum(done) == 1 and first.digest == again.digest
     np.testing.assert_array_equal(first.images, again.images)
+
+
+def test_a_copy_is_not_packed_again_and_tells_its_own_place(official: Callable[..., Path], tmp_path: Path) -> None:
+    root = official()
+    first = pack(root, "test", 16)
+    shutil.copytree(root, tmp_path / "elsewhere" / root.name)
+    copy = pack(tmp_path / "elsewhere" / root.name, "test", 16)
+    assert (first.source, copy.source) == (str(root), str(tmp_path / "elsewhere" / root.name))
+    assert len(list(cache_folder().glob("*.h5"))) == 1
 
 
 def test_changed_dataset_is_packed_anew(official: Callable[..., Path]) -> None:

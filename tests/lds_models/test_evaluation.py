@@ -110,7 +110,7 @@ def test_without_masks_segmentation_is_left_out_and_the_rest_is_measured():
     }  # fmt: skip
     assert list(evaluation.sweeps) == ["latent"]
     assert evaluation.examples[0].explanation.table is None
-    assert "no ground-truth masks" in evaluation.warnings[0]
+    assert "Not every scene has ground-truth masks" in evaluation.warnings[0]
 
 
 def test_too_few_slots_are_warned_about():

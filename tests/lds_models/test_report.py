@@ -164,7 +164,7 @@ def test_a_panel_shows_the_slots_masked_and_alone_and_matches_colours_to_the_tru
 def test_the_page_without_masks_marks_duplicates_by_latents(tmp_path):
     evaluation = evaluate(ColourModel(twins=True), packed_squares(scenes=12, masks=False))
     page = Page(write_results(evaluation, PROVENANCE, CARD, tmp_path).read_text())
-    assert page.of_class("warning") and "no ground-truth masks" in page.text
+    assert page.of_class("warning") and "Not every scene has ground-truth masks" in page.text
     assert "cosine similarity" in page.text and "ground truth" not in page.text
     assert json.loads((tmp_path / "metrics.json").read_text())["metrics"]["miou"] is None
     assert not (tmp_path / "figures" / "miou_histogram.png").exists()

@@ -148,6 +148,25 @@ def test_metrics_of_another_k_are_not_published(file: Path, tmp_path: Path) -> N
     assert load_weights(path).model.num_slots == 9
 
 
+def test_metrics_of_the_scenes_trained_on_are_not_published(file: Path, tmp_path: Path) -> None:
+    """The card says that they are of others."""
+    loaded = load_weights(file)
+    loaded.card["training"]["data_digest"] = "d"
+    measured = evaluation(tmp_path / "eval", loaded.digest)
+    with pytest.raises(WeightsError, match="eval: was measured on the scenes trained on; run `lds eval` on others"):
+        publish(loaded, [measured], "shipped", "", tmp_path / "out")
+
+
+def test_metrics_of_one_scene_are_published_without_intervals(file: Path, tmp_path: Path) -> None:
+    measured = evaluation(tmp_path / "eval", load_weights(file).digest)
+    document, alone = json.loads((measured / "metrics.json").read_text()), {"mean": 0.7, "low": None, "high": None}
+    (measured / "metrics.json").write_text(json.dumps(document | {"metrics": {"miou": alone}}))
+    perception = {"data": "squares", "images": 4, "slots": {"miou": alone}, "objects": {"miou": alone}}
+    path = publish(load_weights(file), [measured], "shipped", "", tmp_path / "out", perception=perception)
+    page = path.with_suffix(".md").read_text()
+    assert "| miou | 0.7000 | – | – |" in page and "| miou | 0.700 | 0.700 |" in page
+
+
 def test_an_evaluation_without_its_images_is_refused_in_words(file: Path, tmp_path: Path) -> None:
     measured = evaluation(tmp_path / "eval", load_weights(file).digest)
     (measured / "per_image.csv").unlink()

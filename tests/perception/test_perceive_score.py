@@ -12,6 +12,22 @@ from lds_cli.main import app
 from lds_models.weights import load_weights
 
 
+def test_one_scene_is_scored_without_intervals(tmp_path: Path) -> None:
+    data, file = tmp_path / "data", tmp_path / "score.json"
+    made = CliRunner().invoke(app, ["data", "synth", "table_cubes", str(data), "--scenes", "1", "--views", "2"])
+    assert made.exit_code == 0, made.output
+    done = CliRunner().invoke(
+        app, ["perceive", "score", "monet_lds_table", "--data", str(data), "--split", "train", "--json", str(file)]
+    )
+    assert done.exit_code == 0 and "nan" not in done.output, done.output
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    (scored,) = json.loads(file.read_text(), parse_constant=refuse)["scored"]
+    assert scored["objects"]["miou"]["low"] is None
+
+
 def test_slots_and_objects_are_scored_with_intervals_and_where_they_come_from(tmp_path: Path) -> None:
     data, file = tmp_path / "data", tmp_path / "new" / "score.json"
     made = CliRunner().invoke(app, ["data", "synth", "table_cubes", str(data), "--scenes", "10", "--views", "2"])
