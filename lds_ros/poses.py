@@ -134,10 +134,10 @@ class TfPoses:
             )
 
     def _notice_clock_set_back(self, frame: str, stamp: float) -> None:
-        """tf2 would take nothing any more that is older than what it has: all that moves is learned anew."""
+        """tf2 would mix poses of before and after, or take none of after: all that moves is learned anew."""
         with self._lock:
             known = self._stamps.get(frame)
-            if known and stamp < known[-1] - MEMORY:
+            if known and stamp < known[-1] - MAX_GAP:
                 self._stamps.clear()
                 self._buffer.clear()
 

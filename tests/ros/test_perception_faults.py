@@ -111,6 +111,24 @@ def test_after_the_clock_was_set_back_poses_are_known_again(ros: None) -> None:
     poses.close()
 
 
+def test_poses_of_before_the_clock_was_set_back_are_not_mixed_with_those_of_after(ros: None) -> None:
+    source, poses = TfSource("once", "fly"), TfPoses("once")
+    source.speaks.clear()
+    before = 5000 + np.arange(64) / 16
+    wait_for("the first pose", lambda: source.tell(before[0]) or _x(poses, "fly", before[0]))
+    for stamp in before:
+        source.tell(stamp)
+    wait_for("the poses of before", lambda: _x(poses, "fly", before[-1]))
+    source.x = 2.0
+    after = before[32:40] + 1 / 32
+    for stamp in after:
+        source.tell(stamp)
+    wait_for("the poses of after", lambda: _x(poses, "fly", after[-1]) == pytest.approx(2.4))
+    assert _x(poses, "fly", after[3] + 1 / 64) == pytest.approx(2.4)  # where one of before is as near
+    source.end()
+    poses.close()
+
+
 def _x_now(poses: TfPoses) -> float | None:
     return _x(poses, "eye", time.time() - 2 * PERIOD)
 
