@@ -109,10 +109,7 @@ class SegmentationNode:
         if (memory := self._segmenter.memory) is None:
             SegmentService(self._segmenter, self._segmenting)
         else:
-            SceneServices(self._segmenter, memory, self._segmenting, self._forget_objects)
-
-    def _forget_objects(self) -> None:
-        self._tracker = Tracker()
+            SceneServices(self._segmenter, memory, self._segmenting, self._tracker.forget)
 
     def _numbers(self) -> list[Number]:
         settings = self._segmenter.settings
@@ -152,8 +149,7 @@ class SegmentationNode:
         needs_pose = self._segmenter.memory is not None
         pose = self._pose(header) if needs_pose else None
         with self._segmenting:
-            segmentation = self._segmenter.segment(image, pose)
-        segmentation = self._tracker.update(segmentation, stamp)
+            segmentation = self._tracker.update(self._segmenter.segment(image, pose), stamp)
         self._label.publish(label_message(segmentation.labels, header))
         if not needs_pose:  # tf may come later than the image: the label does not wait for it
             pose = self._pose(header)

@@ -61,8 +61,8 @@ class SceneServices:
 
     Args:
         memory: the segmenter's.
-        segmenting: held while the segmenter works.
-        forgotten: called when the scene was reset.
+        segmenting: held while the segmenter works, and while its objects are tracked.
+        forgotten: called when the scene was reset, with `segmenting` held.
     """
 
     def __init__(
@@ -85,5 +85,5 @@ class SceneServices:
     def _reset(self, _: TriggerRequest) -> TriggerResponse:
         with self._segmenting:
             self._memory.reset()
-        self._forgotten()
+            self._forgotten()
         return TriggerResponse(True, "")

@@ -45,7 +45,7 @@ class Tracker:
             stamp: seconds; where it goes back, as when a recording is played again, nothing is remembered.
         """
         coarse = segmentation.labels[::STRIDE, ::STRIDE]
-        self._forget(stamp, coarse.shape)
+        self._let_go(stamp, coarse.shape)
         masks = [coarse == segment.id for segment in segmentation.objects]
         ids = self._known_ids(segmentation.objects, masks)
         for i, id_ in enumerate(ids):
@@ -62,7 +62,11 @@ class Tracker:
             objects=sorted(objects, key=lambda segment: segment.id),
         )
 
-    def _forget(self, stamp: float, shape: tuple[int, ...]) -> None:
+    def forget(self) -> None:
+        """Know no object again: all that are seen from now on are new ones."""
+        self._tracks = {}
+
+    def _let_go(self, stamp: float, shape: tuple[int, ...]) -> None:
         """Let go of what was seen too long ago, at another resolution, or in a time that is yet to come."""
         self._tracks = {
             id_: track

@@ -66,6 +66,13 @@ def test_a_new_object_gets_a_new_id_and_an_old_id_is_not_used_again() -> None:
     assert [segment.id for segment in later.objects] == [1, 3]
 
 
+def test_objects_that_are_to_be_forgotten_are_new_ones_afterwards() -> None:
+    tracker = Tracker()
+    tracker.update(frame((100, 100, RED), (300, 200, GREEN)))
+    tracker.forget()
+    assert ids_at(tracker.update(frame((100, 100, RED))), (100, 100)) == [3]
+
+
 def test_frames_without_objects_are_taken() -> None:
     tracker = Tracker()
     assert tracker.update(frame()).objects == []

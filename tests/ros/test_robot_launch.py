@@ -128,6 +128,7 @@ def test_a_multi_view_model_fuses_views_as_the_arm_moves_and_shows_others(
     save_weights(tmp_path / "views.safetensors", MulMON(config), {"name": "views"})
     start_node(
         "segmentation_node.py", "views", world="world", weights=tmp_path / "views.safetensors",
+        cosine=1.0, min_area=0.0, min_confidence=0.0,
         **{"~image": "/camera/image_raw", "~camera_info": "/camera/camera_info"},
     )  # fmt: skip
     query = rospy.ServiceProxy("/views/query_view", QueryView)
@@ -141,5 +142,14 @@ def test_a_multi_view_model_fuses_views_as_the_arm_moves_and_shows_others(
     shown = query(somewhere)
     assert shown.success and shown.views >= 2
     assert (shown.image.height, shown.image.encoding, shown.label.encoding) == (16, "rgb8", "32SC1")
+    known = {each.id for each in listener.newest.objects}
+    assert known and rospy.ServiceProxy("/views/reset_scene", Trigger)().success
+    forgotten = rospy.Time.now()
+
+    def objects_since() -> list[SegmentedObject]:
+        scene = listener.newest
+        return scene.objects if scene.header.stamp > forgotten else []
+
+    # or the places of objects that were forgotten would be told of others
+    assert min(each.id for each in wait_for("objects", objects_since)) > max(known)
     listener.close()
-    assert rospy.ServiceProxy("/views/reset_scene", Trigger)().success
