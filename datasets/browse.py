@@ -35,7 +35,7 @@ def write_pages(dataset: SceneDataset, out: Path, progress: Callable[[int], None
     try:
         return _write(dataset, out, progress)
     except OSError as error:
-        where, reason = error.filename or out, error.strerror or error
+        where, reason = error.filename2 or error.filename or out, error.strerror or error  # of a copy, not the original
         raise DatasetError(f"{where}: cannot be written ({reason}); see to space and permissions there") from error
 
 

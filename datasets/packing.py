@@ -23,6 +23,7 @@ from datasets.atomic import make_folder, whole_file
 from datasets.hdf5 import open_hdf5, read_array, stored_array
 from datasets.loading import find_loader, open_dataset
 from datasets.scene import DatasetError, Scene
+from datasets.square import square
 
 FORMAT = "lds_scenes/packed/2"
 GZIP_AT_BEST = 1100  # bytes that one byte unpacks to
@@ -161,7 +162,8 @@ def write_packed(
         names.append(scene.name)
         counts.append(scene.num_views)
         progress(1)
-    with whole_file(out) as temporary, h5py.File(temporary, "w") as file:
+    # In memory: on a disk that is full, HDF5 takes the whole program down.
+    with whole_file(out) as temporary, h5py.File("packed", "w", driver="core", backing_store=False) as file:
         file.attrs.update(format=FORMAT, source=source, split=split, digest=digest, names=json.dumps(names))
         file["first_view"] = np.concatenate([[0], np.cumsum(counts)])
         compact = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
@@ -171,6 +173,8 @@ def write_packed(
         for kind, of_scenes in viewpoints.items():
             if len(of_scenes) == len(names):
                 file[f"viewpoints/{kind}"] = np.concatenate(of_scenes)
+        file.flush()
+        temporary.write_bytes(file.id.get_file_image())
 
 
 def read_packed(path: Path, with_masks: bool = True) -> PackedDataset:
@@ -214,22 +218,3 @@ def _check(packed: PackedDataset) -> None:
     for kind, values in packed.viewpoints.items():
         if values.dtype != np.float32 or values.ndim != 2 or len(values) != len(images):
             raise DatasetError(f"'viewpoints/{kind}' must be float32 [{len(images)},Dv]; {AGAIN}")
-
-
-def middle_square(image: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of the largest square in the middle of an image [H,W,...]."""
-    side = min(image.shape[:2])
-    top, left = ((length - side) // 2 for length in image.shape[:2])
-    return slice(top, top + side), slice(left, left + side)
-
-
-def square(image: np.ndarray, size: int) -> np.ndarray:
-    """Crop an image [H,W,3] or mask [H,W] to its middle square and resize it to size x size; ids are not mixed."""
-    cropped = image[middle_square(image)]
-    side = len(cropped)
-    if side == size:
-        return cropped
-    import cv2
-
-    how = cv2.INTER_NEAREST if image.ndim == 2 else cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    return cv2.resize(cropped, (size, size), interpolation=how)

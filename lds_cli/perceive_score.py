@@ -40,6 +40,7 @@ def score(
     """
     from rich.table import Table
 
+    from datasets.atomic import whole_file
     from datasets.loading import open_dataset
     from lds_models.results import finite
     from perception.quality import before_and_after, labelled_slots
@@ -68,7 +69,8 @@ def score(
     console.print(table)
     if json_file:
         facts = {"data": str(data), "data_digest": dataset.digest(), "split": split, "command": command_line()}
-        json_file.write_text(json.dumps({**facts, "scored": scored}, indent=1) + "\n", encoding="utf-8")
+        with whole_file(json_file) as temporary:
+            temporary.write_text(json.dumps({**facts, "scored": scored}, indent=1) + "\n", encoding="utf-8")
         console.print(f"[green]Wrote[/] {json_file}", soft_wrap=True)
 
 

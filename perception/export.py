@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.atomic import whole_file
+from datasets.scene import DatasetError
 from lds_models.mulmon import MulMON
 from lds_models.weights import LoadedModel
 from perception.graphs import conversions
@@ -20,7 +21,7 @@ def export_openvino(loaded: LoadedModel, out: Path) -> list[Path]:
     (other views). Numbers are float32; a runtime may compute in less.
 
     Raises:
-        OSError: the folder cannot be written.
+        DatasetError: a file cannot be written.
     """
     import openvino
 
@@ -28,7 +29,11 @@ def export_openvino(loaded: LoadedModel, out: Path) -> list[Path]:
     files, graphs = [], {}
     for name, graph in conversions(loaded.model).items():
         path = out / f"{name}.xml"
-        openvino.save_model(graph.convert(), path, compress_to_fp16=False)
+        converted = graph.convert()
+        try:
+            openvino.save_model(converted, path, compress_to_fp16=False)
+        except RuntimeError as error:
+            raise DatasetError(f"{path}: cannot be written; see to space and permissions there") from error
         files += [path, path.with_suffix(".bin")]
         graphs[name] = {"inputs": graph.inputs, "outputs": graph.outputs}
     described: dict[str, Any] = {"name": loaded.name, "digest": loaded.digest, "graphs": graphs, "card": loaded.card}

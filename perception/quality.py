@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datasets.packing import square
 from datasets.scene import DatasetError, Scene
+from datasets.square import square
 from lds_models.metrics.duplicates import OVERLAP_SHARE, min_pixels, overlap_score, visible_slots
 from lds_models.metrics.segmentation import contingency, miou
 from lds_models.metrics.statistics import Interval, bootstrap_mean

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from datasets.packing import middle_square, square
+from datasets.square import middle_square, square
 from lds_models.mulmon import MulMON
 from lds_models.weights import LoadedModel, WeightsError, load_weights
 from perception.deduplication import DeduplicationSettings, MergedSlots, merge_duplicates

@@ -101,7 +101,10 @@ def _image_files(path: Path) -> list[tuple[Path, str]]:
 
 
 def _read_image(file: Path) -> np.ndarray:
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
+    try:
+        image = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)
+    except cv2.error as error:  # 2^30 pixels or more
+        raise ValueError(f"it cannot be read as an image ({error.err})") from error
     if image is None:
         raise ValueError("it cannot be read as an image")
     return image

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from datasets.packing import square
+from datasets.square import square
 from lds_models.model import SceneModel
 
 FEW = 0.2  # share of the pictures that may be odd without a word

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import re
 from pathlib import Path
@@ -118,6 +119,15 @@ def test_pages_go_nowhere_they_cannot(recorded, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DatasetError, match="file: cannot be written"):
         write_pages(open_dataset(recorded), tmp_path / "file")
+
+
+def test_a_disk_that_is_full_is_told_with_what_did_not_fit(recorded, tmp_path, monkeypatch):
+    def full(original, copy):  # as copyfile tells it
+        raise OSError(errno.ENOSPC, "No space left on device", str(original), None, str(copy))
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(DatasetError, match=rf"^{tmp_path}/pages/\w+.css: cannot be written .No space left"):
+        write_pages(open_dataset(recorded), tmp_path / "pages")
 
 
 def test_the_grid_falls_where_opencv_projects_it(drawn_scene):

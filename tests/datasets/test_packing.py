@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import numpy as np
 import pytest
 
 from datasets.loading import open_dataset
-from datasets.packing import cache_folder, pack, read_packed, square, write_packed
+from datasets.packing import cache_folder, pack, read_packed, write_packed
 from datasets.scene import DatasetError, Scene
+from datasets.square import square
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +91,25 @@ def test_resized_mask_holds_only_ids_that_were_there() -> None:
     mask[10:20, 10:20], mask[20:28, 5:28] = 7, 200
     assert set(np.unique(square(mask, 13))) == {0, 7, 200}
     np.testing.assert_array_equal(square(mask, 13), cv2.resize(mask, (13, 13), interpolation=cv2.INTER_NEAREST))
+
+
+def test_a_disk_that_is_full_is_told_in_a_line(tmp_path: Path) -> None:
+    """A limit of the size of files stands in for it. HDF5, which writes when it closes, would crash the process."""
+    code = f"""
+import numpy as np, resource, signal
+from pathlib import Path
+from datasets.packing import write_packed
+from datasets.scene import Scene
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+scene = Scene("scene", np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8))
+write_packed(Path({str(tmp_path / "p.h5")!r}), [scene], "here", "train", "d", 32)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (
+        done.returncode == 1 and f"DatasetError: {tmp_path / 'p.h5'}: cannot be written (File too large)" in done.stderr
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_packed_file_can_be_given_in_place_of_a_dataset(tmp_path: Path) -> None:

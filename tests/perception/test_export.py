@@ -11,6 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from datasets.scene import DatasetError
 from lds_cli.main import app
 from lds_models.iodine import IODINE, IODINEConfig
 from lds_models.mulmon import MulMON, MulMONConfig
@@ -32,6 +33,13 @@ def run(path: Path, arguments: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
     outputs = openvino.Core().compile_model(path, "CPU", settings)(arguments)
     return {name: value for port, value in outputs.items() for name in port.get_names()}
+
+
+def test_a_place_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+    save_weights(tmp_path / "iodine.safetensors", IODINE(IODINEConfig(**SMALL)), {"name": "small"})
+    (tmp_path / "out" / "slots.bin").mkdir(parents=True)
+    done = CliRunner().invoke(app, ["export", str(tmp_path / "iodine.safetensors"), "--out", str(tmp_path / "out")])
+    assert type(done.exception) is DatasetError and "out/slots.xml: cannot be written" in str(done.exception)
 
 
 def test_a_single_view_model_is_one_graph(tmp_path: Path) -> None:

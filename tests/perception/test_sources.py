@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -32,6 +34,18 @@ def colours_read(path: Path) -> np.ndarray:
 def test_colours_of_an_image_file_are_in_the_order_red_green_blue(tmp_path: Path, name: str) -> None:
     Image.fromarray(stripes()).save(tmp_path / name)
     np.testing.assert_allclose(colours_read(tmp_path / name), COLOURS, atol=12)
+
+
+def test_an_image_of_too_many_pixels_is_refused_as_one_that_cannot_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "huge.png"
+    Image.fromarray(stripes()).save(file)
+    content = bytearray(file.read_bytes())
+    content[16:24] = struct.pack(">II", 40000, 40000)  # what the header says
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    file.write_bytes(content)
+    (frame,) = open_source([file]).frames()
+    with pytest.raises(ValueError, match=r"it cannot be read as an image \(pixels"):
+        frame.read()
 
 
 @pytest.mark.parametrize(("name", "codec"), [("arm.avi", "MJPG"), ("arm.mp4", "mp4v")])
