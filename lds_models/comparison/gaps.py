@@ -65,7 +65,7 @@ def gap_drops(group: Group) -> GapDrop | None:
         return None
     drop = gap_drop(control, lds).mean(0)
     measures = {column: _by_unit(group, column, rows) for column in ("mse", "miou") if group.has(column)}
-    published = TABLE_2 if (group.data, group.label) == ("CLE-MV", "MONet") else {}
+    published = TABLE_2 if (group.first.lds.data_name, group.label) == ("CLE-MV", "MONet") else {}
     correlations = {}
     for column, values in measures.items():
         r = pearson(values, drop, scenes=scenes)

@@ -70,7 +70,7 @@ def contrasts(group: Group) -> dict[str, Contrast]:
     """The group's measures by their names in metrics.json, as far as all of its runs have them."""
     found = {}
     usual = group.first.lds.slots == group.first.lds.trained_slots == SLOTS
-    published = TABLE_1.get((group.data, group.first.lds.model), {}) if usual else {}
+    published = TABLE_1.get((group.first.lds.data_name, group.first.lds.model), {}) if usual else {}
     for name, metric in metrics_of(group.has("observed"), group.has("inference_gap")).items():
         if not group.has(metric.column):
             continue

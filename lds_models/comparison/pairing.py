@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lds_models.comparison.paper import paper_dataset
-from lds_models.comparison.runs import CompareError, EvaluatedRun
+from lds_models.comparison.runs import CompareError, EvaluatedRun, data_labels
 from lds_models.lds_prior import LDSConfig
 
 DEFAULT_SIGMA = LDSConfig.lds_std
@@ -28,7 +27,7 @@ class Group:
     """One model on one dataset: a pair for each seed, all measured on the same images."""
 
     label: str  # such as MONet, or MONet, K = 9 where there are several
-    data: str  # such as CLE-MV
+    data: str  # see `data_labels`
     pairs: tuple[Pair, ...]
 
     @property
@@ -86,11 +85,12 @@ def pair_runs(runs: Sequence[EvaluatedRun]) -> tuple[list[Group], list[Ablation]
     """
     _refuse_repeated(runs)
     groups, ablations, paired = [], [], []
-    for same in _by(runs, lambda run: (run.config.name, run.data)).values():
-        of_model = _groups(same)
+    labels = data_labels(runs)
+    for (_, data), same in _by(runs, lambda run: (run.config.name, run.data)).items():
+        of_model = _groups(same, labels[data])
         groups += of_model
         paired += [run for group in of_model for run in group.runs]
-        ablation = _ablation(same)
+        ablation = _ablation(same, labels[data])
         if ablation:
             ablations.append(ablation)
             paired += ablation.runs
@@ -102,8 +102,8 @@ def pair_runs(runs: Sequence[EvaluatedRun]) -> tuple[list[Group], list[Ablation]
     return groups, ablations
 
 
-def _groups(runs: Sequence[EvaluatedRun]) -> list[Group]:
-    """Groups of one model on one dataset: one for each K."""
+def _groups(runs: Sequence[EvaluatedRun], data: str) -> list[Group]:
+    """Groups of one model on the dataset of this label: one for each K."""
     by_slots = _by(runs, lambda run: (run.trained_slots, run.slots))
     groups = []
     for (trained, _), same in by_slots.items():
@@ -116,11 +116,11 @@ def _groups(runs: Sequence[EvaluatedRun]) -> list[Group]:
         if pairs:
             label = pairs[0].lds.model + (f", K = {trained}" if len(by_slots) > 1 else "")
             label += pairs[0].lds.tested_with
-            groups.append(Group(label, data_label(pairs[0].lds), tuple(sorted(pairs, key=lambda p: p.control.seed))))
+            groups.append(Group(label, data, tuple(sorted(pairs, key=lambda p: p.control.seed))))
     return groups
 
 
-def _ablation(runs: Sequence[EvaluatedRun]) -> Ablation | None:
+def _ablation(runs: Sequence[EvaluatedRun], data: str) -> Ablation | None:
     with_lds = [run for run in runs if run.has_lds]
     if not with_lds:
         return None
@@ -132,13 +132,7 @@ def _ablation(runs: Sequence[EvaluatedRun]) -> Ablation | None:
     if not by_sigma and not by_slots:
         return None
     _require_same_evaluation(with_lds)
-    return Ablation(with_lds[0].model, data_label(with_lds[0]), by_sigma, by_slots)
-
-
-def data_label(run: EvaluatedRun) -> str:
-    """The paper's name of the dataset, or the last part of its path."""
-    path = run.document["data"]
-    return paper_dataset(path) or path.rstrip("/").rpartition("/")[2]
+    return Ablation(with_lds[0].model, data, by_sigma, by_slots)
 
 
 def _far_from_usual(run: EvaluatedRun) -> float:

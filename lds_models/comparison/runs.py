@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lds_models.comparison.paper import paper_dataset
 from lds_models.model import ModelConfig
 from lds_models.results import read_evaluation, read_rows
 from lds_models.weights import LoadedModel, WeightsError, load_weights
@@ -89,6 +91,12 @@ class EvaluatedRun:
         """What it was evaluated on: the digest of the dataset, and which split."""
         return self.document["data_digest"], self.document["split"]
 
+    @property
+    def data_name(self) -> str:
+        """The paper's name of the dataset, such as CLE-MV, or the last part of its path."""
+        path = self.document["data"]
+        return paper_dataset(path) or path.rstrip("/").rpartition("/")[2]
+
     @cached_property
     def images(self) -> list[tuple[str, int]]:
         """Scene and view of every row."""
@@ -102,6 +110,19 @@ class EvaluatedRun:
     @property
     def has_masks(self) -> bool:
         return "miou" in self.columns
+
+
+def data_labels(runs: Iterable[EvaluatedRun]) -> dict[tuple[str, str], str]:
+    """What to call each `data` of the runs: its name, and the split and the digest where others have the same name."""
+    names = {run.data: run.data_name for run in runs}
+
+    def label(data: tuple[str, str]) -> str:
+        digest, split = data
+        others = [other for other in names if other != data and names[other] == names[data]]
+        of_split = [other for other in others if other[1] == split]
+        return names[data] + (f", {split}" if others else "") + (f" {digest[:8]}" if of_split else "")
+
+    return {data: label(data) for data in names}
 
 
 def read_run(folder: Path) -> EvaluatedRun:

@@ -76,6 +76,25 @@ def test_a_pair_trained_on_data_that_changed_in_between_is_told(tmp_path, data):
     assert any("the data's digest is a without and b with LDS" in warning for warning in warnings)
 
 
+def test_datasets_and_splits_of_one_name_are_told_apart(tmp_path, data):
+    """Their charts had one file, and their rows in measures.csv one name."""
+    measured_on = [
+        {"data_digest": "a" * 64},
+        {"data_digest": "b" * 64},
+        {"data_digest": "c" * 64, "split": "train"},
+        {"data_digest": "d" * 64, "data": "other"},
+    ]
+    folders = [
+        evaluated(tmp_path, f"run{number}{lds}", data, lds, document=document)
+        for number, document in enumerate(measured_on)
+        for lds in (0.0, 0.5)
+    ]
+    compare(folders, tmp_path / "out")
+    told = {row["data"] for row in csv.DictReader((tmp_path / "out" / "measures.csv").open())}
+    assert told == {"squares.h5, test aaaaaaaa", "squares.h5, test bbbbbbbb", "squares.h5, train", "other"}
+    assert (tmp_path / "out" / "figures" / "figure1_squares_h5_train_miou.png").exists()
+
+
 def test_the_same_run_twice_is_refused(tmp_path, data):
     base = evaluated(tmp_path, "base", data)
     assert "give one of them" in refused([base, base, evaluated(tmp_path, "lds", data, 0.5)], tmp_path / "out")
