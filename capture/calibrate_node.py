@@ -33,6 +33,7 @@ from capture.motion.robot_profile import load_robot_profile
 from capture.motion.viewpoints import load_viewpoints
 from datasets.poses import pose_of_numbers
 from lds_ros.nodes import roscore_answers
+from lds_ros.service_calls import call_service
 
 SHOW_BOARD = "/simulation/show_board"
 RIG_TIMEOUT = 60.0  # seconds that the simulated rig may take to come up
@@ -42,7 +43,7 @@ def take_views(request: Request, interrupted: Callable[[], bool]) -> None:
     """Raises CaptureError where it does not go on, Interrupted where somebody asked to stop."""
     with ExitStack() as stack:
         if request.simulated:
-            stack.enter_context(_board_shown())
+            stack.enter_context(_board_shown(interrupted))
         settings = load_camera(request.camera)
         camera = stack.enter_context(open_camera(settings))
         if not request.auto:
@@ -61,19 +62,19 @@ def take_views(request: Request, interrupted: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def _board_shown() -> Iterator[None]:
+def _board_shown(interrupted: Callable[[], bool]) -> Iterator[None]:
     """The simulated rig shows the board meanwhile, in place of the cubes."""
-    show = rospy.ServiceProxy(SHOW_BOARD, SetBool)
     try:
-        rospy.wait_for_service(SHOW_BOARD, RIG_TIMEOUT)
-        show(True)
+        shown = call_service(SHOW_BOARD, SetBool, RIG_TIMEOUT, interrupted, True)
     except (rospy.ROSException, rospy.ServiceException) as error:
         raise CaptureError(f"{SHOW_BOARD}: the simulated rig does not answer ({error})") from error
+    if shown is None:
+        raise Interrupted
     try:
         yield
     finally:
         with suppress(rospy.ServiceException):  # the rig may have ended before us
-            show(False)
+            rospy.ServiceProxy(SHOW_BOARD, SetBool)(False)
 
 
 def main() -> int:

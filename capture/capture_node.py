@@ -37,8 +37,10 @@ from capture.storage.recording_folder import RecordingFolder
 from lds_ros.action_servers import keep_telling
 from lds_ros.nodes import MissingParameter, node_lives, required_parameter, run_node
 from lds_ros.objects import scene_objects
+from lds_ros.service_calls import call_service
 
 M_ARENA_MAX = -8  # of malloc.h
+REARRANGER = 5.0  # seconds for the service that rearranges to be there
 CLIENT_CHECK = 1.0  # seconds between two looks whether the client still lives
 CLIENT_MISSES = 2  # looks in a row that do not find it before it counts as gone
 
@@ -149,12 +151,13 @@ class CaptureNode:
         progress.state("rearranging")
         name = rospy.resolve_name("~rearrange")
         try:
-            rospy.wait_for_service(name, 5)
-            answer = rospy.ServiceProxy(name, RearrangeCubes)(seed)
+            answer = call_service(name, RearrangeCubes, REARRANGER, self._interrupted, seed)
         except (rospy.ROSException, rospy.ServiceException) as error:
             raise CaptureError(
                 f"{name}: nobody rearranges the objects ({error}): start the simulated rig, or record without --auto"
             ) from error
+        if answer is None:
+            raise Interrupted
         if not answer.success:
             raise CaptureError(f"{name}: the objects were not rearranged: {answer.message}")
         return scene_objects(answer.objects)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,9 +15,11 @@ from processes import PATIENCE, wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
+import rospy
 from action_client import ActionClient
 from actionlib_msgs.msg import GoalStatus
 from lds_scenes.msg import RecordScenesAction, RecordScenesFeedback, RecordScenesGoal
+from lds_scenes.srv import RearrangeCubes, RearrangeCubesResponse
 from recording_rig import VIEWS, Rig, assert_sound
 
 Mount = Callable[..., None]
@@ -96,6 +100,37 @@ def test_another_client_does_not_stop_a_recording(rig: Rig, tmp_path: Path) -> N
     assert rig.client.state == GoalStatus.ACTIVE and not (tmp_path / "second").exists()
     rig.client.cancel()
     assert "stopped as asked" in rig.client.result(timeout=PATIENCE).message
+
+
+def test_a_service_that_rearranges_for_ever_is_not_waited_for_by_who_stops(
+    rig: Rig, start_node, tmp_path: Path
+) -> None:
+    called, ends = threading.Event(), threading.Event()
+
+    def rearrange(_: object) -> RearrangeCubesResponse:
+        called.set()
+        ends.wait()
+        return RearrangeCubesResponse()
+
+    service = rospy.Service("/endless/rearrange", RearrangeCubes, rearrange)
+    node = start_node(
+        "capture_node.py",
+        "endless",
+        robot=rig.robot,
+        camera="simulated",
+        calibration=rig.calibration,
+    )
+    client = ActionClient("/endless/record", RecordScenesAction)
+    client.send(RecordScenesGoal(**goal(tmp_path)))
+    try:
+        wait_for("the call", called.is_set)
+        client.cancel()
+        assert "stopped as asked" in client.result(timeout=PATIENCE).message
+        node.send_signal(signal.SIGINT)
+        node.wait(PATIENCE)
+    finally:
+        ends.set()
+        service.shutdown()
 
 
 def test_a_disk_that_cannot_be_written_is_told_before_anything_moves(rig: Rig, mount: Mount, tmp_path: Path) -> None:
