@@ -30,11 +30,16 @@ HEADLINE = (
     "duplicate_rate_latent",
 )  # fmt: skip
 HEADLINE_COUNT = 4
+SOMETIMES = (  # figures that some evaluations have
+    "miou_histogram.png", "duplicates_by_overlap.png", "unseen_views.png", "unseen_views.gif", "traversals.png"
+)  # fmt: skip
 SHOWN_DIGEST = 16  # hexadecimal digits; metrics.json has all
 
 
 def write_results(evaluation: Evaluation, provenance: Provenance, card: Mapping[str, Any], out: Path) -> Path:
     """Write metrics.json, per_image.csv, report.html and figures/*.png into a directory, made where it is missing.
+
+    Figures of an earlier evaluation there that this one has not are removed: they would pass for its own.
 
     Args:
         card: the model card that came with the weights.
@@ -58,6 +63,9 @@ def write_results(evaluation: Evaluation, provenance: Provenance, card: Mapping[
         grids["traversals"] = figures.traversals(evaluation.traversed)
     for name, figure in (charts | grids).items():
         figures.save_png(figure, folder / f"{name}.png")
+    drawn = {*(f"{name}.png" for name in charts | grids), "unseen_views.gif" if animation else ""}
+    for name in set(SOMETIMES) - drawn:
+        (folder / name).unlink(missing_ok=True)
     page = out / "report.html"
     with whole_file(page) as temporary:
         temporary.write_text(_render(evaluation, provenance, card, charts, animation), encoding="utf-8")

@@ -29,10 +29,10 @@ def write_files(comparison: Comparison, charts: Mapping[str, Figure], out: Path)
     with whole_file(out / "comparison.json") as temporary:
         temporary.write_text(json.dumps(_document(comparison), indent=2, allow_nan=False) + "\n")
     _write_csv(out / "measures.csv", _measure_rows(comparison))
-    if any(one.gap for one in comparison.compared):
-        _write_csv(out / "gap_drop.csv", _gap_rows(comparison))
-    if comparison.ablations:
-        _write_csv(out / "ablation.csv", _ablation_rows(comparison.ablations))
+    for name, rows in (("gap_drop.csv", _gap_rows(comparison)), ("ablation.csv", _ablation_rows(comparison.ablations))):
+        (out / name).unlink(missing_ok=True)  # an earlier comparison's
+        if listed := list(rows):
+            _write_csv(out / name, listed)
     figures = dict(charts)
     for one in comparison.compared:
         if one.grid.examples:

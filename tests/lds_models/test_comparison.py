@@ -162,6 +162,8 @@ def test_curves_of_training_are_read_from_the_runs(written):
 def test_without_gaps_and_masks_the_page_says_what_is_missing_and_how_to_get_it(home):
     data = squares(home / "bare" / "packed.h5", masks=False)
     folders = [evaluated(home, f"bare{lds}", data, lds) for lds in (0.0, 0.5)]
+    (home / "bare_out").mkdir()
+    (home / "bare_out" / "gap_drop.csv").write_text("of a comparison before")
     comparison = compare(folders, home / "bare_out")
     page = comparison.page.read_text()
     assert page.count("--inference-gap\n") == 2 and "Not measured" in page

@@ -252,6 +252,13 @@ def test_pages_of_single_view_models_and_of_scenes_seen_whole_have_no_unseen_vie
     assert not (tmp_path / "figures" / "unseen_views.png").exists()
 
 
+def test_figures_of_an_evaluation_before_do_not_stay(with_views, written, tmp_path):
+    for evaluation in (with_views[0], written[0]):
+        write_results(evaluation, PROVENANCE, CARD, tmp_path)
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert names == {path.name for path in (written[1] / "figures").iterdir()}
+
+
 def test_the_page_shows_unseen_views_without_masks(tmp_path):
     evaluation = evaluate(OrbitModel(), packed_orbits(scenes=2, views=7, masks=False))
     page = Page(write_results(evaluation, PROVENANCE, CARD, tmp_path).read_text())
