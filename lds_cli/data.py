@@ -89,10 +89,11 @@ def synth(
 def check(path: DatasetPath, split: Split = None) -> None:
     """Read every scene and tell whether the dataset is sound. Exits with 1 if it is not.
 
-    Looks for unreadable or inconsistent files, blank and repeated images, poses that are none or that the pictures
-    contradict (another view's, or of a wrong hand-eye calibration), depth that is missing, of a wrong unit or scale, or
-    that shows a table which is not one for all views, object ids that differ between views or disagree with the
-    objects' projected positions, and for what an interrupted recording left.
+    Looks for unreadable or inconsistent files, recorded scenes in two of the splits train, val and test, blank and
+    repeated images, poses that are none or that the pictures contradict (another view's, or of a wrong hand-eye
+    calibration), depth that is missing, of a wrong unit or scale, or that shows a table which is not one for all views,
+    object ids that differ between views or disagree with the objects' projected positions, and for what an interrupted
+    recording left.
 
     "Sound, but the poses of N scenes are unproven": neither pictures nor depth nor known positions of objects tell
     whether their poses are right. Place patterned objects, or record depth. The exit code is 0.

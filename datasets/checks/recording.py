@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from datasets.checks.findings import Findings, listed
 from datasets.recording_facts import RecordingFacts, recording_facts, unfinished_scenes
-from datasets.scene_dataset import SceneDataset
+from datasets.scene_dataset import SPLITS, SceneDataset
 
 SOFT = 0.3  # of the scene's median sharpness; a view below it is worth a look
 SHARES = ("overexposed", "underexposed")  # measures that are shares of the picture
 
 
 def check_folder(findings: Findings, dataset: SceneDataset, files: list[Path]) -> None:
-    """Scenes that are not in the dataset yet; `files` are those that are."""
+    """Scenes that are not in the dataset yet, or in two of its splits; `files` are those that are in it."""
     for partial in unfinished_scenes(dataset.root):
         findings.notes.append(
             f"{partial}: an interrupted recording; its views are safe, go on with it: lds capture resume {dataset.root}"
@@ -25,6 +26,17 @@ def check_folder(findings: Findings, dataset: SceneDataset, files: list[Path]) -
         if unlisted:
             remedy = f"to list them: lds data restore {dataset.root} NAME ..."
             findings.notes.append(f"{dataset.root}: dataset.json does not list {listed(sorted(unlisted))}; {remedy}")
+        findings.problems += _in_two_splits(dataset)
+
+
+def _in_two_splits(dataset: SceneDataset) -> list[str]:
+    files = {split: type(dataset)(dataset.root, split).files() for split in SPLITS if split in dataset.splits}
+    shared = {(a, b): sorted(path.stem for path in {*files[a]} & {*files[b]}) for a, b in combinations(files, 2)}
+    return [
+        f"{dataset.root}/dataset.json: lists in '{a}' and in '{b}': {listed(scenes)}; take what is in both out of one"
+        for (a, b), scenes in shared.items()
+        if scenes
+    ]
 
 
 def check_recording(findings: Findings, path: Path) -> None:

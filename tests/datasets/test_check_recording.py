@@ -100,3 +100,13 @@ def test_scene_files_that_the_index_does_not_list(check, tmp_path, drawn_scene):
     write_scene(tmp_path / "set" / "scene_000009.h5", dataclasses.replace(drawn_scene, images=255 - drawn_scene.images))
     write_dataset_index(tmp_path / "set", "set", "recorded", {"scene_000007.h5": 4}, {"train": ["scene_000007.h5"]})
     assert "dataset.json does not list scene_000009.h5" in check().notes[0]
+
+
+def test_a_scene_that_is_trained_on_and_measured_on(check, tmp_path, drawn_scene):
+    """The test split was chosen by hand."""
+    write_scene(tmp_path / "set" / "scene_000008.h5", dataclasses.replace(drawn_scene, images=255 - drawn_scene.images))
+    one, other = "scene_000007.h5", "scene_000008.h5"
+    splits = {"train": [one, other], "test": [other], "all": [one, other]}
+    write_dataset_index(tmp_path / "set", "set", "recorded", dict.fromkeys((one, other), 4), splits)
+    (problem,) = check().problems
+    assert "dataset.json: lists in 'train' and in 'test': scene_000008; take" in problem
