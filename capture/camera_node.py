@@ -64,6 +64,7 @@ class CameraNode:
                 self._reopen(error)
             except CameraError as error:
                 rospy.logwarn_throttle(REPEAT, str(error))
+                newest = 0.0  # where the clock was set back, nothing that comes is newer
             else:
                 newest = frame.stamp
                 self._publish(frame)
