@@ -63,6 +63,7 @@ class Collector:
                 raise
             except CameraError as error:
                 self.tell(str(error))
+                last = 0.0  # where the clock was set back, nothing that comes is newer
                 continue
             last = frame.stamp
             detection = self.board.detect(frame.image)

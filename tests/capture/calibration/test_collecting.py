@@ -32,6 +32,7 @@ class ScriptedCamera(Camera):
 
     def __init__(self, images: Iterator) -> None:
         self._frames = enumerate(images, 1)
+        self.asked: list[float] = []  # after which stamps
 
     def __enter__(self) -> ScriptedCamera:
         return self
@@ -44,6 +45,7 @@ class ScriptedCamera(Camera):
         return None
 
     def frame_after(self, stamp: float, timeout: float) -> Frame:
+        self.asked.append(stamp)
         number, image = next(self._frames, (0, None))
         if image is None:
             raise Interrupted  # the script is over
@@ -158,6 +160,13 @@ def test_by_hand_goes_on_after_a_lost_frame_and_ends_with_a_lost_camera(
         session.by_hand()
     assert said[0] == "no frame within 5 s"
     assert session.folder.count == 1
+
+
+def test_by_hand_goes_on_where_the_clock_is_set_back(tmp_path: Path, said: list[str], looks: list) -> None:
+    session = collector(tmp_path, said, [GREY, CameraError("the newest is older than asked for"), GREY], None)
+    with pytest.raises(Interrupted):
+        session.by_hand()
+    assert session.camera.asked[:3] == [0.0, 1 / RATE, 0.0]
 
 
 def test_by_hand_ends_once_the_guide_has_enough(tmp_path: Path, said: list[str], looks: list) -> None:
