@@ -28,6 +28,7 @@ from datasets.scene_file import OWN_ATTRIBUTES, SCENE_FORMAT, open_scene_file
 __all__ = ["RecordedDataset", "read_per_view", "read_scene", "refuse_scenes", "write_dataset_index", "write_scene"]
 
 FINEST_DEPTH = 1e-4  # metres a unit of stored depth; coarser only where the scene is deeper than 6.5 m
+SYNTHESIS_NOTE = "synthesis.json"  # what the scenes of a folder are synthesised with
 _PER_VIEW = ("joint_positions", "quality")
 _DTYPES = {
     "images": np.uint8,
@@ -92,7 +93,8 @@ def read_per_view(path: Path) -> dict[str, np.ndarray]:
 class RecordedDataset(SceneDataset):
     """The scenes of a folder of scene files; see `SceneDataset`.
 
-    Without dataset.json, as while `record` of the segmentation node fills the folder, they split by `usual_splits`.
+    Without dataset.json, as while `record` of the segmentation node fills the folder, they split by `usual_splits`; but
+    a part of what was to be synthesised is refused.
     """
 
     format = "recorded"
@@ -142,6 +144,11 @@ def refuse_scenes(root: Path) -> None:
 
 def _index_of_files(root: Path) -> DatasetIndex:
     names = sorted(path.name for path in root.glob("scene_*.h5"))
+    if (root / SYNTHESIS_NOTE).exists():
+        raise DatasetError(
+            f"{root}: its synthesis was interrupted, or is at work, after {len(names)} scenes; the same "
+            "`lds data synth` goes on with it"
+        )
     return DatasetIndex(root.name, "recorded", dict.fromkeys(names, 0), usual_splits(names))
 
 

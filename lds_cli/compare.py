@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import console, made_folder
+from lds_cli.console import console, made_folder, print_written
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,7 +44,7 @@ def compare(
     console.print(_table(comparison))
     for warning in comparison.warnings:
         console.print(f"[yellow]warning[/] {warning}", soft_wrap=True)
-    console.print(f"[green]Wrote[/] {comparison.page}", soft_wrap=True)
+    print_written(comparison.page)
 
 
 def _table(comparison: Comparison) -> Table:

@@ -24,6 +24,13 @@ def print_error(message: str) -> None:
     Console(stderr=True).print(f"error: {line}", style="bold red", markup=False, highlight=False, soft_wrap=True)
 
 
+def print_written(what: object, more: str = "") -> None:
+    """The line that tells where results are; paths as they are, brackets in them are no styles."""
+    from rich.text import Text
+
+    console.print(Text.assemble(("Wrote", "green"), f" {what}{more}"), soft_wrap=True)
+
+
 def command_line() -> str:
     """What was typed to start this command, as a shell takes it."""
     return shlex.join(["lds", *sys.argv[1:]])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lds_cli import data_convert, data_drop, options
-from lds_cli.console import console, print_error, progress_bar
+from lds_cli.console import console, print_error, print_written, progress_bar
 from lds_cli.data_tables import plain_table, print_lines, statistics
 from lds_cli.options import DatasetPath
 
@@ -82,18 +83,17 @@ def synth(
     with progress_bar(f"Rendering {kind}", scenes) as progress:
         settings = Settings(views, seed, size, layout, renderer, near_views)
         synthesiser.write(out, scenes, settings, workers, progress)
-    console.print(f"[green]Wrote[/] {scenes} scenes. Look at them: lds data view {out}", soft_wrap=True)
+    print_written(f"{scenes} scenes. Look at them: lds data view {shlex.quote(str(out))}")
 
 
 @app.command()
 def check(path: DatasetPath, split: Split = None) -> None:
     """Read every scene and tell whether the dataset is sound. Exits with 1 if it is not.
 
-    Looks for unreadable or inconsistent files, recorded scenes in two of the splits train, val and test, blank and
-    repeated images, poses that are none or that the pictures contradict (another view's, or of a wrong hand-eye
-    calibration), depth that is missing, of a wrong unit or scale, or that shows a table which is not one for all views,
-    object ids that differ between views or disagree with the objects' projected positions, and for what an interrupted
-    recording left.
+    Looks for unreadable or inconsistent files, scenes in two of train, val and test, blank and repeated images, poses
+    that are none or that pictures contradict (another view's, or of a wrong hand-eye calibration), depth that is
+    missing, of a wrong unit or scale, or shows a table that is not one for all views, object ids that differ between
+    views or disagree with the objects' projected positions, and what an interrupted recording left.
 
     "Sound, but the poses of N scenes are unproven": neither pictures nor depth nor known positions of objects tell
     whether their poses are right. Place patterned objects, or record depth. The exit code is 0.
@@ -167,11 +167,11 @@ def view(
 
     dataset = open_dataset(path, split)
     shown = save_contact_sheet(dataset, out, scenes, views)
-    console.print(f"[green]Wrote[/] {out}: {shown} of {len(dataset)} scenes of {dataset.name}", soft_wrap=True)
+    print_written(out, f": {shown} of {len(dataset)} scenes of {dataset.name}")
     poses = out.with_name(f"{out.stem}_poses.png")
     shown = save_pose_plot(dataset, poses, scenes)
     if shown:
-        console.print(f"[green]Wrote[/] {poses}: where the cameras of {shown} scenes stood", soft_wrap=True)
+        print_written(poses, f": where the cameras of {shown} scenes stood")
 
 
 @app.command()
@@ -193,7 +193,7 @@ def browse(
     dataset = open_dataset(path, split)
     with progress_bar(f"Writing pages of {dataset.name}", len(dataset)) as progress:
         page = write_pages(dataset, out, progress)
-    console.print(f"[green]Wrote[/] {page}", soft_wrap=True)
+    print_written(page)
     if open_page:
         typer.launch(page.resolve().as_uri())
 
@@ -217,4 +217,4 @@ def pack(
     dataset = open_dataset(path, split)
     with progress_bar(f"Packing {dataset.name}", len(dataset)) as progress:
         write_packed(out, dataset, str(path), split, dataset.digest(), size, progress)
-    console.print(f"[green]Wrote[/] {out}: {len(dataset)} scenes, {out.stat().st_size / 1e6:.1f} MB")
+    print_written(out, f": {len(dataset)} scenes, {out.stat().st_size / 1e6:.1f} MB")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import console, progress_bar
+from lds_cli.console import console, print_written, progress_bar
 from lds_cli.data_tables import plain_table
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def convert(
     else:
         with console.status(f"Converting {source.name}"):
             _tell(convert_bag(source, out, names, rules, tf_gap))
-    console.print(f"[green]Wrote[/] {out}. Prove it: lds data check {out}", soft_wrap=True)
+    print_written(out, f". Prove it: lds data check {shlex.quote(str(out))}")
 
 
 def _convert_dataset(source: Path, out: Path) -> None:

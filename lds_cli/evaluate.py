@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import command_line, console, duration, made_folder, progress_bar
+from lds_cli.console import command_line, console, duration, made_folder, print_written, progress_bar
 from lds_cli.options import Limit, Slots, Split, Weights
 from lds_cli.train import ready_memory
 
@@ -116,7 +116,7 @@ def evaluate(
     page = write_results(evaluation, provenance, loaded.card, folder)
     console.print(_table(evaluation, f"{loaded.name} on {evaluation.num_images} images of {data}, {split}"))
     _show_notes(evaluation, provenance)
-    console.print(f"[green]Wrote[/] {page}", soft_wrap=True)
+    print_written(page)
 
 
 def _show_notes(evaluation: Evaluation, provenance: Provenance) -> None:

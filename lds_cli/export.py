@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lds_cli.console import console, made_folder
+from lds_cli.console import made_folder, print_written
 from lds_cli.options import Weights
 
 
@@ -26,4 +26,4 @@ def export(
     if to != "openvino":
         raise typer.BadParameter(f"there is no '{to}', only openvino", param_hint="--to")
     for file in export_openvino(load_weights(weights), made_folder(out)):
-        console.print(f"[green]Wrote[/] {file}", soft_wrap=True)
+        print_written(file)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import command_line, console, made_folder, progress_bar
+from lds_cli.console import command_line, console, made_folder, print_written, progress_bar
 from lds_cli.options import Limit, Split
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def score(
         facts = {"data": str(data), "data_digest": dataset.digest(), "split": split, "command": command_line()}
         with whole_file(json_file) as temporary:
             temporary.write_text(json.dumps({**facts, "scored": scored}, indent=1) + "\n", encoding="utf-8")
-        console.print(f"[green]Wrote[/] {json_file}", soft_wrap=True)
+        print_written(json_file)
 
 
 def _told(interval: Interval, shown: str) -> str:

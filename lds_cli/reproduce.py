@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import command_line, console, duration
+from lds_cli.console import command_line, console, duration, print_written
 
 if TYPE_CHECKING:
     from lds_cli.reproduction.ledger import Ledger
@@ -70,7 +70,7 @@ def reproduce(
         failed |= _run([compare], ledger, None)
     aim = " ".join((EXPERIMENTS[experiment].__doc__ or "").split())
     page = write_page(experiment, aim, budget_name, loaded, command_line(), data, steps, compare, failed, ledger)
-    console.print(f"[green]Wrote[/] {page}", soft_wrap=True)
+    print_written(page)
     if failed:
         console.print(f"[red]{len(failed)} steps were not done[/]; the same command tries them again")
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import console, print_error, progress_bar
+from lds_cli.console import console, print_error, print_written, progress_bar
 from lds_cli.options import Inputs, RegionOfImage, SingleViewWeights, Topic
 from lds_cli.pictures import is_looked_at, parsed_region, picture_of, problems
 
@@ -72,9 +72,7 @@ def segment(
     for warning in [segmenter.trouble, *problems(pictures, segmenter)]:
         if warning:
             console.print(f"[yellow]-[/] {warning}", soft_wrap=True)
-    console.print(
-        f"[green]Wrote[/] {out}: {objects} objects in {done} pictures, {merged} duplicate slots merged", soft_wrap=True
-    )
+    print_written(out, f": {objects} objects in {done} pictures, {merged} duplicate slots merged")
     if failed:
         print_error(f"{failed} of {done + failed} pictures were left out")
         raise typer.Exit(1)

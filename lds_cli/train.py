@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import command_line, console
+from lds_cli.console import command_line, console, print_written
+
+if TYPE_CHECKING:
+    from lds_models.training.experiment import DataConfig
 
 HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # an environment variable that PyTorch reads when it starts
 
@@ -40,16 +44,22 @@ def train(
     loaded = load_experiment(experiment, settings or [])
     run = out or Path("runs") / f"{Path(experiment).stem}_seed{loaded.seed}"
     command = command_line()
-    console.print(f"Training {loaded.model.get('name')} for {loaded.steps} steps in {run}")
+    console.print(f"Training {loaded.model.get('name')} for {loaded.steps} steps in {run}", markup=False)
     with _training_bar(loaded.steps) as progress:
         try:
             weights = run_training(loaded, run, resume, command, progress)
         except KeyboardInterrupt:
             again = command if resume else f"{command} --resume"
-            console.print(f"\nStopped; the state is kept. Go on with: {again}", soft_wrap=True)
+            console.print(f"\nStopped; the state is kept. Go on with: {again}", markup=False, soft_wrap=True)
             raise typer.Exit(130) from None
-    evaluate = f"lds eval {run} --data {loaded.data.path} --out {run}/eval"
-    console.print(f"[green]Wrote[/] {weights}. Evaluate it: {evaluate}", soft_wrap=True)
+    print_written(weights, f". Evaluate it: {_evaluation(run, loaded.data)}")
+
+
+def _evaluation(run: Path, data: DataConfig) -> str:
+    """The command that evaluates a run: on what was held out, or where nothing was on what was trained on."""
+    held_out = data.validation_path or data.path, data.validation_split
+    path, split = held_out if data.validation_split else (data.path, data.split)
+    return shlex.join(["lds", "eval", str(run), "--data", path, "--split", str(split), "--out", str(run / "eval")])
 
 
 def ready_memory() -> None:

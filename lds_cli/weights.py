@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lds_cli.console import console, progress_bar
+from lds_cli.console import console, print_written, progress_bar
 from lds_cli.options import Slots, Weights
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def publish(
     perception = _measured_perception(segmenter, evaluation[0])
     chosen = {} if validation is None else {name: getattr(segmenter.settings, name) for name in GRID}
     file = write(loaded, evaluation, name, notes, out or SHIPPED, chosen, perception)
-    console.print(f"[green]Wrote[/] {file} and its card beside it", soft_wrap=True)
+    print_written(file, " and its card beside it")
 
 
 def _chosen_deduplication(segmenter: Segmenter, validation: Path) -> DeduplicationSettings:

@@ -14,6 +14,7 @@ from typing import Any
 
 from datasets.atomic import whole_file
 from datasets.json_file import read_json
+from datasets.recorded import SYNTHESIS_NOTE
 from datasets.scene import DatasetError, Scene
 from datasets.synthesis.layouts import LAYOUTS
 from datasets.synthesis.path_tracing import import_mitsuba
@@ -106,7 +107,7 @@ def _write(make_scene: Callable[..., Scene], out: Path, settings: Settings, inde
 
 def _claim(out: Path, settings: dict[str, int | str | bool]) -> None:
     """Note the settings in the folder, so that scenes of different ones are never mixed."""
-    note = out / "synthesis.json"
+    note = out / SYNTHESIS_NOTE
     if note.exists() and (earlier := read_json(note, "choose another folder")) != settings:
         raise DatasetError(f"{out}: holds scenes of {earlier}, not {settings}; choose another folder")
     with whole_file(note) as temporary:

@@ -90,6 +90,8 @@ def test_interrupted_synthesis_goes_on(tmp_path: Path) -> None:
     out = synthesise(tmp_path / "table", scenes=2)
     (out / "dataset.json").unlink()
     (out / "scene_000001.h5").unlink()
+    with pytest.raises(DatasetError, match="table: its synthesis was interrupted, or is at work, after 1 scenes"):
+        open_dataset(out)
     kept = (out / "scene_000000.h5").stat().st_mtime_ns
     synthesise(out, scenes=3)
     assert (out / "scene_000000.h5").stat().st_mtime_ns == kept

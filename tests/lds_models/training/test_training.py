@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shlex
 import shutil
 import signal
 import time
@@ -16,6 +17,7 @@ import torch
 from safetensors import safe_open
 from tiny_runs import curves, experiment_file, lds_train, packed_squares_file, squares, values
 
+from datasets.packing import write_packed
 from datasets.recorded import write_dataset_index, write_scene
 from datasets.scene import DatasetError
 from lds_models.registry import ConfigError, build_model
@@ -186,6 +188,18 @@ def test_two_trainings_in_one_folder_are_refused(tmp_path: Path, experiment: Pat
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert train(load_experiment(str(experiment), ["steps=2"]), run).exists()  # the dead one holds nothing
+
+
+@pytest.mark.parametrize(("held_out", "split"), [("test", "test"), ("null", "train")])
+def test_the_command_that_is_told_evaluates_the_run(
+    tmp_path: Path, experiment: Path, held_out: str, split: str
+) -> None:
+    write_packed(tmp_path / "t.h5", squares(4), "here", "test", "d", 16)
+    run, path = tmp_path / "a run [b]", tmp_path / "t.h5"
+    process = lds_train(experiment, run, "steps=2", f"data.validation_path={path}", f"data.validation_split={held_out}")
+    told = process.communicate()[0].rpartition("Evaluate it: ")[2].strip()
+    data = path if split == "test" else tmp_path / "squares.h5"
+    assert shlex.split(told) == shlex.split(f"lds eval '{run}' --data {data} --split {split} --out '{run}/eval'")
 
 
 def test_loss_that_is_not_finite_stops_the_run_and_what_it_says_to_do_works(tmp_path: Path, experiment: Path) -> None:
