@@ -35,6 +35,8 @@ def convert_dataset(source: Path, out: Path, progress: Callable[[int], None] = l
         for scene in open_dataset(source, split) if whole.splits[split] else ():
             name = scene_name(len(views))
             meta = {**scene.meta, "converted_from": scene.name}
+            if not views:  # until all are there, no command takes a part, split by numbers, for the dataset
+                write_dataset_index(out, whole.name, whole.kind, {}, {})
             write_scene(out / f"{name}.h5", replace(scene, name=name, meta=meta))
             views[f"{name}.h5"] = scene.num_views
             splits[split].append(f"{name}.h5")

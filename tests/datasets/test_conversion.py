@@ -56,6 +56,18 @@ def test_nothing_is_lost(tmp_path: Path, write: Callable[[Path], Path]) -> None:
     assert_same(source, tmp_path / "out")
 
 
+def test_a_part_of_a_dataset_is_none(official: Callable[..., Path], tmp_path: Path) -> None:
+    """Scene files alone would be one, with other splits than the source's."""
+    source = official()
+    last = open_dataset(source).files()[-1]
+    last.write_bytes(last.read_bytes()[:100])
+    with pytest.raises(DatasetError, match=last.name):
+        convert_dataset(source, tmp_path / "out")
+    assert list((tmp_path / "out").glob("scene_*.h5"))
+    with pytest.raises(DatasetError, match="out: the dataset holds no scenes"):
+        open_dataset(tmp_path / "out")
+
+
 def test_poses_and_silhouettes_of_the_official_layout_are_kept(official: Callable[..., Path], tmp_path: Path) -> None:
     source = official()
     convert_dataset(source, tmp_path / "out")
