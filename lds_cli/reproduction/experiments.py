@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from datasets.loading import open_dataset
 from lds_cli.reproduction.budgets import Budget
 from lds_cli.reproduction.ledger import Ledger
 from lds_cli.reproduction.steps import Step
@@ -28,6 +29,7 @@ class Planner:
     def __init__(self, budget: Budget, out: Path, data: Path | None) -> None:
         self.budget, self.out, self.data = budget, out, data
         self._steps: dict[str, Step] = {}
+        self._digests: dict[Path, str] = {}
 
     @property
     def steps(self) -> list[Step]:
@@ -62,7 +64,7 @@ class Planner:
         of_budget = [*self.budget.settings, *self.budget.model_settings.get(model, [])]
         how = (f"data.path={data}", f"seed={seed}", *of_budget, *settings)
         arguments = ("train", preset, *how, "--out", str(folder), "--resume")
-        text = (presets_folder() / f"{preset}.yaml").read_text(encoding="utf-8")
+        text = (presets_folder() / f"{preset}.yaml").read_text(encoding="utf-8") + self._given(data)
         return self._add(
             Step(f"train_{name}", "train", arguments, folder, text, tuple(needs), experiment=(preset, how))
         )
@@ -87,6 +89,14 @@ class Planner:
         at_most = scenes or (max(1, budget.scenes[data.name] // 10) if run.needs else None)
         images, samples = at_most and at_most * budget.views, budget.gap_samples if gap else 0
         return self._add(Step(f"eval_{name}", "eval", arguments, folder, "", (run,), images=images, samples=samples))
+
+    def _given(self, data: Path) -> str:
+        """The digest of a dataset that no step makes: scenes may be recorded, or dropped, between two calls."""
+        if self.data is None:
+            return ""
+        if data not in self._digests:
+            self._digests[data] = open_dataset(data).digest()
+        return self._digests[data]
 
     def _add(self, step: Step) -> Step:
         return self._steps.setdefault(step.name, step)
@@ -150,8 +160,6 @@ def genesis(plan: Planner) -> None:
 
 def real(plan: Planner) -> None:
     """MONet on recorded scenes (C.3), with the preset's number of slots."""
-    from datasets.loading import open_dataset
-
     if plan.data is None:
         raise ConfigError("which recorded dataset? Give it by --data FOLDER, such as what `lds capture record` wrote")
     splits = open_dataset(plan.data).splits
@@ -175,7 +183,7 @@ def plan_experiment(name: str, budget: Budget, out: Path, data: Path | None) -> 
 
     Raises:
         ConfigError: the experiment is unknown, or `data` does not hold what it needs.
-        DatasetError: the dataset for `real` is none.
+        DatasetError: a dataset that is given is none, or a file of it cannot be read.
     """
     if name not in EXPERIMENTS:
         raise ConfigError(f"no experiment '{name}'; choose from {', '.join(EXPERIMENTS)}")

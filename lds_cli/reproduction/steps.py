@@ -20,7 +20,7 @@ class Step:
         kind: what it does: synth, train, eval or compare.
         arguments: what follows `lds`.
         folder: what it writes.
-        settings: the content of a file that the arguments only name.
+        settings: the content of a file that the arguments only name, and the digest of data that no step makes.
         needs: steps whose folders it reads.
         finished: a file in the folder that appears whole and last, where the command refuses to be run once more.
         experiment: for a training, what is trained.

@@ -95,7 +95,7 @@ class TestPlans:
 
     def test_own_data_are_taken_instead_of_synthesised_ones(self, tmp_path: Path) -> None:
         for name in ("clevr_mv", "dolphin"):
-            (tmp_path / name).mkdir()
+            recorded_squares(tmp_path / name)
         steps = plan_experiment("table1", load_budget("smoke"), tmp_path / "out", tmp_path)
         assert not any(step.kind == "synth" for step in steps)
         assert f"data.path={tmp_path / 'dolphin'}" in steps[-2].arguments
@@ -121,6 +121,17 @@ class TestPlans:
         train, evaluate, *_ = plan_experiment("real", load_budget("smoke"), tmp_path / "out", data)
         assert "data.validation_split=train" in train.arguments
         assert evaluate.arguments[evaluate.arguments.index("--split") + 1] == "train"
+
+    def test_recordings_that_have_changed_make_all_steps_undone(self, tmp_path: Path) -> None:
+        data, out = recorded_squares(tmp_path / "squares"), tmp_path / "out"
+        before = plan_experiment("real", load_budget("smoke"), out, data)
+        assert [step.digest(out) for step in plan_experiment("real", load_budget("smoke"), out, data)] == [
+            step.digest(out) for step in before
+        ]
+        (data / "scene_000001.h5").write_bytes((data / "scene_000000.h5").read_bytes())
+        after = plan_experiment("real", load_budget("smoke"), out, data)
+        assert [step.name for step in after] == [step.name for step in before]
+        assert not {step.digest(out) for step in after} & {step.digest(out) for step in before}
 
 
 class TestSteps:
@@ -186,7 +197,7 @@ class TestSteps:
 
     def test_only_pairs_of_which_both_are_evaluated_are_compared(self, tmp_path: Path) -> None:
         for name in ("clevr_mv", "dolphin"):
-            (tmp_path / name).mkdir()
+            recorded_squares(tmp_path / name)
         ledger = Ledger(tmp_path / "out")
         steps = plan_experiment("table1", load_budget("smoke"), ledger.out, tmp_path)
         for step in steps:
