@@ -52,5 +52,5 @@ def launched(log: Path, *arguments: str) -> Iterator[None]:
         yield
     finally:
         launch.send_signal(signal.SIGINT)
-        launch.wait(30)
+        launch.wait(PATIENCE)
         rospy.delete_param("/segmentation")  # roslaunch leaves it to the next node of this name

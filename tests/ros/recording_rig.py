@@ -14,7 +14,7 @@ import yaml
 from action_client import ActionClient
 from lds_scenes.msg import RecordScenesAction, RecordScenesFeedback, RecordScenesGoal, RecordScenesResult
 from lds_scenes.srv import SetFault
-from processes import ROOT
+from processes import PATIENCE, ROOT
 
 from capture.calibration.calibration_file import save_calibration
 from capture.simulation.true_calibration import true_calibration
@@ -47,13 +47,13 @@ class Rig:
         """kill -9 for the node, as a crash or the power would."""
         for pid in nodes("capture_node.py"):
             subprocess.run(["kill", "-9", str(pid)], check=False)
-        self._capture.wait(30)  # roslaunch ends with its required node
+        self._capture.wait(PATIENCE)  # roslaunch ends with its required node
 
     def close(self) -> None:
         for launch in (self._capture, self._simulation):
             launch.send_signal(signal.SIGINT)
         for launch in (self._capture, self._simulation):
-            launch.wait(30)
+            launch.wait(PATIENCE)
 
     def fault(self, name: str, strength: float = 0, duration: float = 0) -> None:
         answer = rospy.ServiceProxy("/simulation/set_fault", SetFault)(name, True, strength, duration)
@@ -82,7 +82,7 @@ def nodes(script: str) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            command = (process / "cmdline").read_text()
+            command = (process / "cmdline").read_text(errors="replace")
             ours = f"ROS_MASTER_URI={os.environ['ROS_MASTER_URI']}".encode() in (process / "environ").read_bytes()
         except OSError:
             continue

@@ -73,11 +73,12 @@ class Camera:
 
 def answered(camera: Camera, listener: Listener, message: Image | None = None) -> object:
     """Show an image again and again until the listener has the answer to one of them."""
+    shown: list[rospy.Time] = []
 
     def once() -> object | None:
-        stamp = camera.show(message)
+        shown.append(camera.show(message))
         time.sleep(0.1)
-        return listener.with_stamp(stamp)
+        return next(filter(None, map(listener.with_stamp, shown)), None)
 
     return wait_for("an answer", once)
 

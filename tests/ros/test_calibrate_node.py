@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from processes import ROOT, heard, wait_for
+from processes import PATIENCE, ROOT, heard, wait_for
 from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner, Result
 
@@ -56,7 +56,7 @@ def rig(ros: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     rospy.wait_for_service("/simulation/show_board", 60)
     yield
     launch.send_signal(signal.SIGINT)
-    launch.wait(30)
+    launch.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_interrupting_stops_the_arm_and_keeps_the_views(calibrated: Path, quick_
     assert node.poll() is None, node.communicate()[1]
     wait_for("the arm to move", lambda: _speed() > 0.2)
     node.send_signal(signal.SIGINT)
-    _, said = node.communicate(timeout=20)
+    _, said = node.communicate(timeout=PATIENCE)
     assert node.returncode == 1
     assert "stopped as asked; the arm stands still" in said
     assert _speed() < 0.02
@@ -190,5 +190,5 @@ def test_views_by_hand_are_taken_when_the_arm_rests(rig: None, quick_robot: Path
         heard(node, "like one that was taken already")
     finally:
         node.send_signal(signal.SIGINT)
-        node.wait(20)
+        node.wait(PATIENCE)
     assert [file.name for file in (tmp_path / "views").glob("view_*.png")] == ["view_000.png"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from processes import wait_for
+from processes import PATIENCE, wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
@@ -197,6 +197,6 @@ def test_perception_of_a_camera_that_no_driver_publishes(
         assert listen("/camera/camera_info", CameraInfo).next("a camera_info").K[0] == LENS.K[0, 0]
     finally:
         launch.send_signal(signal.SIGINT)
-        launch.wait(30)
+        launch.wait(PATIENCE)
         for node in ("/segmentation", "/camera"):
             rospy.delete_param(node)  # roslaunch leaves it to the next node of this name

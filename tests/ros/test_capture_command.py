@@ -51,7 +51,7 @@ def test_a_recording_is_interrupted_and_resumed_and_nothing_is_left_running(tmp_
 def _in_terminal(process: Path, pid: int) -> bool:
     """Whether a process is in the foreground where `lds` with this pid was started; roslaunch is not."""
     try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[2]) == pid
+        return int((process / "stat").read_text(errors="replace").rpartition(")")[2].split()[2]) == pid
     except OSError:
         return False
 

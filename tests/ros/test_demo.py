@@ -74,7 +74,7 @@ def test_an_interrupted_demo_leaves_no_process_behind(
 ) -> None:
     mark = uuid.uuid4().hex
     demo = start_demo(out, tiny_weights, mark, seconds=300)
-    wait_for("the nodes", lambda: marked(mark, node))
+    wait_for("the nodes", lambda: marked(mark, node), 3 * PATIENCE)
     demo.send_signal(end)
     demo.wait(PATIENCE)
     wait_for("the end of all processes", lambda: not marked(mark))

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from processes import ROOT, wait_for
+from processes import PATIENCE, ROOT, wait_for
 
 pytest.importorskip("lds_scenes.msg", reason="the ROS messages are not built: run the tests with ./run test")
 
@@ -34,6 +34,7 @@ from capture.motion.planning import Planner
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.view_planning import plan_views
 from capture.motion.viewpoints import load_viewpoints
+from capture.recording.approach import DrivenApproach
 from capture.simulation.true_calibration import true_calibration
 from capture.simulation.truth import T_TOOL_CAMERA
 from datasets.loading import open_dataset
@@ -166,7 +167,7 @@ def test_preempting_stops_the_arm_and_resuming_completes_the_session(rig: Rig, t
     state, result = rig.record(tmp_path, stop, scenes=2)
     assert state == GoalStatus.PREEMPTED and result.views == 2, result.message
     time.sleep(0.3)
-    joints = rospy.wait_for_message("/joint_states", JointState, 5)
+    joints = rospy.wait_for_message("/joint_states", JointState, PATIENCE)
     assert np.abs(joints.velocity).max() < 0.01
     state, refused = rig.record(tmp_path, scenes=1)
     assert state == GoalStatus.ABORTED and "lds capture resume" in refused.message
@@ -234,7 +235,7 @@ def test_the_arm_stops_when_the_client_is_gone(rig: Rig, tmp_path: Path) -> None
     wait_for("the second view", lambda: len(list(partial.glob("view_*.npz"))) >= 2)
     for pid in nodes("record_node.py"):
         subprocess.run(["kill", "-9", str(pid)], check=False)
-    client.wait(30)
+    client.wait(PATIENCE)
     wait_for("the end of the goal", lambda: _can_lock(tmp_path))
     assert 2 <= len(list(partial.glob("view_*.npz"))) < 20
 
@@ -291,13 +292,14 @@ def test_freehand_views_are_taken_wherever_the_camera_comes_to_rest(
     goal = {"scenes": 1, "views": 4, "viewpoints": "freehand", "auto": True}
     rig.client.send(RecordScenesGoal(dataset=str(tmp_path), **goal))
     partial = tmp_path / "scene_000000.partial"
-    for number, q in enumerate(goals):
-        arm.follow(planner.plan(arm.joints().positions, q), lambda: False)
+    approach = DrivenApproach(arm, planner, goals)  # tries twice, as recording does
+    for number in range(len(goals)):
+        approach.approach(number, lambda *_, **__: None, lambda: False)
         wait_for(
             f"view {number}",
             lambda n=number: len(list(partial.glob("view_*.npz"))) > n or (tmp_path / "scene_000000.h5").exists(),
         )
-    rig.client.result(timeout=30)
+    rig.client.result(timeout=PATIENCE)
     assert rig.client.state == GoalStatus.SUCCEEDED
     assert_sound(tmp_path, views=4)
 

@@ -24,6 +24,7 @@ from capture.motion.planning import Planner
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.view_planning import plan_views
 from capture.motion.viewpoints import load_viewpoints
+from capture.recording.approach import DrivenApproach
 from capture.simulation.truth import T_TOOL_CAMERA
 from lds_models.mulmon import MulMON, MulMONConfig
 from lds_models.weights import save_weights
@@ -81,8 +82,9 @@ def visit_views(count: int, seed: int) -> None:
     planner = Planner(profile, robot_urdf(profile))
     with FollowJointTrajectoryArm(profile, planner.joint_names) as arm:
         plan = plan_views(load_viewpoints("ring"), count, planner, T_TOOL_CAMERA, arm.joints().positions, seed=seed)
-        for view in plan.views:
-            arm.follow(planner.plan(arm.joints().positions, view.joints), lambda: False)
+        approach = DrivenApproach(arm, planner, [view.joints for view in plan.views])  # tries twice, as recording does
+        for view in range(count):
+            approach.approach(view, lambda *_, **__: None, lambda: False)
 
 
 def test_depth_places_the_cubes_in_the_world(truth: np.ndarray, poses: TfPoses) -> None:

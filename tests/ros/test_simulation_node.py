@@ -89,7 +89,7 @@ class Rig:
 
     def move(self, goal: FollowJointTrajectoryGoal, feedback: Callable | None = None) -> FollowJointTrajectoryResult:
         self.arm.send(goal, feedback)
-        return self.arm.result(timeout=30)
+        return self.arm.result(timeout=PATIENCE)
 
     def angles(self) -> np.ndarray:
         return np.array(self.joints.first_after(rospy.Time.now()).position)
@@ -121,7 +121,7 @@ def running(ros: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig
         rig.close()
     finally:
         launch.send_signal(signal.SIGINT)
-        launch.wait(30)
+        launch.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -146,10 +146,10 @@ def test_goal_is_reached_with_feedback(rig: Rig) -> None:
 
 
 def test_preempt_stops_the_arm(rig: Rig) -> None:
-    rig.arm.send(rig.goal((4.0, AIMED + 0.5)))
+    rig.arm.send(rig.goal((12.0, AIMED + 0.5)))
     wait_for("motion", lambda: rig.arm.state == GoalStatus.ACTIVE and np.abs(rig.angles() - AIMED).max() > 0.05)
     rig.arm.cancel()
-    rig.arm.result(timeout=10)
+    rig.arm.result(timeout=PATIENCE)
     assert rig.arm.state == GoalStatus.PREEMPTED
     stopped = rospy.Time.now()
     joints = rig.joints.first_after(stopped + rospy.Duration(0.1))

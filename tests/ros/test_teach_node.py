@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import heard, wait_for
+from processes import PATIENCE, heard, wait_for
 
 from capture.motion.robot_profile import load_robot_profile
 from capture.motion.viewpoints import load_viewpoints
@@ -81,7 +81,7 @@ class Operator:
 
     def end(self) -> int:
         self._node.stdin.close()
-        return self._node.wait(30)
+        return self._node.wait(PATIENCE)
 
 
 def test_operator_teaches_waypoints(guided_arm: GuidedArm, tmp_path: Path) -> None:
