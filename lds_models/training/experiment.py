@@ -15,6 +15,8 @@ from datasets.yaml_file import read_yaml
 from lds_models.presets import preset_names, presets_folder
 from lds_models.registry import MODELS, ConfigError
 
+PATHS = ("data.path", "data.validation_path", "start_from")  # settings that name files
+
 
 @dataclass
 class DataConfig:
@@ -99,7 +101,11 @@ def _from_dotlist(overrides: list[str]) -> DictConfig:
             raise ConfigError(
                 f"{override[:100]!r} is no setting ({reason}); write key=value, like steps=1000"
             ) from error
-    return OmegaConf.from_dotlist(overrides)
+    settings = OmegaConf.from_dotlist(overrides)
+    for key, _, value in (override.partition("=") for override in overrides):
+        if key in PATHS and value != "null":  # as it is: YAML makes a number of 2024_11_30
+            OmegaConf.update(settings, key, value, merge=False)
+    return settings
 
 
 def _check(experiment: Experiment, file: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from tiny_runs import experiment_file
 
 from lds_models.presets import preset_names
@@ -135,3 +136,13 @@ def test_warm_up_is_torchs_linear_one_times_the_schedule(schedule: str) -> None:
 def test_lds_ramp_grows_between_its_steps() -> None:
     assert [lds_ramp([10, 20], step) for step in (0, 10, 15, 20, 99)] == [0, 0, 0.5, 1, 1]
     assert lds_ramp([0, 0], 0) == 1
+
+
+@pytest.mark.parametrize("name", ["2024_11_30", "1e3", "0x10", "on", "a: b", "a #b", "{z}", "a=b"])
+def test_a_folder_is_taken_by_its_name_whatever_yaml_makes_of_it(tmp_path: Path, name: str) -> None:
+    given = [f"{key}={name}" for key in ("data.path", "data.validation_path", "start_from")]
+    loaded = load_experiment("paper_monet_lds", given)
+    assert (loaded.data.path, loaded.data.validation_path, loaded.start_from) == (name, name, name)
+    (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.structured(loaded)))  # as a run keeps it
+    assert load_experiment(str(tmp_path / "config.yaml"), []).data.path == name
+    assert load_experiment("paper_monet_lds", ["data.path=x", "data.validation_path=null"]).data.validation_path is None
