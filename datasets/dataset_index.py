@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,8 +81,13 @@ def read_dataset_index(root: Path) -> DatasetIndex:
     name, kind = (_expect(path, content, key, str) for key in ("name", "kind"))
     listed = _expect(path, content, "scenes", list)
     scenes = dict(_scene(path, entry) for entry in listed)
-    if len(scenes) < len(listed):
-        raise DatasetError(f"{path}: lists a scene twice")
+    called = Counter(Path(entry["file"]).stem for entry in listed)
+    repeated = [stem for stem, times in called.items() if times > 1]
+    if repeated:
+        raise DatasetError(
+            f"{path}: lists a scene twice, or several that are called {repeated[0][:200]!r}; "
+            "scenes are told apart by the names of their files"
+        )
     splits = _expect(path, content, "splits", dict)
     for split, files in splits.items():
         known = isinstance(files, list) and all(isinstance(file, str) for file in files)

@@ -250,6 +250,7 @@ def test_unfinished_files_are_no_scenes(dataset_folder):
         ({"scenes": [{"file": "../kitchen2/scene_000000.h5", "views": 4}]}, "outside of the dataset's folder"),
         ({"scenes": [{"file": "/etc/passwd", "views": 4}]}, "outside of the dataset's folder"),
         ({"scenes": [{"file": "scene_000000.h5", "views": 4}] * 2}, "twice"),
+        ({"scenes": [{"file": f"{day}/scene_000000.h5", "views": 4} for day in "ab"]}, "several that are called"),
         ({"splits": {"train": ["scene_000009.h5"]}}, "not among its scenes"),
         ({"splits": {"train": [["scene_000000.h5"]]}}, "not among its scenes"),
         ({"splits": []}, "'splits'"),
