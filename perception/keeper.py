@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -24,7 +26,7 @@ class Keeper:
         model: the name of the weights.
 
     Raises:
-        DatasetError: the folder holds a finished dataset, or cannot be written.
+        DatasetError: the folder holds a finished dataset, cannot be written, or another node keeps into it.
     """
 
     def __init__(self, folder: Path, every: float, model: str) -> None:
@@ -34,6 +36,7 @@ class Keeper:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DatasetError(f"{folder}: cannot be made ({error.strerror})") from error
+        self._lock = _locked(folder)
         self._folder, self._every, self._model = folder, every, model
         numbers = (scene_number(path.stem) for path in folder.glob("scene_*.h5"))
         self._next = 1 + max((number for number in numbers if number is not None), default=-1)
@@ -72,6 +75,22 @@ class Keeper:
         write_scene(self._folder / f"{scene.name}.h5", scene, {"model": self._model})
         self._next += 1
         return True
+
+
+def _locked(folder: Path) -> TextIO:
+    """The folder's lock, which is held as long as it is open: another node would take the same numbers."""
+    try:
+        lock = (folder / ".keeper.lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DatasetError(
+            f"{folder}: another node keeps its segmentations there; keep them in another folder"
+        ) from None
+    except OSError as error:
+        raise DatasetError(
+            f"{folder}: cannot be locked ({error.strerror}); keep segmentations on a local disk"
+        ) from error
+    return lock
 
 
 def _described(segment: ObjectSegment, places: Places) -> dict[str, object]:

@@ -50,6 +50,17 @@ def test_what_was_kept_reads_back_as_a_dataset(tmp_path: Path) -> None:
     assert not check_dataset(open_dataset(tmp_path / "kept"), lambda done: None).problems
 
 
+def test_two_nodes_do_not_keep_into_one_folder(tmp_path: Path) -> None:
+    """Each would take the numbers of the other's images."""
+    keeper = Keeper(tmp_path, every=0, model="monet_lds_table")
+    with pytest.raises(DatasetError, match=f"^{tmp_path}: another node keeps its segmentations there"):
+        Keeper(tmp_path, every=0, model="monet_lds_table")
+    keeper.keep(*frame(1, 2), 10.0)
+    del keeper
+    Keeper(tmp_path, every=0, model="monet_lds_table").keep(*frame(3, 4), 11.0)
+    assert [scene.stamps[0] for scene in open_dataset(tmp_path)] == [10.0, 11.0]
+
+
 def test_a_model_is_trained_on_what_was_kept_as_the_page_tells(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path / "data/own", every=0, model="monet_lds_table")
     for number in range(3):
@@ -75,7 +86,7 @@ def test_images_are_kept_at_the_pace_that_was_asked_for(tmp_path: Path) -> None:
 def test_a_later_run_goes_on_after_an_earlier_one(tmp_path: Path) -> None:
     for _ in range(2):
         Keeper(tmp_path, 0, "m").keep(*frame(1, 2), 1.0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["scene_000000.h5", "scene_000001.h5"]
+    assert sorted(path.name for path in tmp_path.glob("*.h5")) == ["scene_000000.h5", "scene_000001.h5"]
 
 
 def test_numbers_go_on_from_the_highest_whatever_else_is_called_alike(tmp_path: Path) -> None:
