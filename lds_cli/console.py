@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -58,7 +59,7 @@ def made_folder(folder: Path, option: str = "--out") -> Path:
     """Make the folder of an option now, so that a bad one is not found out after the work is done.
 
     Raises:
-        typer.BadParameter: it cannot be made.
+        typer.BadParameter: it cannot be made, or not be written to.
     """
     from datasets.atomic import make_folder
 
@@ -66,6 +67,8 @@ def made_folder(folder: Path, option: str = "--out") -> Path:
         make_folder(folder)
     except OSError as error:
         raise typer.BadParameter(f"{folder} cannot be made ({error.strerror})", param_hint=option) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise typer.BadParameter(f"{folder} cannot be written to; see to its permissions", param_hint=option)
     return folder
 
 

@@ -40,8 +40,8 @@ def score(
     """
     from rich.table import Table
 
-    from datasets.atomic import whole_file
     from datasets.loading import open_dataset
+    from datasets.scene import DatasetError
     from lds_models.results import finite
     from perception.quality import before_and_after, labelled_slots
     from perception.segmenter import Segmenter
@@ -69,8 +69,10 @@ def score(
     console.print(table)
     if json_file:
         facts = {"data": str(data), "data_digest": dataset.digest(), "split": split, "command": command_line()}
-        with whole_file(json_file) as temporary:
-            temporary.write_text(json.dumps({**facts, "scored": scored}, indent=1) + "\n", encoding="utf-8")
+        try:
+            json_file.write_text(json.dumps({**facts, "scored": scored}, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise DatasetError(f"{json_file}: cannot be written ({error.strerror}); give another --json") from error
         print_written(json_file)
 
 

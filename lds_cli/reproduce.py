@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lds_cli.console import command_line, console, duration, print_written
+from lds_cli.console import command_line, console, duration, made_folder, print_written
 
 if TYPE_CHECKING:
     from lds_cli.reproduction.ledger import Ledger
@@ -63,6 +63,7 @@ def reproduce(
         for step in steps:
             console.print(step.command, soft_wrap=True, markup=False)
         return
+    made_folder(ledger.out)
     failed = _run(steps, ledger, cluster)
     compare = None
     if evaluations := comparable(steps, ledger):

@@ -120,12 +120,16 @@ def test_unknown_weights_splits_and_datasets_are_clear_errors(run, home, tmp_pat
         assert error.exit_code == 1
 
 
-def test_a_device_or_folder_that_cannot_be_used_is_found_out_first(run, home, tmp_path):
+def test_a_device_or_folder_that_cannot_be_used_is_found_out_first(run, home, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     weights, data = home / "tiny.safetensors", ("--data", home / "squares")
     assert "'abacus' is of no use here" in run(weights, *data, "--device", "abacus").output
     result = run(weights, *data, "--out", tmp_path / "file")
     assert result.exit_code == 2 and "cannot be made" in result.output
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # of a folder that is there, on a disk for reading only
+    result = run(weights, *data, "--out", tmp_path)
+    words = " ".join(result.output.replace("│", "").split())
+    assert result.exit_code == 2 and "cannot be written to" in words and not (tmp_path / "metrics.json").exists()
 
 
 @pytest.mark.parametrize("kind", ["clevr", "pose"])

@@ -28,6 +28,16 @@ def test_one_scene_is_scored_without_intervals(tmp_path: Path) -> None:
     assert scored["objects"]["miou"]["low"] is None
 
 
+def test_numbers_that_cannot_be_written_are_told_in_a_line(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    made = CliRunner().invoke(app, ["data", "synth", "table_cubes", str(data), "--scenes", "1", "--views", "1"])
+    assert made.exit_code == 0, made.output
+    done = CliRunner().invoke(
+        app, ["perceive", "score", "monet_lds_table", "--data", str(data), "--split", "train", "--json", "/dev/full"]
+    )
+    assert "/dev/full: cannot be written (No space left on device)" in str(done.exception)
+
+
 def test_slots_and_objects_are_scored_with_intervals_and_where_they_come_from(tmp_path: Path) -> None:
     data, file = tmp_path / "data", tmp_path / "new" / "score.json"
     made = CliRunner().invoke(app, ["data", "synth", "table_cubes", str(data), "--scenes", "10", "--views", "2"])
