@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from pathlib import Path
 
@@ -126,7 +127,8 @@ def test_a_device_or_folder_that_cannot_be_used_is_found_out_first(run, home, tm
     assert "'abacus' is of no use here" in run(weights, *data, "--device", "abacus").output
     result = run(weights, *data, "--out", tmp_path / "file")
     assert result.exit_code == 2 and "cannot be made" in result.output
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # of a folder that is there, on a disk for reading only
+    # Of a folder that is there, on a disk for reading only.
+    monkeypatch.setattr("os.access", lambda path, mode: not mode & os.W_OK)
     result = run(weights, *data, "--out", tmp_path)
     words = " ".join(result.output.replace("│", "").split())
     assert result.exit_code == 2 and "cannot be written to" in words and not (tmp_path / "metrics.json").exists()
