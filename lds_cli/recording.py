@@ -84,7 +84,7 @@ def run_recording(goal: Mapping[str, object], rig: Rig, master: str | None = Non
             }
             launch = stack.enter_context(Launch("capture.launch", arguments, master, log))
             console.print(f"[dim]roscore at {master}; what the nodes say: {log}[/]", soft_wrap=True)
-            launch.wait_for_master()
+            launch.wait_for_master(CAPTURE_NODE)  # which takes its time on a slow machine
         names = [f"~{name}:={CAPTURE_NODE}/{name}" for name in ("record", "next_scene")]
         done = run_in_terminal("record_node.py", [json.dumps(goal), *names], master) == 0
         if not done and launch is not None and launch.wait(0):
