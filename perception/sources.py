@@ -15,7 +15,8 @@ from datasets.rosbag.messages import image_from_message
 from datasets.scene import DatasetError
 from perception.rates import mean_rate
 
-IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+JPEG = {".jpg", ".jpeg"}
+IMAGES = JPEG | {".png", ".bmp", ".tif", ".tiff", ".webp"}
 VIDEOS = {".mp4", ".avi", ".mkv", ".mov", ".webm"}
 BAG = ".bag"
 
@@ -107,7 +108,21 @@ def _read_image(file: Path) -> np.ndarray:
         raise ValueError(f"it cannot be read as an image ({error.err})") from error
     if image is None:
         raise ValueError("it cannot be read as an image")
+    if file.suffix.lower() in JPEG:
+        _refuse_truncated(file)
     return image
+
+
+def _refuse_truncated(file: Path) -> None:
+    """Raises ValueError for a JPEG file that is cut off: OpenCV makes a picture of it whose rest is grey."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            picture.draft("L", (1, 1))  # as small as can be: all is read, hardly anything is drawn
+            picture.load()
+    except (OSError, Image.DecompressionBombError) as error:
+        raise ValueError(f"it cannot be read as an image ({error})") from error
 
 
 def _of_video(path: Path) -> Source:

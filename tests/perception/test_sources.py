@@ -48,6 +48,26 @@ def test_an_image_of_too_many_pixels_is_refused_as_one_that_cannot_be_read(tmp_p
         frame.read()
 
 
+@pytest.mark.parametrize("name", ["photo.png", "photo.jpg", "photo.jpeg"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_an_image_file_that_is_cut_off_cannot_be_read(tmp_path: Path, name: str, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: int(share * len(content))])
+    (frame,) = open_source([tmp_path / name]).frames()
+    with pytest.raises(ValueError, match="it cannot be read as an image"):
+        frame.read()
+
+
+def test_a_jpeg_file_may_go_on_behind_its_end(tmp_path: Path) -> None:
+    """As phones write them: a second picture, or what only their maker knows."""
+    Image.fromarray(stripes()).save(tmp_path / "photo.jpg")
+    content = (tmp_path / "photo.jpg").read_bytes()
+    (tmp_path / "photo.jpg").write_bytes(content + b"SEFT" + content[:300])
+    np.testing.assert_allclose(colours_read(tmp_path / "photo.jpg"), COLOURS, atol=12)
+
+
 @pytest.mark.parametrize(("name", "codec"), [("arm.avi", "MJPG"), ("arm.mp4", "mp4v")])
 def test_colours_of_a_video_are_in_the_order_red_green_blue(tmp_path: Path, name: str, codec: str) -> None:
     video = cv2.VideoWriter(str(tmp_path / name), cv2.VideoWriter.fourcc(*codec), 10, (96, 48))
