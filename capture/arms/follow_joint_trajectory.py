@@ -41,8 +41,8 @@ class FollowJointTrajectoryArm(Arm):
         self.name = profile.name
         self._profile, self._joint_names = profile, tuple(joint_names)
         self._goal: TrajectoryGoal | None = None
-        self._sending = threading.RLock()  # rospy's handler of signals may stop the very thread that sends
-        self._shut_down = False
+        self._sending = threading.RLock()  # rospy's handler of signals may interrupt the very thread that sends
+        self._is_sending = self._shut_down = False
 
     def __enter__(self) -> FollowJointTrajectoryArm:
         profile = self._profile
@@ -75,7 +75,9 @@ class FollowJointTrajectoryArm(Arm):
         with self._sending:
             if self._shut_down:
                 raise MotionError("ROS is shutting down")
+            self._is_sending = True
             self._goal = TrajectoryGoal(self._client, self._profile.trajectory_action, trajectory)
+            self._is_sending = False
         try:
             self._watch(self._goal, trajectory, interrupted)
         finally:
@@ -90,6 +92,8 @@ class FollowJointTrajectoryArm(Arm):
         """Stop, and begin no further motion."""
         with self._sending:
             self._shut_down = True
+            if self._is_sending:  # by this thread: the goal may be on its way, and there is no handle of it yet
+                self._client.cancel_goals_at_and_before_time(rospy.Time.now())
         self.stop()
 
     def still_since(self, timeout: float, interrupted: Callable[[], bool]) -> float:

@@ -281,6 +281,35 @@ with FollowJointTrajectoryArm(profile_of("{driver.prefix}"), NAMES) as arm:
     assert not driver.q.any()
 
 
+def test_a_motion_that_is_being_sent_as_the_signal_comes_is_stopped(driver: Driver, ros_master: str) -> None:
+    """rospy closes the topics while the thread that sends is held up: nobody could cancel the goal after that."""
+    code = f"""
+import os, signal
+import rospy
+from test_arms import NAMES, never, profile_of, trajectory
+from capture.arms import follow_joint_trajectory
+from capture.errors import MotionError
+rospy.init_node("signalled_mover", anonymous=True)
+sent = follow_joint_trajectory.TrajectoryGoal
+
+def interrupted_goal(*arguments):
+    goal = sent(*arguments)
+    os.kill(os.getpid(), signal.SIGINT)
+    return goal
+
+follow_joint_trajectory.TrajectoryGoal = interrupted_goal
+with follow_joint_trajectory.FollowJointTrajectoryArm(profile_of("{driver.prefix}"), NAMES) as arm:
+    try:
+        arm.follow(trajectory([0, 0], [4, 0], speed=0.2), never)
+    except MotionError as error:
+        print(error)
+"""
+    said, errors = started(code).communicate(timeout=PATIENCE)
+    assert said, errors
+    wait_for("the driver to stop", lambda: not driver.server.is_active())
+    assert driver.q[0] < 3.9
+
+
 def test_arm_moves_again_after_an_interruption(arm: Arm) -> None:
     with pytest.raises(Interrupted):
         arm.follow(trajectory([0, 0], [1, 0]), lambda: True)
